@@ -1,0 +1,37 @@
+# Two commands, for good: `make run` and `make test`. Each sets up what it needs on first use.
+VENV := .venv
+PY := $(VENV)/bin/python
+UV := $(VENV)/bin/uv
+READY := $(VENV)/.ready
+
+.PHONY: run test check setup lock clean
+
+run: $(READY)
+	@$(VENV)/bin/chappe serve --welcome
+
+test: $(READY) check
+	$(PY) -m pytest
+
+check: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+setup: $(READY)
+
+# Exactly what requirements.lock names, each file checked against its hash. `make lock` writes it anew.
+$(READY): pyproject.toml requirements.lock
+	@echo "Setting up (once): a Python environment in $(VENV)"
+	@test -x $(PY) || python3 -m venv $(VENV)
+	@test -x $(UV) || $(PY) -m pip install --quiet --disable-pip-version-check uv
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes -r requirements.lock
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps -e .
+	@touch $@
+
+lock: $(READY)
+	$(UV) pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

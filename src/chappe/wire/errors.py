@@ -1,0 +1,165 @@
+"""Every error that Chappe tells a person or a peer, with a code that never changes.
+
+    ChappeError
+    ├── BadInput      what came over a boundary does not fit; nothing was changed
+    ├── Refused       well formed, but not allowed or not possible now; nothing was changed
+    ├── Unreachable   the other end did not answer; trying again is right
+    ├── CryptoFailure a signature, a tag or a key does not hold; never retried by itself
+    └── StorageFailure the disk, the database or a file did not do what it should
+
+A code is dotted lower case, `boundary.reason`; it is what frames and HTTP bodies carry, what tests
+compare, and what scripts may rely on. The message is for people: what happened, what to do. It never
+holds a secret, and never a line's or device's name unless that person typed it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Fault(Enum):
+    """Whose doing it is; the CLI and the logs sort errors by it."""
+
+    INPUT = "input"
+    REFUSAL = "refusal"
+    NETWORK = "network"
+    CRYPTO = "crypto"
+    STORAGE = "storage"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorKind:
+    """One row of the table: stable `code`, whose `fault`, CLI `exit_status`, default `message`."""
+
+    code: str
+    fault: Fault
+    exit_status: int
+    message: str
+
+
+_ROWS: tuple[tuple[str, Fault, int, str], ...] = (
+    # Frames and HTTP bodies.
+    ("frame.malformed", Fault.INPUT, 10, "The frame is not a valid Chappe frame; update this client."),
+    ("frame.oversized", Fault.INPUT, 11, "The frame is larger than the relay takes; send less at once."),
+    ("frame.unknown_type", Fault.INPUT, 12, "The frame is of a type this end does not know; update it."),
+    ("frame.unexpected", Fault.INPUT, 13, "This frame has no place here; sign in first, then ask once."),
+    ("http.malformed", Fault.INPUT, 14, "The request does not have the form the API asks for."),
+    # Sign-in.
+    ("signin.unknown_device", Fault.REFUSAL, 20, "This relay does not know the device; activate it first."),
+    ("signin.bad_signature", Fault.CRYPTO, 21, "The sign-in signature does not hold; sign in again."),
+    ("signin.revoked", Fault.REFUSAL, 22, "This device was revoked; ask the line's owner or an officer."),
+    ("signin.required", Fault.REFUSAL, 23, "Sign in before anything else."),
+    ("signin.superseded", Fault.REFUSAL, 24, "The device signed in from elsewhere; this socket is closed."),
+    # Activation and linking.
+    ("code.malformed", Fault.INPUT, 30, "That is not an activation code; check it for a typing mistake."),
+    ("code.unknown", Fault.REFUSAL, 31, "No such activation code here; check it, or ask for a new one."),
+    ("code.used", Fault.REFUSAL, 32, "This activation code has been used; ask for a new one."),
+    ("code.expired", Fault.REFUSAL, 33, "This activation code has expired; ask for a new one."),
+    ("address.malformed", Fault.INPUT, 34, "An address is name@host: a-z, 0-9, dot, dash, underscore."),
+    ("address.taken", Fault.REFUSAL, 35, "This address is taken; choose another."),
+    ("address.unknown", Fault.REFUSAL, 36, "Nobody here has this address; check its spelling."),
+    ("certificate.invalid", Fault.CRYPTO, 37, "The device certificate does not hold; refuse this device."),
+    ("link.unknown", Fault.REFUSAL, 38, "This link is unknown or has expired; start again on the new device."),
+    ("link.malformed", Fault.INPUT, 39, "That is not a Chappe link; scan or paste it again, whole."),
+    # Mailboxes.
+    ("mailbox.unknown_recipient", Fault.REFUSAL, 40, "A recipient is not on this relay; refresh and retry."),
+    ("mailbox.not_yours", Fault.REFUSAL, 41, "That mailbox sequence is not this device's; nothing changed."),
+    ("mailbox.full", Fault.REFUSAL, 42, "A recipient's mailbox is full; try again when they are back."),
+    ("id.reused", Fault.REFUSAL, 43, "This id was used for something else; send with a fresh one."),
+    # Groups and key packages.
+    ("commit.unknown_group", Fault.REFUSAL, 50, "The relay does not know this group at this epoch."),
+    ("commit.bad_opener", Fault.CRYPTO, 51, "The opener does not open this epoch's lock; nothing moved."),
+    ("commit.conflict", Fault.REFUSAL, 52, "Another member moved the group first; rebase and try again."),
+    ("packages.none_left", Fault.REFUSAL, 53, "A device has no key package to join with; it must come online."),
+    ("packages.too_many", Fault.REFUSAL, 54, "More key packages than the relay keeps for a device."),
+    # Attachments.
+    ("attachment.unknown", Fault.REFUSAL, 60, "No such attachment; it may have expired after 30 days."),
+    ("attachment.bad_token", Fault.REFUSAL, 61, "The upload token is not the right one; ask for a new one."),
+    ("attachment.bad_offset", Fault.INPUT, 62, "The upload resumes elsewhere; ask the relay where."),
+    ("attachment.too_large", Fault.INPUT, 63, "The attachment is larger than this relay takes."),
+    ("attachment.bad_range", Fault.INPUT, 64, "The byte range lies outside the attachment."),
+    ("attachment.incomplete", Fault.REFUSAL, 65, "The attachment is not all there yet; try again soon."),
+    ("attachment.corrupt", Fault.CRYPTO, 66, "The attachment is not what its sender sent; ask for it again."),
+    # Limits and storage.
+    ("limit.rate", Fault.REFUSAL, 70, "Too many requests; wait a little."),
+    ("limit.connections", Fault.REFUSAL, 71, "The relay has no place for more connections; try later."),
+    ("storage.full", Fault.STORAGE, 72, "The disk is full; nothing was accepted. Free space, then retry."),
+    ("storage.failed", Fault.STORAGE, 73, "The store did not take the change; nothing was accepted."),
+    ("storage.locked", Fault.STORAGE, 74, "Another process uses this profile; stop it first."),
+    ("storage.wrong_key", Fault.STORAGE, 75, "The store does not open with this key; check --home."),
+    ("storage.missing", Fault.STORAGE, 76, "There is no profile here; run `chappe activate` first."),
+    ("storage.exists", Fault.STORAGE, 77, "There is already a profile here; choose another --home."),
+    # Network.
+    ("network.unreachable", Fault.NETWORK, 80, "The relay does not answer; check the address and the network."),
+    ("network.untrusted", Fault.CRYPTO, 81, "The relay's certificate is not the one pinned; do not go on."),
+    ("network.timeout", Fault.NETWORK, 82, "The relay took too long; what was written stays queued."),
+    # Conversations and content.
+    ("conversation.unknown", Fault.REFUSAL, 90, "No such conversation here; see `chappe conversation list`."),
+    ("conversation.left", Fault.REFUSAL, 91, "This device is no longer in the conversation."),
+    ("conversation.member", Fault.REFUSAL, 92, "That person is already in, or not in, the conversation."),
+    ("identity.changed", Fault.CRYPTO, 93, "The identity key changed; compare, accept it, then send."),
+    ("content.malformed", Fault.INPUT, 94, "The message content cannot be read; it is shown as unreadable."),
+    ("message.unreadable", Fault.CRYPTO, 95, "A message could not be opened; ask its sender to send it again."),
+    ("message.unknown", Fault.REFUSAL, 96, "No such message here."),
+    ("file.unreadable", Fault.INPUT, 97, "The file cannot be read; check its name and rights."),
+    ("usage.invalid", Fault.INPUT, 2, "The command is not complete; see --help."),
+    ("internal.bug", Fault.STORAGE, 99, "Chappe failed in a way it should not; please report it."),
+)
+
+KINDS: dict[str, ErrorKind] = {row[0]: ErrorKind(*row) for row in _ROWS}
+
+
+class ChappeError(Exception):
+    """The root. `code` is stable, `message` is for people, `exit_status` is the CLI's."""
+
+    def __init__(self, code: str, message: str | None = None) -> None:
+        self.kind = KINDS[code]
+        self.code = code
+        self.message = message or self.kind.message
+        super().__init__(f"{self.message} [{code}]")
+
+    @property
+    def exit_status(self) -> int:
+        return self.kind.exit_status
+
+
+class BadInput(ChappeError):
+    """What came over a boundary does not fit; nothing was changed."""
+
+
+class Refused(ChappeError):
+    """Well formed, but not allowed or not possible now; nothing was changed."""
+
+
+class Unreachable(ChappeError):
+    """The other end did not answer; trying again is right."""
+
+
+class CryptoFailure(ChappeError):
+    """A signature, a tag or a key does not hold."""
+
+
+class StorageFailure(ChappeError):
+    """The disk, the database or a file did not do what it should."""
+
+
+_CLASSES: dict[Fault, type[ChappeError]] = {
+    Fault.INPUT: BadInput,
+    Fault.REFUSAL: Refused,
+    Fault.NETWORK: Unreachable,
+    Fault.CRYPTO: CryptoFailure,
+    Fault.STORAGE: StorageFailure,
+}
+
+
+def error(code: str, message: str | None = None) -> ChappeError:
+    """The error for `code`, in the class that its fault asks for. KeyError for an unknown code."""
+    return _CLASSES[KINDS[code].fault](code, message)
+
+
+def from_peer(code: str, message: str) -> ChappeError:
+    """The error a peer named; an unknown code (a newer peer) becomes `frame.unknown_type`."""
+    if code in KINDS:
+        return error(code, KINDS[code].message)
+    return error("frame.unknown_type", f"The other end answered {code[:64]!r}, unknown here; update this end.")

@@ -1,0 +1,251 @@
+"""The frames of the socket `/v1/socket`, subprotocol `chappe.v1` (docs/protocol.md).
+
+One WebSocket binary message holds one frame: a MessagePack map whose `t` names the type. Unknown
+fields, unknown types, wrong types and wrong lengths are refused; the limits stand in one place, below.
+A device's requests carry `ref`, a number of its own choosing that the answer repeats.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from chappe.wire.errors import error
+
+SUBPROTOCOL = "chappe.v1"
+SIGN_IN_CONTEXT = b"chappe socket v1"
+
+MAX_FRAME = 8 * 1024 * 1024
+MAX_PAYLOAD = 1024 * 1024
+MAX_COMMIT = 4 * 1024 * 1024
+MAX_RECIPIENTS = 20_000
+MAX_KEY_PACKAGES = 200
+MAX_KEY_PACKAGE = 16 * 1024
+MAILBOX_SECONDS = 30 * 24 * 3600
+"""What nobody fetches for this long is dropped; `Accepted.expires` says when, in Unix seconds."""
+
+Ref: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+Sequence: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+Epoch: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+Seconds: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+Id16: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Hash32: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Signature: TypeAlias = Annotated[bytes, Meta(min_length=64, max_length=64)]
+GroupId: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=32)]
+Payload: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=MAX_PAYLOAD)]
+CommitPayload: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=MAX_COMMIT)]
+KeyPackage: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=MAX_KEY_PACKAGE)]
+Address: TypeAlias = Annotated[str, Meta(min_length=3, max_length=320)]
+Certificate: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=1024)]
+Recipients: TypeAlias = Annotated[list[Id16], Meta(max_length=MAX_RECIPIENTS)]
+
+
+class Frame(msgspec.Struct, tag_field="t", forbid_unknown_fields=True, frozen=True):
+    """The root of every frame."""
+
+
+# --- from the relay ---------------------------------------------------------------------------------
+
+
+class Hello(Frame, tag="hello"):
+    """First word of the relay. The device signs `sign_in_bytes(server, nonce)`."""
+
+    nonce: Hash32
+    server: str
+    time: Seconds
+
+
+class Welcome(Frame, tag="welcome"):
+    """Signed in. `key_packages`: one-time key packages left for this device on the relay."""
+
+    key_packages: int
+    last_resort: bool
+
+
+class Accepted(Frame, tag="accepted"):
+    """The `Send` or `Commit` with this id is durable; kept for recipients until `expires`."""
+
+    ref: Ref
+    id: Id16
+    expires: Seconds
+
+
+class Done(Frame, tag="done"):
+    """A request that has no other answer was carried out and is durable."""
+
+    ref: Ref
+
+
+class Refusal(Frame, tag="refused"):
+    """A request was refused and changed nothing. `ref` is None where none could be read."""
+
+    ref: Ref | None
+    code: str
+    message: str
+
+
+class Deliver(Frame, tag="deliver"):
+    """One envelope of the device's mailbox. `sequence` only grows; `at` is when the relay took it."""
+
+    sequence: Sequence
+    id: Id16
+    payload: CommitPayload
+    at: Seconds
+
+
+class DeviceEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A device of a line, with its device certificate and, where asked for, a key package."""
+
+    device: Id16
+    certificate: Certificate
+    key_package: KeyPackage | None = None
+
+
+class Line(Frame, tag="line"):
+    """Answer to `Lookup`: a line and its devices that are not revoked."""
+
+    ref: Ref
+    line: Id16
+    address: Address
+    identity_key: Hash32
+    devices: list[DeviceEntry]
+
+
+class Ticket(Frame, tag="ticket"):
+    """Answer to `NewAttachment`: the attachment's id and the token that its upload asks for."""
+
+    ref: Ref
+    id: Hash32
+    token: Hash32
+    expires: Seconds
+
+
+# --- from a device ----------------------------------------------------------------------------------
+
+
+class SignIn(Frame, tag="sign_in"):
+    device: Id16
+    signature: Signature
+
+
+class Send(Frame, tag="send"):
+    """One payload for several mailboxes, stored once. The same id again is answered again."""
+
+    ref: Ref
+    id: Id16
+    to: Annotated[list[Id16], Meta(min_length=1, max_length=MAX_RECIPIENTS)]
+    payload: Payload
+
+
+class WelcomeFor(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A Welcome and the devices that it lets in: one MLS Welcome may serve several."""
+
+    to: Annotated[list[Id16], Meta(min_length=1, max_length=MAX_RECIPIENTS)]
+    payload: CommitPayload
+
+
+class Commit(Frame, tag="commit"):
+    """Move a group by one epoch, all or nothing.
+
+    `epoch` is the epoch it starts from; a group the relay does not know starts at epoch 0 and needs no
+    opener that fits. `opener` opens the current lock: SHA-256("chappe lock v1" || opener) is the lock.
+    `next_lock` closes epoch + 1. `to` gets `payload` (the commit), `welcomes` go to those joining.
+    Answered by `Accepted`, or refused with `commit.conflict`, `commit.bad_opener`, ….
+    """
+
+    ref: Ref
+    id: Id16
+    group: GroupId
+    epoch: Epoch
+    opener: Hash32
+    next_lock: Hash32
+    to: Recipients
+    payload: CommitPayload
+    welcomes: Annotated[list[WelcomeFor], Meta(max_length=256)] = []
+
+
+class Ack(Frame, tag="ack"):
+    """Everything up to and with `sequence` is durable on the device; the relay deletes it. No answer."""
+
+    sequence: Sequence
+
+
+class PublishKeyPackages(Frame, tag="publish"):
+    """Add one-time key packages and, if given, replace the last-resort one. Answered by `Done`."""
+
+    ref: Ref
+    one_time: Annotated[list[KeyPackage], Meta(max_length=MAX_KEY_PACKAGES)] = []
+    last_resort: KeyPackage | None = None
+
+
+class Lookup(Frame, tag="lookup"):
+    """Who has this address. With `key_packages`, takes one key package for each of its devices
+    (of those in `devices` where given). Answered by `Line`."""
+
+    ref: Ref
+    address: Address
+    key_packages: bool = False
+    devices: Annotated[list[Id16], Meta(max_length=100)] | None = None
+
+
+class NewAttachment(Frame, tag="attach"):
+    """Reserve room for `size` encrypted bytes. Answered by `Ticket`."""
+
+    ref: Ref
+    size: Annotated[int, Meta(ge=1, le=2**40)]
+
+
+FromRelay: TypeAlias = Hello | Welcome | Accepted | Done | Refusal | Deliver | Line | Ticket
+FromDevice: TypeAlias = SignIn | Send | Commit | Ack | PublishKeyPackages | Lookup | NewAttachment
+
+_encoder = msgspec.msgpack.Encoder()
+_from_relay = msgspec.msgpack.Decoder(FromRelay)
+_from_device = msgspec.msgpack.Decoder(FromDevice)
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes of one frame."""
+    return _encoder.encode(frame)
+
+
+def decode_from_device(data: bytes) -> FromDevice:
+    """One frame of a device. Raises BadInput: frame.oversized, .malformed, .unknown_type."""
+    return _decode(_from_device, data)
+
+
+def decode_from_relay(data: bytes) -> FromRelay:
+    """One frame of the relay. Raises BadInput: frame.oversized, .malformed, .unknown_type."""
+    return _decode(_from_relay, data)
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[msgspec.Struct], data: bytes):  # type: ignore[no-untyped-def]
+    if len(data) > MAX_FRAME:
+        raise error("frame.oversized")
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError as exc:
+        # msgspec reports an unknown tag and an unfit field by the same class; only the path differs.
+        code = "frame.unknown_type" if "Invalid value" in str(exc) and "$.t" in str(exc) else "frame.malformed"
+        raise error(code) from None
+    except (msgspec.DecodeError, RecursionError):
+        raise error("frame.malformed") from None
+
+
+def read_ref(data: bytes) -> int | None:
+    """The `ref` of a frame that did not decode, so that its refusal can be matched; None if unreadable."""
+
+    class _Ref(msgspec.Struct):
+        ref: Ref
+
+    try:
+        return msgspec.msgpack.decode(data, type=_Ref).ref
+    except msgspec.MsgspecError:
+        return None
+
+
+def sign_in_bytes(server: str, nonce: bytes) -> bytes:
+    """What a device signs to sign in: context, server name and nonce, each with a 2-byte length."""
+    parts = (SIGN_IN_CONTEXT, server.encode(), nonce)
+    return b"".join(len(part).to_bytes(2, "big") + part for part in parts)
