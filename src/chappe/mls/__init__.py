@@ -1,0 +1,87 @@
+"""The MLS engine (RFC 9420), sans-I/O, usable alone: bytes in, bytes and a new state out."""
+
+from chappe.mls.commits import CommitApplied
+from chappe.mls.errors import (
+    AlreadyConsumed,
+    InvalidMessage,
+    MalformedMessage,
+    MLSError,
+    NotMember,
+    UnsupportedSuite,
+    WrongEpoch,
+)
+from chappe.mls.framing import ContentType, Peeked, Sender, SenderType, WireFormat, peek
+from chappe.mls.group import (
+    ApplicationMessage,
+    CommitResult,
+    Group,
+    ProposalReceived,
+    Received,
+    accept_any,
+    welcome_refs,
+)
+from chappe.mls.key_package import (
+    KeyPackage,
+    KeyPackageBundle,
+    create_key_package,
+    default_capabilities,
+    parse_key_package,
+)
+from chappe.mls.leaf_node import Capabilities, Credential, Extension, ExtensionType
+from chappe.mls.proposals import Add, Proposal, Remove, SetExtensions, Update
+from chappe.mls.state import Member
+from chappe.mls.suites import (
+    IMPLEMENTED,
+    X25519_AES128,
+    X25519_CHACHA20,
+    XWING_AES256,
+    CipherSuite,
+    SignatureKey,
+    cipher_suite,
+)
+
+__all__ = [
+    "IMPLEMENTED",
+    "X25519_AES128",
+    "X25519_CHACHA20",
+    "XWING_AES256",
+    "Add",
+    "AlreadyConsumed",
+    "ApplicationMessage",
+    "Capabilities",
+    "CipherSuite",
+    "CommitApplied",
+    "CommitResult",
+    "ContentType",
+    "Credential",
+    "Extension",
+    "ExtensionType",
+    "Group",
+    "InvalidMessage",
+    "KeyPackage",
+    "KeyPackageBundle",
+    "MLSError",
+    "MalformedMessage",
+    "Member",
+    "NotMember",
+    "Peeked",
+    "Proposal",
+    "ProposalReceived",
+    "Received",
+    "Remove",
+    "Sender",
+    "SenderType",
+    "SetExtensions",
+    "SignatureKey",
+    "UnsupportedSuite",
+    "Update",
+    "WireFormat",
+    "WrongEpoch",
+    "accept_any",
+    "cipher_suite",
+    "create_key_package",
+    "default_capabilities",
+    "parse_key_package",
+    "peek",
+    "welcome_refs",
+]
