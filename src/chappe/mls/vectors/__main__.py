@@ -1,0 +1,3 @@
+from chappe.mls.vectors.runner import main
+
+raise SystemExit(main())
