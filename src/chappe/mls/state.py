@@ -164,7 +164,7 @@ class GroupState:
         def read(r: Reader) -> GroupState:
             if r.u64() != context.epoch:
                 raise MalformedMessage("the two parts of the state are not of the same epoch")
-            signer, secrets = SignatureKey.from_private(r.opaque()), EpochSecrets.read(r)
+            signer, secrets = _read_signer(r), EpochSecrets.read(r)
             return cls(
                 suite, context, tree, own_leaf, interim, tag, active, signer, secrets,
                 SecretTree.read(suite, r),
@@ -184,3 +184,10 @@ def _read_shared(r: Reader) -> tuple[CipherSuite, GroupContext, RatchetTree, int
     suite = cipher_suite(r.u16())
     context = parse(GroupContext.read, r.opaque())
     return suite, context, RatchetTree.read(suite, r), r.u32(), r.opaque(), r.opaque(), bool(r.u8())
+
+
+def _read_signer(r: Reader) -> SignatureKey:
+    try:
+        return SignatureKey.from_private(r.opaque())
+    except ValueError:
+        raise MalformedMessage("the stored signature key is no key") from None
