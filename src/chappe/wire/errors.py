@@ -60,7 +60,7 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
     ("address.taken", Fault.REFUSAL, 35, "This address is taken; choose another."),
     ("address.unknown", Fault.REFUSAL, 36, "Nobody here has this address; check its spelling."),
     ("certificate.invalid", Fault.CRYPTO, 37, "The device certificate does not hold; refuse this device."),
-    ("link.unknown", Fault.REFUSAL, 38, "This link is unknown or has expired; start again on the new device."),
+    ("link.unknown", Fault.REFUSAL, 38, "The link is unknown or has expired; start again on the new device."),
     ("link.malformed", Fault.INPUT, 39, "That is not a Chappe link; scan or paste it again, whole."),
     # Mailboxes.
     ("mailbox.unknown_recipient", Fault.REFUSAL, 40, "A recipient is not on this relay; refresh and retry."),
@@ -71,7 +71,7 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
     ("commit.unknown_group", Fault.REFUSAL, 50, "The relay does not know this group at this epoch."),
     ("commit.bad_opener", Fault.CRYPTO, 51, "The opener does not open this epoch's lock; nothing moved."),
     ("commit.conflict", Fault.REFUSAL, 52, "Another member moved the group first; rebase and try again."),
-    ("packages.none_left", Fault.REFUSAL, 53, "A device has no key package to join with; it must come online."),
+    ("packages.none_left", Fault.REFUSAL, 53, "A device has no key package left; it must come online first."),
     ("packages.too_many", Fault.REFUSAL, 54, "More key packages than the relay keeps for a device."),
     # Attachments.
     ("attachment.unknown", Fault.REFUSAL, 60, "No such attachment; it may have expired after 30 days."),
@@ -91,7 +91,7 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
     ("storage.missing", Fault.STORAGE, 76, "There is no profile here; run `chappe activate` first."),
     ("storage.exists", Fault.STORAGE, 77, "There is already a profile here; choose another --home."),
     # Network.
-    ("network.unreachable", Fault.NETWORK, 80, "The relay does not answer; check the address and the network."),
+    ("network.unreachable", Fault.NETWORK, 80, "The relay does not answer; check address and network."),
     ("network.untrusted", Fault.CRYPTO, 81, "The relay's certificate is not the one pinned; do not go on."),
     ("network.timeout", Fault.NETWORK, 82, "The relay took too long; what was written stays queued."),
     # Conversations and content.
@@ -100,7 +100,7 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
     ("conversation.member", Fault.REFUSAL, 92, "That person is already in, or not in, the conversation."),
     ("identity.changed", Fault.CRYPTO, 93, "The identity key changed; compare, accept it, then send."),
     ("content.malformed", Fault.INPUT, 94, "The message content cannot be read; it is shown as unreadable."),
-    ("message.unreadable", Fault.CRYPTO, 95, "A message could not be opened; ask its sender to send it again."),
+    ("message.unreadable", Fault.CRYPTO, 95, "A message could not be opened; ask its sender to repeat it."),
     ("message.unknown", Fault.REFUSAL, 96, "No such message here."),
     ("file.unreadable", Fault.INPUT, 97, "The file cannot be read; check its name and rights."),
     ("usage.invalid", Fault.INPUT, 2, "The command is not complete; see --help."),
@@ -162,4 +162,4 @@ def from_peer(code: str, message: str) -> ChappeError:
     """The error a peer named; an unknown code (a newer peer) becomes `frame.unknown_type`."""
     if code in KINDS:
         return error(code, KINDS[code].message)
-    return error("frame.unknown_type", f"The other end answered {code[:64]!r}, unknown here; update this end.")
+    return error("frame.unknown_type", f"The other end answered {code[:64]!r}, unknown here.")

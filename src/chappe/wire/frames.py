@@ -7,12 +7,12 @@ A device's requests carry `ref`, a number of its own choosing that the answer re
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, get_args
 
 import msgspec
 from msgspec import Meta
 
-from chappe.wire.errors import error
+from chappe.wire.errors import ChappeError, error
 
 SUBPROTOCOL = "chappe.v1"
 SIGN_IN_CONTEXT = b"chappe socket v1"
@@ -49,7 +49,7 @@ class Frame(msgspec.Struct, tag_field="t", forbid_unknown_fields=True, frozen=Tr
 # --- from the relay ---------------------------------------------------------------------------------
 
 
-class Hello(Frame, tag="hello"):
+class Hello(Frame, tag="hello", frozen=True):
     """First word of the relay. The device signs `sign_in_bytes(server, nonce)`."""
 
     nonce: Hash32
@@ -57,14 +57,14 @@ class Hello(Frame, tag="hello"):
     time: Seconds
 
 
-class Welcome(Frame, tag="welcome"):
+class Welcome(Frame, tag="welcome", frozen=True):
     """Signed in. `key_packages`: one-time key packages left for this device on the relay."""
 
     key_packages: int
     last_resort: bool
 
 
-class Accepted(Frame, tag="accepted"):
+class Accepted(Frame, tag="accepted", frozen=True):
     """The `Send` or `Commit` with this id is durable; kept for recipients until `expires`."""
 
     ref: Ref
@@ -72,13 +72,13 @@ class Accepted(Frame, tag="accepted"):
     expires: Seconds
 
 
-class Done(Frame, tag="done"):
+class Done(Frame, tag="done", frozen=True):
     """A request that has no other answer was carried out and is durable."""
 
     ref: Ref
 
 
-class Refusal(Frame, tag="refused"):
+class Refusal(Frame, tag="refused", frozen=True):
     """A request was refused and changed nothing. `ref` is None where none could be read."""
 
     ref: Ref | None
@@ -86,7 +86,7 @@ class Refusal(Frame, tag="refused"):
     message: str
 
 
-class Deliver(Frame, tag="deliver"):
+class Deliver(Frame, tag="deliver", frozen=True):
     """One envelope of the device's mailbox. `sequence` only grows; `at` is when the relay took it."""
 
     sequence: Sequence
@@ -103,7 +103,7 @@ class DeviceEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     key_package: KeyPackage | None = None
 
 
-class Line(Frame, tag="line"):
+class Line(Frame, tag="line", frozen=True):
     """Answer to `Lookup`: a line and its devices that are not revoked."""
 
     ref: Ref
@@ -113,7 +113,7 @@ class Line(Frame, tag="line"):
     devices: list[DeviceEntry]
 
 
-class Ticket(Frame, tag="ticket"):
+class Ticket(Frame, tag="ticket", frozen=True):
     """Answer to `NewAttachment`: the attachment's id and the token that its upload asks for."""
 
     ref: Ref
@@ -125,12 +125,12 @@ class Ticket(Frame, tag="ticket"):
 # --- from a device ----------------------------------------------------------------------------------
 
 
-class SignIn(Frame, tag="sign_in"):
+class SignIn(Frame, tag="sign_in", frozen=True):
     device: Id16
     signature: Signature
 
 
-class Send(Frame, tag="send"):
+class Send(Frame, tag="send", frozen=True):
     """One payload for several mailboxes, stored once. The same id again is answered again."""
 
     ref: Ref
@@ -146,7 +146,7 @@ class WelcomeFor(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     payload: CommitPayload
 
 
-class Commit(Frame, tag="commit"):
+class Commit(Frame, tag="commit", frozen=True):
     """Move a group by one epoch, all or nothing.
 
     `epoch` is the epoch it starts from; a group the relay does not know starts at epoch 0 and needs no
@@ -166,13 +166,13 @@ class Commit(Frame, tag="commit"):
     welcomes: Annotated[list[WelcomeFor], Meta(max_length=256)] = []
 
 
-class Ack(Frame, tag="ack"):
+class Ack(Frame, tag="ack", frozen=True):
     """Everything up to and with `sequence` is durable on the device; the relay deletes it. No answer."""
 
     sequence: Sequence
 
 
-class PublishKeyPackages(Frame, tag="publish"):
+class PublishKeyPackages(Frame, tag="publish", frozen=True):
     """Add one-time key packages and, if given, replace the last-resort one. Answered by `Done`."""
 
     ref: Ref
@@ -180,7 +180,7 @@ class PublishKeyPackages(Frame, tag="publish"):
     last_resort: KeyPackage | None = None
 
 
-class Lookup(Frame, tag="lookup"):
+class Lookup(Frame, tag="lookup", frozen=True):
     """Who has this address. With `key_packages`, takes one key package for each of its devices
     (of those in `devices` where given). Answered by `Line`."""
 
@@ -190,7 +190,7 @@ class Lookup(Frame, tag="lookup"):
     devices: Annotated[list[Id16], Meta(max_length=100)] | None = None
 
 
-class NewAttachment(Frame, tag="attach"):
+class NewAttachment(Frame, tag="attach", frozen=True):
     """Reserve room for `size` encrypted bytes. Answered by `Ticket`."""
 
     ref: Ref
@@ -201,8 +201,18 @@ FromRelay: TypeAlias = Hello | Welcome | Accepted | Done | Refusal | Deliver | L
 FromDevice: TypeAlias = SignIn | Send | Commit | Ack | PublishKeyPackages | Lookup | NewAttachment
 
 _encoder = msgspec.msgpack.Encoder()
-_from_relay = msgspec.msgpack.Decoder(FromRelay)
-_from_device = msgspec.msgpack.Decoder(FromDevice)
+_from_relay: msgspec.msgpack.Decoder[FromRelay] = msgspec.msgpack.Decoder(FromRelay)
+_from_device: msgspec.msgpack.Decoder[FromDevice] = msgspec.msgpack.Decoder(FromDevice)
+
+
+class _Head(msgspec.Struct):
+    """The two fields that a frame which did not decode may still show."""
+
+    t: str | None = None
+    ref: Ref | None = None
+
+
+_head = msgspec.msgpack.Decoder(_Head)
 
 
 def encode(frame: Frame) -> bytes:
@@ -212,37 +222,45 @@ def encode(frame: Frame) -> bytes:
 
 def decode_from_device(data: bytes) -> FromDevice:
     """One frame of a device. Raises BadInput: frame.oversized, .malformed, .unknown_type."""
-    return _decode(_from_device, data)
+    _check_size(data)
+    try:
+        return _from_device.decode(data)
+    except (msgspec.MsgspecError, RecursionError):
+        raise _unfit(data, FromDevice) from None
 
 
 def decode_from_relay(data: bytes) -> FromRelay:
     """One frame of the relay. Raises BadInput: frame.oversized, .malformed, .unknown_type."""
-    return _decode(_from_relay, data)
+    _check_size(data)
+    try:
+        return _from_relay.decode(data)
+    except (msgspec.MsgspecError, RecursionError):
+        raise _unfit(data, FromRelay) from None
 
 
-def _decode(decoder: msgspec.msgpack.Decoder[msgspec.Struct], data: bytes):  # type: ignore[no-untyped-def]
+def _check_size(data: bytes) -> None:
     if len(data) > MAX_FRAME:
         raise error("frame.oversized")
+
+
+def _unfit(data: bytes, known: object) -> ChappeError:
+    """Why a frame did not decode: its type is unknown, or it does not fit its type."""
+    head = _read_head(data)
+    tags = {frame.__struct_config__.tag for frame in get_args(known)}
+    return error("frame.unknown_type" if head and head.t and head.t not in tags else "frame.malformed")
+
+
+def _read_head(data: bytes) -> _Head | None:
     try:
-        return decoder.decode(data)
-    except msgspec.ValidationError as exc:
-        # msgspec reports an unknown tag and an unfit field by the same class; only the path differs.
-        code = "frame.unknown_type" if "Invalid value" in str(exc) and "$.t" in str(exc) else "frame.malformed"
-        raise error(code) from None
-    except (msgspec.DecodeError, RecursionError):
-        raise error("frame.malformed") from None
+        return _head.decode(data)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
 
 
 def read_ref(data: bytes) -> int | None:
     """The `ref` of a frame that did not decode, so that its refusal can be matched; None if unreadable."""
-
-    class _Ref(msgspec.Struct):
-        ref: Ref
-
-    try:
-        return msgspec.msgpack.decode(data, type=_Ref).ref
-    except msgspec.MsgspecError:
-        return None
+    head = _read_head(data)
+    return head.ref if head else None
 
 
 def sign_in_bytes(server: str, nonce: bytes) -> bytes:
