@@ -1,0 +1,126 @@
+"""Bodies of the HTTP API (docs/protocol.md), used by both ends.
+
+JSON; bytes travel as base64url without padding, in the one canonical spelling. Unknown fields are refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Final, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from chappe.wire.errors import error
+
+MAX_BODY: Final = 16 * 1024
+"""Largest JSON body that the relay reads, in bytes."""
+MAX_RENDEZVOUS: Final = 64 * 1024
+"""Largest offer or answer of a device link, in bytes."""
+RENDEZVOUS_SECONDS: Final = 600
+ACTIVATE_CONTEXT: Final = b"chappe activate v1"
+ADD_DEVICE_CONTEXT: Final = b"chappe add device v1"
+
+Base64: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]*$", max_length=2048)]
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The root of every body."""
+
+
+class Info(Body):
+    """GET /v1/info. Sizes in bytes; `name` is the host part of this relay's addresses."""
+
+    name: str
+    version: str
+    max_payload: int
+    max_attachment: int
+    mailbox_days: int
+
+
+class Activate(Body):
+    """POST /v1/activate: the first device of a new line.
+
+    `proof` is the device signature key's signature over `activate_bytes(...)`.
+    """
+
+    code: Annotated[str, Meta(max_length=64)]
+    certificate: Base64
+    proof: Base64
+
+
+class AddDevice(Body):
+    """POST /v1/devices: one more device; `certificate` is signed by the line's identity key."""
+
+    certificate: Base64
+    proof: Base64
+
+
+class Activated(Body):
+    """Answer to both: ids as base64url of 16 bytes, and the line's address."""
+
+    line: Base64
+    device: Base64
+    address: str
+
+
+class Failure(Body):
+    """Every 4xx and 5xx answer; `code` is one of chappe.wire.errors."""
+
+    code: str
+    message: str
+
+
+T = TypeVar("T", bound=Body)
+
+
+def encode(body: Body) -> bytes:
+    """The JSON of one body."""
+    return msgspec.json.encode(body)
+
+
+def decode(data: bytes, kind: type[T]) -> T:
+    """One body of type `kind`. Raises BadInput http.malformed."""
+    if len(data) > MAX_BODY:
+        raise error("http.malformed")
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise error("http.malformed") from None
+
+
+def to_base64(data: bytes) -> str:
+    """base64url without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def from_base64(text: str, length: int | None = None) -> bytes:
+    """The bytes of a base64url text, `length` bytes if given.
+
+    Raises BadInput http.malformed for padding, foreign characters, stray bits or another length: one
+    value has one spelling, so that ids in URLs compare.
+    """
+    try:
+        raw = text.encode("ascii")
+        data = base64.b64decode(raw + b"=" * (-len(raw) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        raise error("http.malformed") from None
+    if to_base64(data) != text or (length is not None and len(data) != length):
+        raise error("http.malformed")
+    return data
+
+
+def activate_bytes(server: str, code: str, certificate: bytes) -> bytes:
+    """What the new device signs to activate; `code` in its canonical form (16 characters)."""
+    return _joined(ACTIVATE_CONTEXT, server.encode(), code.encode(), certificate)
+
+
+def add_device_bytes(server: str, certificate: bytes) -> bytes:
+    """What a linked device signs to be added."""
+    return _joined(ADD_DEVICE_CONTEXT, server.encode(), certificate)
+
+
+def _joined(*parts: bytes) -> bytes:
+    """The parts, each with a 2-byte big-endian length, so that no two lists give the same bytes."""
+    return b"".join(len(part).to_bytes(2, "big") + part for part in parts)
