@@ -44,7 +44,7 @@ def test_one_wrong_character_is_found(value: int, place: int, char: str) -> None
     wrong = code[:place] + char + code[place + 1 :]
     if wrong == code:
         return
-    with pytest.raises(BadInput, match="code.malformed"):
+    with pytest.raises(BadInput, match=r"code\.malformed"):
         codes.parse(wrong)
 
 
@@ -54,7 +54,7 @@ def test_two_characters_that_changed_places_are_found(value: int, one: int, othe
     if chars[one] == chars[other]:
         return
     chars[one], chars[other] = chars[other], chars[one]
-    with pytest.raises(BadInput, match="code.malformed"):
+    with pytest.raises(BadInput, match=r"code\.malformed"):
         codes.parse("".join(chars))
 
 
@@ -70,7 +70,7 @@ def test_any_text_is_a_code_or_malformed(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "4HMA-SW9N-F6YY-093", "4HMA-SW9N-F6YY-093X0", "U" * 16, "0" * 10_000])
 def test_other_lengths_and_characters_are_refused(text: str) -> None:
-    with pytest.raises(BadInput, match="code.malformed"):
+    with pytest.raises(BadInput, match=r"code\.malformed"):
         codes.parse(text)
 
 

@@ -29,7 +29,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The root of every body."""
 
 
-class Info(Body):
+class Info(Body, frozen=True):
     """GET /v1/info. Sizes in bytes; `name` is the host part of this relay's addresses."""
 
     name: str
@@ -39,7 +39,7 @@ class Info(Body):
     mailbox_days: int
 
 
-class Activate(Body):
+class Activate(Body, frozen=True):
     """POST /v1/activate: the first device of a new line.
 
     `proof` is the device signature key's signature over `activate_bytes(...)`.
@@ -50,14 +50,14 @@ class Activate(Body):
     proof: Base64
 
 
-class AddDevice(Body):
+class AddDevice(Body, frozen=True):
     """POST /v1/devices: one more device; `certificate` is signed by the line's identity key."""
 
     certificate: Base64
     proof: Base64
 
 
-class Activated(Body):
+class Activated(Body, frozen=True):
     """Answer to both: ids as base64url of 16 bytes, and the line's address."""
 
     line: Base64
@@ -65,7 +65,7 @@ class Activated(Body):
     address: str
 
 
-class Failure(Body):
+class Failure(Body, frozen=True):
     """Every 4xx and 5xx answer; `code` is one of chappe.wire.errors."""
 
     code: str
