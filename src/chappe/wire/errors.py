@@ -45,6 +45,8 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
     ("frame.unknown_type", Fault.INPUT, 12, "The frame is of a type this end does not know; update it."),
     ("frame.unexpected", Fault.INPUT, 13, "This frame has no place here; sign in first, then ask once."),
     ("http.malformed", Fault.INPUT, 14, "The request does not have the form the API asks for."),
+    ("http.unknown_path", Fault.INPUT, 15, "Nothing is at this path for this method; see the protocol."),
+    ("http.oversized", Fault.INPUT, 16, "The request is larger than the relay takes; send less at once."),
     # Sign-in.
     ("signin.unknown_device", Fault.REFUSAL, 20, "This relay does not know the device; activate it first."),
     ("signin.bad_signature", Fault.CRYPTO, 21, "The sign-in signature does not hold; sign in again."),
@@ -62,6 +64,7 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
     ("certificate.invalid", Fault.CRYPTO, 37, "The device certificate does not hold; refuse this device."),
     ("link.unknown", Fault.REFUSAL, 38, "The link is unknown or has expired; start again on the new device."),
     ("link.malformed", Fault.INPUT, 39, "That is not a Chappe link; scan or paste it again, whole."),
+    ("link.used", Fault.REFUSAL, 44, "This link was answered already; start again on the new device."),
     # Mailboxes.
     ("mailbox.unknown_recipient", Fault.REFUSAL, 40, "A recipient is not on this relay; refresh and retry."),
     ("mailbox.not_yours", Fault.REFUSAL, 41, "That mailbox sequence is not this device's; nothing changed."),
@@ -81,6 +84,7 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
     ("attachment.bad_range", Fault.INPUT, 64, "The byte range lies outside the attachment."),
     ("attachment.incomplete", Fault.REFUSAL, 65, "The attachment is not all there yet; try again soon."),
     ("attachment.corrupt", Fault.CRYPTO, 66, "The attachment is not what its sender sent; ask for it again."),
+    ("attachment.quota", Fault.REFUSAL, 67, "The line's room for attachments is used up; try in some days."),
     # Limits and storage.
     ("limit.rate", Fault.REFUSAL, 70, "Too many requests; wait a little."),
     ("limit.connections", Fault.REFUSAL, 71, "The relay has no place for more connections; try later."),
@@ -90,10 +94,13 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
     ("storage.wrong_key", Fault.STORAGE, 75, "The store does not open with this key; check --home."),
     ("storage.missing", Fault.STORAGE, 76, "There is no profile here; run `chappe activate` first."),
     ("storage.exists", Fault.STORAGE, 77, "There is already a profile here; choose another --home."),
+    ("storage.unwritable", Fault.STORAGE, 78, "The data directory cannot be written; check its rights."),
     # Network.
     ("network.unreachable", Fault.NETWORK, 80, "The relay does not answer; check address and network."),
     ("network.untrusted", Fault.CRYPTO, 81, "The relay's certificate is not the one pinned; do not go on."),
     ("network.timeout", Fault.NETWORK, 82, "The relay took too long; what was written stays queued."),
+    ("network.port_taken", Fault.NETWORK, 83, "The port cannot be opened; free it, or choose another."),
+    ("tls.unreadable", Fault.STORAGE, 84, "The TLS certificate or key cannot be read; check both files."),
     # Conversations and content.
     ("conversation.unknown", Fault.REFUSAL, 90, "No such conversation here; see `chappe conversation list`."),
     ("conversation.left", Fault.REFUSAL, 91, "This device is no longer in the conversation."),

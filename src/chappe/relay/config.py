@@ -1,0 +1,108 @@
+"""The relay's settings: one typed, frozen table; unknown and unfit ones stop the start.
+
+Each may come from the environment as `CHAPPE_<NAME>`, or from the command line, which wins.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chappe.wire import frames
+from chappe.wire.errors import error
+
+PREFIX: Final = "CHAPPE_"
+# Variables with our prefix that other programs of Chappe read.
+ELSEWHERE: Final = frozenset({"CHAPPE_HOME", "CHAPPE_VECTORS"})
+
+MIB: Final = 1024 * 1024
+GIB: Final = 1024 * MIB
+
+
+class Settings(BaseSettings):
+    """Sizes in bytes, times in seconds, unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    data_dir: Path = Field(Path("chappe-relay"), description="Where the database, files and keys are kept.")
+    host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 for all.")
+    port: int = Field(8440, ge=0, le=65535, description="The one port; 0 lets the system choose.")
+    server_name: str = Field(
+        "localhost",
+        pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$",
+        description="The host part of the addresses of this relay's lines.",
+    )
+    tls_cert: Path | None = Field(None, description="PEM certificate chain; made by the relay if not given.")
+    tls_key: Path | None = Field(None, description="PEM private key of that certificate.")
+    behind_proxy: bool = Field(False, description="Plain HTTP on loopback; a proxy before it does the TLS.")
+    max_attachment: int = Field(2 * GIB, ge=1, le=2**40, description="Largest attachment.")
+    attachment_quota: int = Field(20 * GIB, ge=1, description="Attachment bytes per line in 30 days.")
+    mailbox_items: int = Field(100_000, ge=1, description="Envelopes that may wait in one mailbox.")
+    mailbox_bytes: int = Field(
+        1 * GIB, ge=frames.MAX_COMMIT, description="Bytes that may wait in one mailbox."
+    )
+    code_days: int = Field(30, ge=1, le=3650, description="How long a new activation code holds.")
+    max_connections: int = Field(20_000, ge=1, description="Sockets at once.")
+    max_links: int = Field(1_000, ge=1, description="Device links under way at once.")
+    sign_in_seconds: float = Field(20, gt=0, description="How long a socket may wait to sign in.")
+    ping_seconds: float = Field(50, gt=0, description="How often a silent socket is asked if it lives.")
+    sweep_seconds: float = Field(600, gt=0, description="How often what has expired is dropped.")
+    lookups_burst: int = Field(3_000, ge=1, description="Lookups a device may make at once.")
+    lookups_per_second: float = Field(5, gt=0, description="How fast that allowance comes back.")
+    attempts_burst: int = Field(30, ge=1, description="Unauthenticated requests from one network at once.")
+    attempts_per_minute: float = Field(30, gt=0, description="How fast that allowance comes back.")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
+    log_json: bool = Field(False, description="Logs as JSON lines.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key come together")
+        if self.behind_proxy and self.tls_cert is not None:
+            raise ValueError("behind_proxy leaves TLS to the proxy; give it the certificate")
+        if self.behind_proxy and self.host not in {"127.0.0.1", "::1", "localhost"}:
+            raise ValueError("behind_proxy listens on loopback only; leave host as it is")
+        return self
+
+    @property
+    def database(self) -> Path:
+        return self.data_dir / "relay.db"
+
+
+def load_settings(environ: Mapping[str, str] | None = None, **given: object) -> Settings:
+    """The settings in force: `given` (those not None) over the environment over the defaults.
+
+    Raises BadInput usage.invalid, naming each setting that does not fit.
+    """
+    environ = os.environ if environ is None else environ
+    unknown = {
+        name
+        for name in environ
+        if name.startswith(PREFIX)
+        and name not in ELSEWHERE
+        and name.removeprefix(PREFIX).lower() not in Settings.model_fields
+    }
+    if unknown:
+        raise error("usage.invalid", f"Unknown settings in the environment: {', '.join(sorted(unknown))}.")
+    from_environment = {
+        name: environ[PREFIX + name.upper()]
+        for name in Settings.model_fields
+        if PREFIX + name.upper() in environ
+    }
+    chosen = from_environment | {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings(**chosen)  # type: ignore[arg-type]
+    except ValidationError as exc:
+        raise error("usage.invalid", f"Settings that do not fit: {_explain(exc)}.") from None
+
+
+def _explain(exc: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'together'}: {problem['msg']}"
+        for problem in exc.errors(include_input=False, include_url=False)
+    )

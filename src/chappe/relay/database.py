@@ -1,0 +1,104 @@
+"""SQLite as the relay uses it: WAL, synchronous=FULL, secure_delete; and its errors as ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy.pool import NullPool
+
+from chappe.wire.errors import ChappeError, error
+
+BUSY_MILLISECONDS: Final = 10_000
+_FULL_NAMES: Final = frozenset({"SQLITE_FULL"})
+# More variables than these in one statement are never bound (SQLite's default limit is 32,766).
+MAX_VARIABLES: Final = 30_000
+
+
+def prepare_folder(data_dir: Path) -> None:
+    """Make the data directory, readable by its owner alone. Raises StorageFailure."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.chmod(data_dir, 0o700)
+    except OSError as problem:
+        raise os_failure(problem) from None
+
+
+def open_engine(path: Path, *, writes: bool) -> Engine:
+    """An engine on the database file. With `writes`, every transaction takes the write lock at its start.
+
+    The caller keeps one connection per thread: there is no pool that would hand it to another.
+    """
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, hide_parameters=True)
+    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: Any) -> None:
+        # The driver must not open transactions of its own: it would not know about savepoints.
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout={BUSY_MILLISECONDS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "secure_delete=ON",
+            "temp_store=MEMORY",
+            "cache_size=-16384",
+            "journal_size_limit=67108864",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def storage_failure(problem: BaseException) -> ChappeError:
+    """The typed error for what the driver raised: storage.full where the disk has no room."""
+    original = problem.orig if isinstance(problem, exc.DBAPIError) else problem
+    name = getattr(original, "sqlite_errorname", "") or ""
+    return error("storage.full" if name in _FULL_NAMES else "storage.failed")
+
+
+def os_failure(problem: OSError) -> ChappeError:
+    """The typed error for a failed file operation."""
+    full = problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return error("storage.full" if full else "storage.failed")
+
+
+def values(rows: int, columns: int) -> str:
+    """`(?,?),(?,?)`: many rows in one statement, because each statement lets go of the interpreter lock
+    and waits to have it back."""
+    row = "(" + ",".join("?" * columns) + ")"
+    return ",".join([row] * rows)
+
+
+def chunks(rows: list[tuple[Any, ...]], columns: int) -> list[list[tuple[Any, ...]]]:
+    """`rows` in pieces of at most 512 whose lengths are powers of two: few different statements, so that
+    SQLite's compiled ones are found again."""
+    pieces: list[list[tuple[Any, ...]]] = []
+    start, size = 0, 512
+    while size * columns > MAX_VARIABLES:
+        size //= 2
+    while start < len(rows):
+        while size > len(rows) - start:
+            size //= 2
+        pieces.append(rows[start : start + size])
+        start += size
+    return pieces
+
+
+def insert_rows(connection: Connection, head: str, rows: list[tuple[Any, ...]], tail: str = "") -> None:
+    """`head VALUES … tail` for all rows, in few statements."""
+    if not rows:
+        return
+    columns = len(rows[0])
+    for piece in chunks(rows, columns):
+        flat = tuple(value for row in piece for value in row)
+        connection.exec_driver_sql(f"{head} VALUES {values(len(piece), columns)}{tail}", flat)

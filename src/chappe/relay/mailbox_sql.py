@@ -1,0 +1,139 @@
+"""The statements of the hot path, each for many rows at once.
+
+The driver lets go of the interpreter lock for every step of a statement, and a busy event loop gives it
+back late: a batch therefore costs a handful of statements that return few rows, whatever its size.
+Written for SQLite; the column names come from tables.py, and a test runs every statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from sqlalchemy import Connection
+
+from chappe.relay.database import chunks, insert_rows, values
+
+TEMPORARY: Final = (
+    "CREATE TEMP TABLE IF NOT EXISTS acked (mailbox INTEGER PRIMARY KEY, upto INTEGER NOT NULL)",
+    "CREATE TEMP TABLE IF NOT EXISTS leaving (payload INTEGER PRIMARY KEY, times INTEGER NOT NULL)",
+)
+
+_LEAVING: Final = (
+    "INSERT INTO leaving SELECT e.payload, count(*) FROM acked a CROSS JOIN entries e "
+    "ON e.mailbox = a.mailbox AND e.sequence <= a.upto GROUP BY e.payload"
+)
+# The number that is gone, and the bytes gone with it, both from the last entry that leaves.
+_GONE: Final = (
+    "UPDATE mailboxes SET gone_sequence = last.sequence, gone_bytes = last.total_bytes FROM "
+    "(SELECT e.mailbox, e.sequence, e.total_bytes FROM acked a CROSS JOIN entries e "
+    "ON e.mailbox = a.mailbox AND e.sequence = (SELECT max(sequence) FROM entries "
+    "WHERE mailbox = a.mailbox AND sequence <= a.upto)) AS last WHERE mailboxes.mailbox = last.mailbox"
+)
+_DELETE_ENTRIES: Final = (
+    "DELETE FROM entries WHERE (mailbox, sequence) IN (SELECT e.mailbox, e.sequence FROM acked a "
+    "CROSS JOIN entries e ON e.mailbox = a.mailbox AND e.sequence <= a.upto)"
+)
+_COUNT_DOWN: Final = (
+    "UPDATE shares SET mailboxes_left = mailboxes_left - leaving.times FROM leaving "
+    "WHERE leaving.payload = shares.payload"
+)
+_DELETE_PAYLOADS: Final = (
+    "DELETE FROM payloads WHERE payload IN (SELECT l.payload FROM leaving l WHERE NOT EXISTS "
+    "(SELECT 1 FROM shares s WHERE s.payload = l.payload AND s.mailboxes_left > 0))"
+)
+_DELETE_SHARES: Final = (
+    "DELETE FROM shares WHERE mailboxes_left <= 0 AND payload IN (SELECT payload FROM leaving)"
+)
+
+
+def acknowledge(connection: Connection, upto: list[tuple[int, int]]) -> None:
+    """Delete entries up to a sequence in each of the mailboxes, and payloads that no mailbox holds."""
+    for statement in TEMPORARY:
+        connection.exec_driver_sql(statement)
+    insert_rows(connection, "INSERT INTO acked", list(upto))
+    for statement in (
+        _LEAVING,
+        _GONE,
+        _DELETE_ENTRIES,
+        _COUNT_DOWN,
+        _DELETE_PAYLOADS,
+        _DELETE_SHARES,
+        "DELETE FROM leaving",
+        "DELETE FROM acked",
+    ):
+        connection.exec_driver_sql(statement)
+
+
+def find_ids(
+    connection: Connection, keys: list[tuple[int, bytes]]
+) -> dict[tuple[int, bytes], tuple[bytes, int]]:
+    """Of these (mailbox, id), those used before: their (digest, expires)."""
+    found = {}
+    for piece in chunks(keys, 2):
+        rows = connection.exec_driver_sql(
+            f"WITH wanted(mailbox, id) AS (VALUES {values(len(piece), 2)}) "
+            "SELECT s.mailbox, s.id, s.digest, s.expires FROM wanted w CROSS JOIN sent_ids s "
+            "ON s.mailbox = w.mailbox AND s.id = w.id",
+            tuple(value for key in piece for value in key),
+        )
+        for mailbox, id_, digest, expires in rows:
+            found[mailbox, id_] = (digest, expires)
+    return found
+
+
+def find_mailboxes(connection: Connection, devices: list[bytes]) -> Iterator[tuple[bytes, int]]:
+    """(device, mailbox) of those that are here and not revoked."""
+    for piece in chunks([(device,) for device in devices], 1):
+        marks = ",".join("?" * len(piece))
+        rows = connection.exec_driver_sql(
+            f"SELECT device, mailbox FROM devices WHERE revoked_at IS NULL AND device IN ({marks})",
+            tuple(row[0] for row in piece),
+        )
+        yield from ((device, mailbox) for device, mailbox in rows)
+
+
+def load_boxes(connection: Connection, mailboxes: list[int]) -> Iterator[tuple[int, int, int, int, int]]:
+    """(mailbox, last sequence given, bytes ever put in, gone sequence, gone bytes)."""
+    for piece in chunks([(mailbox,) for mailbox in mailboxes], 1):
+        marks = ",".join("?" * len(piece))
+        rows = connection.exec_driver_sql(
+            "SELECT m.mailbox, max(m.gone_sequence, coalesce(e.sequence, 0)), "
+            "max(m.gone_bytes, coalesce(e.total_bytes, 0)), m.gone_sequence, m.gone_bytes "
+            "FROM mailboxes m LEFT JOIN entries e ON e.mailbox = m.mailbox AND e.sequence = "
+            f"(SELECT max(sequence) FROM entries WHERE mailbox = m.mailbox) WHERE m.mailbox IN ({marks})",
+            tuple(row[0] for row in piece),
+        )
+        yield from ((row[0], row[1], row[2], row[3], row[4]) for row in rows)
+
+
+def gone(connection: Connection, mailbox: int) -> tuple[int, int]:
+    """The last sequence that is gone from a mailbox, and the bytes gone with it."""
+    row = connection.exec_driver_sql(
+        "SELECT gone_sequence, gone_bytes FROM mailboxes WHERE mailbox = ?", (mailbox,)
+    ).one()
+    return row[0], row[1]
+
+
+def last_payload(connection: Connection) -> int:
+    """The highest payload number in use, 0 if none."""
+    highest: int | None = connection.exec_driver_sql("SELECT max(payload) FROM payloads").scalar()
+    return highest or 0
+
+
+def insert_ids(connection: Connection, rows: list[tuple[int, bytes, bytes, int]]) -> None:
+    insert_rows(connection, "INSERT INTO sent_ids (mailbox, id, digest, expires)", list(rows))
+
+
+def insert_payloads(connection: Connection, rows: list[tuple[int, int, bytes]]) -> None:
+    insert_rows(connection, "INSERT INTO payloads (payload, at, data)", list(rows))
+
+
+def insert_shares(connection: Connection, rows: list[tuple[int, int]]) -> None:
+    insert_rows(connection, "INSERT INTO shares (payload, mailboxes_left)", list(rows))
+
+
+def insert_entries(connection: Connection, rows: list[tuple[int, int, bytes, int, int, int]]) -> None:
+    insert_rows(
+        connection, "INSERT INTO entries (mailbox, sequence, envelope, payload, total_bytes, at)", list(rows)
+    )

@@ -1,0 +1,281 @@
+"""Mailboxes: payloads stored once, one entry per recipient, ids remembered, acknowledgement deletes.
+
+Runs in the writer's thread alone, many operations at a time. What it remembers of mailboxes (last sequence
+number, bytes) is only ever a copy of what the database says, and is dropped when a transaction fails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from sqlalchemy import Connection
+
+from chappe.relay import mailbox_sql as sql
+from chappe.relay.ports import Arrival, Operation, Outcome, Stored, Unit
+from chappe.wire import frames
+from chappe.wire.errors import ChappeError, error
+
+_REMEMBERED: Final = 200_000
+"""Mailboxes and devices kept in memory at once; some 300 bytes each."""
+
+IdKey: TypeAlias = tuple[int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class SendOperation:
+    """Put one payload into the mailboxes of `to` (device ids). Gives `Stored`."""
+
+    sender: int
+    id: bytes
+    to: Sequence[bytes]
+    payload: bytes
+
+    @property
+    def weight(self) -> int:
+        return len(self.payload) + 16 * len(self.to) + 200
+
+    def digest(self) -> bytes:
+        """What the id stands for; the same id with another digest is another message."""
+        state = hashlib.sha256(b"send")
+        for device in self.to:
+            state.update(device)
+        state.update(self.payload)
+        return state.digest()[:16]
+
+    def run(self, unit: Unit) -> object:
+        raise NotImplementedError("sends go through Mailroom.run, many at a time")
+
+
+@dataclass(frozen=True, slots=True)
+class AckOperation:
+    """Delete a mailbox's entries up to and with `sequence`. Gives None."""
+
+    mailbox: int
+    sequence: int
+
+    @property
+    def weight(self) -> int:
+        return 100
+
+    def run(self, unit: Unit) -> object:
+        raise NotImplementedError("acknowledgements go through Mailroom.run, many at a time")
+
+
+@dataclass(slots=True)
+class _Box:
+    """A mailbox in memory: the last number given, bytes ever put in, and what is gone of both."""
+
+    last: int
+    total: int
+    gone: int
+    gone_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One payload on its way to mailboxes, checked. `id` is the envelope's."""
+
+    id: bytes
+    payload: bytes
+    mailboxes: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Rows gathered for one statement per table."""
+
+    ids: list[tuple[int, bytes, bytes, int]] = field(default_factory=list)
+    payloads: list[tuple[int, int, bytes]] = field(default_factory=list)
+    shares: list[tuple[int, int]] = field(default_factory=list)
+    entries: list[tuple[int, int, bytes, int, int, int]] = field(default_factory=list)
+
+
+class Mailroom:
+    """The bulk operations of the writer, and the same filing for a group's commit."""
+
+    def __init__(self, *, max_items: int, max_bytes: int, keep_seconds: int) -> None:
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+        self._keep_seconds = keep_seconds
+        self._boxes: dict[int, _Box] = {}
+        self._devices: dict[bytes, int] = {}
+        self._next_payload: int | None = None
+
+    # --- for the writer
+
+    def takes(self, operation: Operation) -> bool:
+        return isinstance(operation, (SendOperation, AckOperation))
+
+    def run(self, unit: Unit, operations: list[Operation]) -> list[Outcome]:
+        """Sends and acknowledgements do not touch each other's entries: an acknowledgement reaches only
+        what was delivered, so the two kinds may be gathered apart."""
+        sends = [operation for operation in operations if isinstance(operation, SendOperation)]
+        stored = iter(self._send(unit, sends) if sends else [])
+        acks = [operation for operation in operations if isinstance(operation, AckOperation)]
+        if acks:
+            upto: dict[int, int] = {}
+            for ack in acks:
+                upto[ack.mailbox] = max(ack.sequence, upto.get(ack.mailbox, 0))
+            sql.acknowledge(unit.connection, list(upto.items()))
+        return [next(stored) if isinstance(operation, SendOperation) else None for operation in operations]
+
+    def forget(self) -> None:
+        self._boxes.clear()
+        self._devices.clear()
+        self._next_payload = None
+
+    def forget_device(self, device: bytes) -> None:
+        """The device was revoked: it takes no more mail."""
+        self._devices.pop(device, None)
+
+    # --- for operations that file several payloads at once
+
+    def known_id(self, connection: Connection, key: IdKey, digest: bytes) -> Stored | None:
+        """What was answered to this id before, or None. Raises id.reused if it was something else."""
+        found = sql.find_ids(connection, [key]).get(key)
+        return _repeated(found, digest) if found else None
+
+    def resolve(self, connection: Connection, devices: Iterable[bytes]) -> tuple[int, ...]:
+        """The mailboxes of `devices`, without doubles. Raises mailbox.unknown_recipient."""
+        wanted = list(dict.fromkeys(devices))
+        self._learn_devices(connection, wanted)
+        return self._mailboxes_of(wanted)
+
+    def file(self, unit: Unit, sender: int, id_: bytes, digest: bytes, posts: list[Post]) -> Stored:
+        """File all of `posts` and remember the id. Raises mailbox.full before anything is written."""
+        self._learn_boxes(unit.connection, {box for post in posts for box in post.mailboxes})
+        rows = _Rows()
+        taken: dict[int, tuple[int, int]] = {}
+        for post in posts:
+            for mailbox in post.mailboxes:
+                items, size = taken.get(mailbox, (0, 0))
+                taken[mailbox] = (items + 1, size + len(post.payload))
+        self._check_room(unit.connection, taken)
+        for post in posts:
+            self._place(unit, post, rows)
+        expires = unit.now + self._keep_seconds
+        rows.ids.append((sender, id_, digest, expires))
+        _write(unit.connection, rows)
+        return Stored(expires)
+
+    # --- sends
+
+    def _send(self, unit: Unit, sends: list[SendOperation]) -> list[Outcome]:
+        connection = unit.connection
+        known = sql.find_ids(connection, [(send.sender, send.id) for send in sends])
+        self._learn_devices(connection, {device for send in sends for device in send.to})
+        self._learn_boxes(
+            connection, {self._devices[d] for send in sends for d in send.to if d in self._devices}
+        )
+        rows = _Rows()
+        outcomes = [self._send_one(unit, send, known, rows) for send in sends]
+        _write(connection, rows)
+        return outcomes
+
+    def _send_one(
+        self, unit: Unit, send: SendOperation, known: dict[IdKey, tuple[bytes, int]], rows: _Rows
+    ) -> Outcome:
+        """Decide one send and gather its rows; a refusal leaves no row and no number taken."""
+        key = (send.sender, send.id)
+        digest = send.digest()
+        try:
+            if key in known:
+                return _repeated(known[key], digest)
+            mailboxes = self._mailboxes_of(dict.fromkeys(send.to))
+            self._check_room(unit.connection, dict.fromkeys(mailboxes, (1, len(send.payload))))
+        except ChappeError as refusal:
+            return refusal
+        self._place(unit, Post(send.id, send.payload, mailboxes), rows)
+        expires = unit.now + self._keep_seconds
+        known[key] = (digest, expires)
+        rows.ids.append((send.sender, send.id, digest, expires))
+        return Stored(expires)
+
+    def _place(self, unit: Unit, post: Post, rows: _Rows) -> None:
+        """Give the payload its next number in each mailbox."""
+        if not post.mailboxes:
+            return
+        payload = self._take_payload_number(unit.connection)
+        places = []
+        for mailbox in post.mailboxes:
+            box = self._boxes[mailbox]
+            box.last += 1
+            box.total += len(post.payload)
+            places.append((mailbox, box.last))
+            rows.entries.append((mailbox, box.last, post.id, payload, box.total, unit.now))
+        rows.payloads.append((payload, unit.now, post.payload))
+        if len(places) > 1:
+            rows.shares.append((payload, len(places)))
+        unit.arrivals.append(Arrival(post.id, post.payload, unit.now, tuple(places)))
+
+    def _take_payload_number(self, connection: Connection) -> int:
+        if self._next_payload is None:
+            self._next_payload = sql.last_payload(connection) + 1
+        number = self._next_payload
+        self._next_payload += 1
+        return number
+
+    def _check_room(self, connection: Connection, taken: dict[int, tuple[int, int]]) -> None:
+        """Raises mailbox.full if a mailbox has no room for (items, bytes).
+
+        What is gone is known here only as of the last look, so that an acknowledgement costs nothing;
+        before refusing, look again.
+        """
+        for mailbox, (items, size) in taken.items():
+            box = self._boxes[mailbox]
+            if self._has_room(box, items, size):
+                continue
+            box.gone, box.gone_total = sql.gone(connection, mailbox)
+            if not self._has_room(box, items, size):
+                raise error("mailbox.full")
+
+    def _has_room(self, box: _Box, items: int, size: int) -> bool:
+        return (
+            box.last - box.gone + items <= self._max_items
+            and box.total - box.gone_total + size <= self._max_bytes
+        )
+
+    def _mailboxes_of(self, devices: Iterable[bytes]) -> tuple[int, ...]:
+        try:
+            return tuple([self._devices[device] for device in devices])
+        except KeyError:
+            raise error("mailbox.unknown_recipient") from None
+
+    def _learn_devices(self, connection: Connection, devices: Iterable[bytes]) -> None:
+        missing = [device for device in devices if device not in self._devices]
+        if not missing:
+            return
+        if len(self._devices) + len(missing) > _REMEMBERED:
+            self._devices.clear()
+            missing = list(devices)
+        self._devices.update(sql.find_mailboxes(connection, missing))
+
+    def _learn_boxes(self, connection: Connection, mailboxes: set[int]) -> None:
+        missing = [mailbox for mailbox in mailboxes if mailbox not in self._boxes]
+        if not missing:
+            return
+        if len(self._boxes) + len(missing) > _REMEMBERED:
+            self._boxes.clear()
+            missing = list(mailboxes)
+        for mailbox, last, total, gone, gone_total in sql.load_boxes(connection, missing):
+            self._boxes[mailbox] = _Box(last, total, gone, gone_total)
+
+
+def _write(connection: Connection, rows: _Rows) -> None:
+    sql.insert_ids(connection, rows.ids)
+    sql.insert_payloads(connection, rows.payloads)
+    sql.insert_shares(connection, rows.shares)
+    sql.insert_entries(connection, rows.entries)
+
+
+def _repeated(found: tuple[bytes, int], digest: bytes) -> Stored:
+    """The same id with the same content is answered again; with other content it is refused."""
+    if found[0] != digest:
+        raise error("id.reused")
+    return Stored(found[1])
+
+
+MAX_KEEP: Final = frames.MAILBOX_SECONDS

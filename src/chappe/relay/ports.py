@@ -1,0 +1,87 @@
+"""What the relay's parts need of each other: clock, operations, and what they give back.
+
+The store behind these is SQLite today; another database comes in behind the same interface.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from sqlalchemy import Connection
+
+from chappe.wire.errors import ChappeError
+
+Clock: TypeAlias = Callable[[], float]
+"""Unix time in seconds; handed in, so that a test can move it."""
+
+system_clock: Clock = time.time
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One item of a mailbox. `total` is the bytes ever put in, with this one."""
+
+    sequence: int
+    id: bytes
+    payload: bytes
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A payload that became durable, and the place that it took in each mailbox."""
+
+    id: bytes
+    payload: bytes
+    at: int
+    places: tuple[tuple[int, int], ...]
+    """(mailbox, sequence), one per recipient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A `Send` or `Commit` is durable (now or since an earlier attempt), kept until `expires`."""
+
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRecord:
+    """What a sign-in needs of a device."""
+
+    device: bytes
+    line: bytes
+    mailbox: int
+    signature_key: bytes
+    revoked: bool
+    gone_sequence: int
+    key_packages: int
+    last_resort: bool
+
+
+class Unit:
+    """The transaction that an operation runs in: its connection, its time, and what it set off."""
+
+    __slots__ = ("arrivals", "connection", "now")
+
+    def __init__(self, connection: Connection, now: int) -> None:
+        self.connection = connection
+        self.now = now
+        self.arrivals: list[Arrival] = []
+
+
+class Operation(Protocol):
+    """One change, all or nothing. Raises ChappeError to refuse: nothing of it stays."""
+
+    def run(self, unit: Unit) -> object: ...
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it holds while it waits."""
+
+
+Outcome: TypeAlias = object | ChappeError
+Answer: TypeAlias = Callable[[Outcome], None]

@@ -1,0 +1,93 @@
+"""The store as the event loop sees it: operations in, outcomes back, arrivals told to the hub."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from chappe.relay.database import open_engine
+from chappe.relay.mailroom import Mailroom
+from chappe.relay.ports import Answer, Arrival, Clock, DeviceRecord, Operation, Outcome
+from chappe.relay.reader import AttachmentRecord, Page, Reader
+from chappe.relay.writer import Answers, Writer
+from chappe.wire.errors import ChappeError
+
+T = TypeVar("T")
+
+
+class Store:
+    """Made and used in one event loop. `arrived` hears of every payload that became durable, in order,
+    before the operations that brought it are answered."""
+
+    def __init__(
+        self, path: Path, mailroom: Mailroom, clock: Clock, arrived: Callable[[list[Arrival]], None]
+    ) -> None:
+        self.mailroom = mailroom
+        self._arrived = arrived
+        self._loop = asyncio.get_running_loop()
+        self._writes = open_engine(path, writes=True)
+        self._reads = open_engine(path, writes=False)
+        self._writer = Writer(self._writes, mailroom, clock, self._report)
+        self._reader = Reader(self._reads)
+        self.waiting_bytes = 0
+        self._writer.start()
+
+    async def close(self) -> None:
+        """Finish what is queued, then let go of the files."""
+        await asyncio.to_thread(self._writer.stop)
+        await asyncio.to_thread(self._reader.close)
+        self._writes.dispose()
+        self._reads.dispose()
+
+    def submit(self, operation: Operation, answer: Answer) -> None:
+        """Queue an operation. `answer` is called in the loop with its result or its ChappeError, after
+        it is durable, in the order of submitting."""
+        weight = operation.weight
+        self.waiting_bytes += weight
+        self._writer.submit(operation, partial(self._answer, weight, answer))
+
+    async def run(self, operation: Operation) -> object:
+        """Queue an operation and wait for its result. Raises its ChappeError."""
+        future: asyncio.Future[object] = self._loop.create_future()
+
+        def answer(outcome: Outcome) -> None:
+            if future.done():
+                return
+            if isinstance(outcome, ChappeError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+        self.submit(operation, answer)
+        return await future
+
+    async def device(self, device: bytes) -> DeviceRecord | None:
+        return await self._read(partial(self._reader.device, device))
+
+    async def page(self, mailbox: int, after: int, *, newer_than: int, items: int, size: int) -> Page:
+        return await self._read(
+            partial(self._reader.page, mailbox, after, newer_than=newer_than, items=items, size=size)
+        )
+
+    async def attachment(self, attachment: bytes) -> AttachmentRecord | None:
+        return await self._read(partial(self._reader.attachment, attachment))
+
+    async def _read(self, call: Callable[[], T]) -> T:
+        return await self._loop.run_in_executor(self._reader.executor, call)
+
+    def _report(self, answers: Answers, arrivals: list[Arrival]) -> None:
+        """In the writer's thread: hand everything over in one go."""
+        self._loop.call_soon_threadsafe(self._hand_over, answers, arrivals)
+
+    def _hand_over(self, answers: Answers, arrivals: list[Arrival]) -> None:
+        if arrivals:
+            self._arrived(arrivals)
+        for answer, outcome in answers:
+            answer(outcome)
+
+    def _answer(self, weight: int, answer: Answer, outcome: Outcome) -> None:
+        self.waiting_bytes -= weight
+        answer(outcome)

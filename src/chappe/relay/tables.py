@@ -1,0 +1,156 @@
+"""The relay's tables, in SQLAlchemy Core. Migrations (Alembic) make them; a test compares the two.
+
+Hot tables carry the mailbox as the leading key, so that they can be spread over servers by it. Times are
+whole Unix seconds. There is no table of contacts, of members of a group, or of IP addresses.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, text
+
+metadata = MetaData()
+
+Bytes = LargeBinary
+# SQLite makes a column its rowid only if it is spelled INTEGER.
+Big = BigInteger().with_variant(Integer, "sqlite")
+
+lines = Table(
+    "lines",
+    metadata,
+    Column("line", Bytes(16), primary_key=True),
+    Column("address", String(320), nullable=False, unique=True),
+    Column("identity_key", Bytes(32), nullable=False),
+    Column("created_at", Big, nullable=False),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("device", Bytes(16), primary_key=True),
+    Column("line", Bytes(16), nullable=False, index=True),
+    Column("mailbox", Big, nullable=False, unique=True),
+    Column("certificate", Bytes(1024), nullable=False),
+    Column("signature_key", Bytes(32), nullable=False),
+    Column("created_at", Big, nullable=False),
+    Column("revoked_at", Big),
+)
+
+mailboxes = Table(
+    "mailboxes",
+    metadata,
+    # AUTOINCREMENT: a mailbox number is never given to a second device.
+    Column("mailbox", Big, primary_key=True, autoincrement=True),
+    # Everything up to here is gone (acknowledged or expired): with `entries` this gives the next
+    # sequence number, so that taking a message in does not write this row.
+    Column("gone_sequence", Big, nullable=False),
+    Column("gone_bytes", Big, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("mailbox", Big, primary_key=True, autoincrement=False),
+    Column("sequence", Big, primary_key=True, autoincrement=False),
+    Column("envelope", Bytes(16), nullable=False),
+    Column("payload", Big, nullable=False),
+    # Bytes ever put into this mailbox, with this entry: what waits is a difference of two of these.
+    Column("total_bytes", Big, nullable=False),
+    Column("at", Big, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+payloads = Table(
+    "payloads",
+    metadata,
+    Column("payload", Big, primary_key=True, autoincrement=False),
+    Column("at", Big, nullable=False),
+    Column("data", Bytes, nullable=False),
+)
+
+# Only payloads of two or more mailboxes have a row here: counting down must not rewrite the payload.
+shares = Table(
+    "shares",
+    metadata,
+    Column("payload", Big, primary_key=True, autoincrement=False),
+    Column("mailboxes_left", Integer, nullable=False),
+)
+
+# The ids of what a device sent, so that the same id again is stored once. `digest` is over what it was.
+sent_ids = Table(
+    "sent_ids",
+    metadata,
+    Column("mailbox", Big, primary_key=True, autoincrement=False),
+    Column("id", Bytes(16), primary_key=True),
+    Column("digest", Bytes(16), nullable=False),
+    Column("expires", Big, nullable=False),
+    Index("sent_ids_expires", "expires"),
+    sqlite_with_rowid=False,
+)
+
+key_packages = Table(
+    "key_packages",
+    metadata,
+    Column("mailbox", Big, primary_key=True, autoincrement=False),
+    Column("digest", Bytes(16), primary_key=True),
+    Column("position", Big, nullable=False),
+    # NULL once taken: the row stays a while, so that a package published again is not handed out again.
+    Column("data", Bytes),
+    Column("taken_at", Big),
+    Index(
+        "key_packages_free",
+        "mailbox",
+        "position",
+        sqlite_where=text("taken_at IS NULL"),
+        postgresql_where=text("taken_at IS NULL"),
+    ),
+    Index("key_packages_taken", "taken_at"),
+)
+
+last_resort_packages = Table(
+    "last_resort_packages",
+    metadata,
+    Column("mailbox", Big, primary_key=True, autoincrement=False),
+    Column("data", Bytes, nullable=False),
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("group_id", Bytes(32), primary_key=True),
+    Column("epoch", Big, nullable=False),
+    Column("lock", Bytes(32), nullable=False),
+    Column("moved_at", Big, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+codes = Table(
+    "codes",
+    metadata,
+    Column("digest", Bytes(32), primary_key=True),
+    Column("created_at", Big, nullable=False),
+    Column("expires_at", Big, nullable=False),
+    Column("used_at", Big),
+)
+
+attachments = Table(
+    "attachments",
+    metadata,
+    Column("attachment", Bytes(32), primary_key=True),
+    Column("token_digest", Bytes(32), nullable=False),
+    Column("size", Big, nullable=False),
+    # Bytes that are durable in the file; what lies beyond is cut off when the upload resumes.
+    Column("received", Big, nullable=False),
+    Column("expires", Big, nullable=False),
+    Index("attachments_expires", "expires"),
+)
+
+# Room used by a line per day, not per attachment: the relay does not keep who uploaded which.
+attachment_use = Table(
+    "attachment_use",
+    metadata,
+    Column("line", Bytes(16), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("bytes", Big, nullable=False),
+    sqlite_with_rowid=False,
+)

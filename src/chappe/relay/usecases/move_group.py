@@ -1,0 +1,95 @@
+"""Move a group by one epoch: compare and swap its lock, file the commit and the Welcomes, all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import insert, select, update
+
+from chappe.relay.mailroom import Mailroom, Post
+from chappe.relay.ports import Stored, Unit
+from chappe.relay.tables import groups
+from chappe.wire import frames
+from chappe.wire.errors import error
+
+_LOCK_CONTEXT: Final = b"chappe lock v1"
+_WELCOME_CONTEXT: Final = b"chappe welcome id v1"
+
+
+def lock_of(opener: bytes) -> bytes:
+    """The lock that `opener` opens: SHA-256(context || opener)."""
+    return hashlib.sha256(_LOCK_CONTEXT + opener).digest()
+
+
+def welcome_id(commit_id: bytes, index: int) -> bytes:
+    """The envelope id of a commit's Welcome: 16 bytes, another than the commit's own, the same each time."""
+    return hashlib.sha256(_WELCOME_CONTEXT + commit_id + index.to_bytes(2, "big")).digest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class MoveGroup:
+    """A `Commit` frame of the device with mailbox `sender`. Gives `Stored`.
+
+    Refused with commit.unknown_group, commit.conflict, commit.bad_opener, mailbox.unknown_recipient,
+    mailbox.full or id.reused.
+    """
+
+    mailroom: Mailroom
+    sender: int
+    frame: frames.Commit
+
+    @property
+    def weight(self) -> int:
+        frame = self.frame
+        return len(frame.payload) + sum(len(w.payload) + 16 * len(w.to) for w in frame.welcomes) + 1_000
+
+    def run(self, unit: Unit) -> Stored:
+        frame = self.frame
+        digest = hashlib.sha256(b"commit" + frames.encode(frame_without_ref(frame))).digest()[:16]
+        known = self.mailroom.known_id(unit.connection, (self.sender, frame.id), digest)
+        if known is not None:
+            return known
+        self._compare_and_swap(unit)
+        resolve = self.mailroom.resolve
+        posts = [Post(frame.id, frame.payload, resolve(unit.connection, frame.to))]
+        for index, welcome in enumerate(frame.welcomes):
+            to = resolve(unit.connection, welcome.to)
+            posts.append(Post(welcome_id(frame.id, index), welcome.payload, to))
+        return self.mailroom.file(unit, self.sender, frame.id, digest, posts)
+
+    def _compare_and_swap(self, unit: Unit) -> None:
+        frame, connection = self.frame, unit.connection
+        row = connection.execute(
+            select(groups.c.epoch, groups.c.lock).where(groups.c.group_id == frame.group)
+        ).one_or_none()
+        values = {"epoch": frame.epoch + 1, "lock": frame.next_lock, "moved_at": unit.now}
+        if row is None:
+            if frame.epoch != 0:
+                raise error("commit.unknown_group")
+            connection.execute(insert(groups).values(group_id=frame.group, **values))
+            return
+        if frame.epoch < row.epoch:
+            raise error("commit.conflict")
+        if frame.epoch > row.epoch:
+            raise error("commit.unknown_group")
+        if not hmac.compare_digest(lock_of(frame.opener), row.lock):
+            raise error("commit.bad_opener")
+        connection.execute(update(groups).where(groups.c.group_id == frame.group).values(**values))
+
+
+def frame_without_ref(frame: frames.Commit) -> frames.Commit:
+    """The frame with ref 0: a retry may number its request anew and is the same commit."""
+    return frames.Commit(
+        ref=0,
+        id=frame.id,
+        group=frame.group,
+        epoch=frame.epoch,
+        opener=frame.opener,
+        next_lock=frame.next_lock,
+        to=frame.to,
+        payload=frame.payload,
+        welcomes=frame.welcomes,
+    )

@@ -1,0 +1,160 @@
+"""The one writer: operations queue up, all that wait share one transaction and one fsync.
+
+Each operation is still all or nothing: those that may fail run in a savepoint of their own, and the bulk
+ones (sends, acknowledgements) check everything before they write anything. If the disk refuses the whole
+transaction, its operations are tried again one by one, so that what needs no room is still done.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+import structlog
+from sqlalchemy import Connection, Engine, exc
+
+from chappe.relay.database import storage_failure
+from chappe.relay.ports import Answer, Arrival, Clock, Operation, Outcome, Unit
+from chappe.wire.errors import ChappeError, error
+
+log = structlog.get_logger()
+
+MAX_BATCH: Final = 2_000
+MAX_BATCH_BYTES: Final = 32 * 1024 * 1024
+_STOP: Final = None
+
+Answers: TypeAlias = list[tuple[Answer, Outcome]]
+Report: TypeAlias = Callable[[Answers, list[Arrival]], None]
+
+
+class Bulk(Protocol):
+    """Operations that are cheaper many at a time. They refuse by returning an error in their place."""
+
+    def takes(self, operation: Operation) -> bool: ...
+
+    def run(self, unit: Unit, operations: list[Operation]) -> list[Outcome]: ...
+
+    def forget(self) -> None:
+        """A transaction was undone: drop all that was remembered from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    operation: Operation
+    answer: Answer
+
+
+class Writer:
+    """Owns the only connection that writes. `report` is called in the writer's thread after each commit."""
+
+    def __init__(self, engine: Engine, bulk: Bulk, clock: Clock, report: Report) -> None:
+        self._engine = engine
+        self._bulk = bulk
+        self._clock = clock
+        self._report = report
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._connection: Connection | None = None
+        self._thread = threading.Thread(target=self._main, name="chappe-writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, operation: Operation, answer: Answer) -> None:
+        """Queue one operation; `answer` is reported with its outcome once that is durable, in order."""
+        self._queue.put(_Waiting(operation, answer))
+
+    def stop(self) -> None:
+        """Do what is queued, then end. Blocks until then."""
+        self._queue.put(_STOP)
+        self._thread.join()
+
+    def _main(self) -> None:
+        while (first := self._queue.get()) is not _STOP:
+            batch, last = self._take(first)
+            self._commit(batch)
+            if last:
+                break
+        self._close()
+
+    def _take(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
+        """`first` and all that wait behind it, within bounds; True if the stop was among them."""
+        batch, size = [first], first.operation.weight
+        while len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
+            try:
+                waiting = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if waiting is _STOP:
+                return batch, True
+            batch.append(waiting)
+            size += waiting.operation.weight
+        return batch, False
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        try:
+            unit, outcomes = self._transaction(batch)
+        except (exc.DBAPIError, MemoryError) as problem:
+            self._undone()
+            if len(batch) > 1:
+                for waiting in batch:
+                    self._commit([waiting])
+                return
+            failure = storage_failure(problem)
+            log.error("the store refused a change", code=failure.code)
+            unit, outcomes = None, [failure]
+        except Exception:  # the thread's outermost shell: one bad operation must not end it
+            self._undone()
+            log.exception("an operation failed in a way it should not")
+            unit, outcomes = None, [error("internal.bug")] * len(batch)
+        answers = [(waiting.answer, outcome) for waiting, outcome in zip(batch, outcomes, strict=True)]
+        self._report(answers, unit.arrivals if unit else [])
+
+    def _transaction(self, batch: list[_Waiting]) -> tuple[Unit, list[Outcome]]:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        with self._connection.begin():
+            unit = Unit(self._connection, int(self._clock()))
+            outcomes = self._run(unit, [waiting.operation for waiting in batch])
+        return unit, outcomes
+
+    def _run(self, unit: Unit, operations: list[Operation]) -> list[Outcome]:
+        """Run them in order: neighbours that the bulk takes together, others each in a savepoint."""
+        outcomes: list[Outcome] = []
+        together: list[Operation] = []
+        for operation in operations:
+            if self._bulk.takes(operation):
+                together.append(operation)
+                continue
+            if together:
+                outcomes += self._bulk.run(unit, together)
+                together = []
+            outcomes.append(self._alone(unit, operation))
+        if together:
+            outcomes += self._bulk.run(unit, together)
+        return outcomes
+
+    def _alone(self, unit: Unit, operation: Operation) -> Outcome:
+        arrived = len(unit.arrivals)
+        try:
+            with unit.connection.begin_nested():
+                return operation.run(unit)
+        except ChappeError as refusal:
+            del unit.arrivals[arrived:]
+            return refusal
+
+    def _undone(self) -> None:
+        """After a failed transaction nothing in memory may be trusted, nor the connection itself."""
+        self._bulk.forget()
+        self._close()
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            connection.close()
+        except exc.DBAPIError:
+            log.warning("the database connection did not close cleanly")

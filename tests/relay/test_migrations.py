@@ -1,0 +1,88 @@
+"""The migrated schema is the one that tables.py describes, and migrating again changes nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from chappe.relay.database import open_engine
+from chappe.relay.migrations import upgrade
+from chappe.relay.tables import metadata
+from chappe.wire.errors import StorageFailure
+
+
+def statements(path: Path) -> dict[str, str]:
+    with sqlite3.connect(path) as connection:
+        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    return {name: " ".join(sql.split()) for name, sql in rows if name != "alembic_version"}
+
+
+def differences(path: Path) -> list[object]:
+    engine = create_engine(f"sqlite:///{path}")
+    try:
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            return list(compare_metadata(context, metadata))
+    finally:
+        engine.dispose()
+
+
+def test_the_migrated_schema_is_the_described_one(tmp_path: Path) -> None:
+    upgrade(tmp_path / "migrated.db")
+    assert differences(tmp_path / "migrated.db") == []
+    engine = open_engine(tmp_path / "described.db", writes=True)
+    metadata.create_all(engine)
+    engine.dispose()
+    # Also what the comparison does not look at: WITHOUT ROWID, AUTOINCREMENT, partial indexes.
+    assert statements(tmp_path / "migrated.db") == statements(tmp_path / "described.db")
+
+
+def test_the_comparison_sees_a_missing_column(tmp_path: Path) -> None:
+    upgrade(tmp_path / "relay.db")
+    with sqlite3.connect(tmp_path / "relay.db") as connection:
+        connection.execute("ALTER TABLE codes DROP COLUMN used_at")
+    assert len(differences(tmp_path / "relay.db")) == 1
+
+
+def test_upgrading_again_keeps_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "relay.db"
+    upgrade(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO codes VALUES (x'00', 1, 2, NULL)")
+    upgrade(path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM codes").fetchone() == (1,)
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+
+
+def test_two_may_upgrade_at_once(tmp_path: Path) -> None:
+    problems: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            upgrade(tmp_path / "relay.db")
+        except BaseException as problem:  # noqa: BLE001 - handed to the test
+            problems.append(problem)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert differences(tmp_path / "relay.db") == []
+
+
+def test_a_file_that_is_no_database_is_a_typed_error(tmp_path: Path) -> None:
+    path = tmp_path / "relay.db"
+    path.write_bytes(b"this is not a database, whatever it says" * 200)
+    with pytest.raises(StorageFailure) as caught:
+        upgrade(path)
+    assert caught.value.code == "storage.failed"
+    assert path.read_bytes().startswith(b"this is not")
