@@ -15,6 +15,11 @@ from chappe.wire.errors import ChappeError, error
 
 BUSY_MILLISECONDS: Final = 10_000
 _FULL_NAMES: Final = frozenset({"SQLITE_FULL"})
+_UNWRITABLE_NAMES: Final = frozenset({"SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_READONLY_DIRECTORY"})
+_FULL_NUMBERS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_UNWRITABLE_NUMBERS: Final = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
+)
 # More variables than these in one statement are never bound (SQLite's default limit is 32,766).
 MAX_VARIABLES: Final = 30_000
 
@@ -63,13 +68,16 @@ def storage_failure(problem: BaseException) -> ChappeError:
     """The typed error for what the driver raised: storage.full where the disk has no room."""
     original = problem.orig if isinstance(problem, exc.DBAPIError) else problem
     name = getattr(original, "sqlite_errorname", "") or ""
+    if name in _UNWRITABLE_NAMES:
+        return error("storage.unwritable")
     return error("storage.full" if name in _FULL_NAMES else "storage.failed")
 
 
 def os_failure(problem: OSError) -> ChappeError:
     """The typed error for a failed file operation."""
-    full = problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return error("storage.full" if full else "storage.failed")
+    if problem.errno in _UNWRITABLE_NUMBERS:
+        return error("storage.unwritable")
+    return error("storage.full" if problem.errno in _FULL_NUMBERS else "storage.failed")
 
 
 def values(rows: int, columns: int) -> str:

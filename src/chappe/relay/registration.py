@@ -1,0 +1,62 @@
+"""What is checked of a new device before the store is asked: certificate, address, time, possession."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from chappe.relay.usecases.register import ActivateLine, AddDevice, Registered
+from chappe.wire import api, codes
+from chappe.wire.certificate import DeviceCertificate, check_address
+from chappe.wire.errors import error
+
+CLOCKS_MAY_DIFFER: Final = 24 * 3600
+
+
+def activation(body: api.Activate, server: str, now: int) -> ActivateLine:
+    """The operation that a well-founded request stands for.
+
+    Raises http.malformed, code.malformed, certificate.invalid, address.malformed.
+    """
+    code = codes.parse(body.code)
+    raw = api.from_base64(body.certificate)
+    certificate = _checked(raw, server, now)
+    _check_proof(certificate, api.from_base64(body.proof), api.activate_bytes(server, code, raw))
+    return ActivateLine(codes.digest(code), certificate)
+
+
+def addition(body: api.AddDevice, server: str, now: int) -> AddDevice:
+    """As `activation`, for one more device of a line. Raises the same but code.malformed."""
+    raw = api.from_base64(body.certificate)
+    certificate = _checked(raw, server, now)
+    _check_proof(certificate, api.from_base64(body.proof), api.add_device_bytes(server, raw))
+    return AddDevice(certificate)
+
+
+def answer(registered: object) -> api.Activated:
+    """The body that tells the device what it is now."""
+    assert isinstance(registered, Registered)
+    line, device = api.to_base64(registered.line), api.to_base64(registered.device)
+    return api.Activated(line, device, registered.address)
+
+
+def _checked(raw: bytes, server: str, now: int) -> DeviceCertificate:
+    certificate = DeviceCertificate.from_bytes(raw)
+    certificate.verify()
+    if check_address(certificate.address) != certificate.address:
+        raise error("address.malformed")
+    if certificate.address.partition("@")[2] != server:
+        raise error("address.malformed", "The address is not of this relay; see the host in its links.")
+    if abs(certificate.issued_at - now) > CLOCKS_MAY_DIFFER:
+        raise error("certificate.invalid", "The certificate is not of today; set this device's clock.")
+    return certificate
+
+
+def _check_proof(certificate: DeviceCertificate, proof: bytes, signed: bytes) -> None:
+    """Whoever asks holds the device's signature key: a certificate that was seen cannot be registered."""
+    try:
+        Ed25519PublicKey.from_public_bytes(certificate.signature_key).verify(proof, signed)
+    except (InvalidSignature, ValueError):
+        raise error("certificate.invalid", "The proof of the device's key does not hold.") from None

@@ -1,0 +1,204 @@
+"""The relay as one thing: store, mailboxes, attachments, meetings, and who is here. Sockets' `Desk`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+import structlog
+
+from chappe.relay.config import Settings
+from chappe.relay.files import Attachments
+from chappe.relay.hub import Hub
+from chappe.relay.limits import Allowance, Attempts
+from chappe.relay.mailroom import AckOperation, Mailroom, SendOperation
+from chappe.relay.ports import Answer, Clock, DeviceRecord, Operation, Outcome, system_clock
+from chappe.relay.reader import Page
+from chappe.relay.rendezvous import Rendezvous
+from chappe.relay.session import Ask, ReadPage
+from chappe.relay.socket import Socket
+from chappe.relay.store import Store
+from chappe.relay.usecases.attachments import ReserveAttachment
+from chappe.relay.usecases.key_packages import PublishKeyPackages
+from chappe.relay.usecases.look_up import LookUp
+from chappe.relay.usecases.move_group import MoveGroup
+from chappe.relay.usecases.sweep import Sweep, Swept
+from chappe.wire import frames
+from chappe.wire.errors import ChappeError, error
+
+log = structlog.get_logger()
+
+MAX_WAITING_BYTES: Final = 256 * 1024 * 1024
+"""Requests of all devices that wait for the store; beyond, they are refused with limit.rate."""
+TICK_SECONDS: Final = 5.0
+MAX_PAGES_AT_ONCE: Final = 64
+"""Pages of at most a mebibyte each that are in memory at once, however many devices come back together."""
+
+Shape: TypeAlias = Callable[[Outcome], Outcome]
+
+
+class Relay:
+    """Made, used and closed in one event loop. The database must be migrated before."""
+
+    def __init__(self, settings: Settings, clock: Clock = system_clock) -> None:
+        self.settings = settings
+        self.server_name = settings.server_name
+        self.ping_seconds = settings.ping_seconds
+        self.sign_in_seconds = settings.sign_in_seconds
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        keep = frames.MAILBOX_SECONDS
+        mailroom = Mailroom(
+            max_items=settings.mailbox_items, max_bytes=settings.mailbox_bytes, keep_seconds=keep
+        )
+        self.hub = Hub()
+        self.store = Store(settings.database, mailroom, clock, self.hub.arrived)
+        self.attachments = Attachments(
+            settings.data_dir / "attachments",
+            self.store,
+            clock,
+            max_size=settings.max_attachment,
+            quota=settings.attachment_quota,
+            keep_seconds=keep,
+        )
+        self.rendezvous = Rendezvous(clock, settings.max_links)
+        self._attempts = Attempts(settings.attempts_burst, settings.attempts_per_minute)
+        self._sockets: set[Socket] = set()
+        self._pages = asyncio.Semaphore(MAX_PAGES_AT_ONCE)
+        self._chores: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin the chores: sweeping, and ticking the sockets."""
+        await self.attachments.delete_strays()
+        self._chores = [
+            self._loop.create_task(self._every(self.settings.sweep_seconds, self.sweep)),
+            self._loop.create_task(self._every(self._tick_seconds(), self._tick)),
+        ]
+
+    async def close(self) -> None:
+        """End the chores, finish what is queued, let go of the files."""
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
+        await self.store.close()
+
+    # --- Desk: who is here
+
+    def admit(self, socket: Socket) -> bool:
+        self._sockets.add(socket)
+        return len(self._sockets) <= self.settings.max_connections
+
+    def dismiss(self, socket: Socket) -> None:
+        self._sockets.discard(socket)
+
+    def enter(self, record: DeviceRecord, socket: Socket) -> None:
+        self.hub.enter(record.mailbox, socket)
+
+    def leave(self, record: DeviceRecord, socket: Socket) -> None:
+        self.hub.leave(record.mailbox, socket)
+
+    def lookups(self) -> Allowance:
+        settings = self.settings
+        return Allowance(settings.lookups_burst, settings.lookups_per_second, self._loop.time())
+
+    def unix_time(self) -> int:
+        return int(self._clock())
+
+    def attempts(self, host: str) -> Allowance:
+        """The allowance of the network that an unauthenticated request comes from."""
+        return self._attempts.of(host, self._loop.time())
+
+    # --- Desk: what devices ask
+
+    async def device(self, device: bytes) -> DeviceRecord | None:
+        return await self.store.device(device)
+
+    async def page(self, record: DeviceRecord, wanted: ReadPage) -> Page:
+        expired = self.unix_time() - frames.MAILBOX_SECONDS
+        async with self._pages:
+            return await self.store.page(
+                record.mailbox, wanted.after, newer_than=expired, items=wanted.items, size=wanted.size
+            )
+
+    def acknowledge(self, record: DeviceRecord, sequence: int) -> None:
+        self.store.submit(AckOperation(record.mailbox, sequence), _forget_outcome)
+
+    def carry_out(self, record: DeviceRecord, ask: Ask, answer: Answer) -> None:
+        """Queue what a frame asks. Refusals found here are answered in turn, too, through the store."""
+        try:
+            if self.store.waiting_bytes > MAX_WAITING_BYTES:
+                raise error("limit.rate")
+            operation, shape = self._operation(record, ask)
+        except ChappeError as refusal:
+            operation, shape = _Refusing(refusal), None
+        self.store.submit(operation, answer if shape is None else partial(_shaped, shape, answer))
+
+    def _operation(self, record: DeviceRecord, ask: Ask) -> tuple[Operation, Shape | None]:
+        frame = ask.frame
+        if isinstance(frame, frames.Send):
+            return SendOperation(record.mailbox, frame.id, frame.to, frame.payload), None
+        if isinstance(frame, frames.Commit):
+            return MoveGroup(self.store.mailroom, record.mailbox, frame), None
+        if isinstance(frame, frames.PublishKeyPackages):
+            return PublishKeyPackages(record.mailbox, tuple(frame.one_time), frame.last_resort), None
+        if isinstance(frame, frames.Lookup):
+            return LookUp(frame), None
+        reserve = self.attachments.reserve(record.line, frame.size)
+        return reserve, partial(_ticket, frame.ref, reserve)
+
+    # --- chores
+
+    async def sweep(self) -> None:
+        """Drop all that has expired, in small transactions between those of the devices."""
+        more = True
+        while more:
+            swept = await self.store.run(Sweep(frames.MAILBOX_SECONDS))
+            assert isinstance(swept, Swept)
+            await self.attachments.delete(swept.attachments)
+            more = swept.more
+
+    async def _tick(self) -> None:
+        now = self._loop.time()
+        for socket in tuple(self._sockets):
+            socket.tick(now)
+
+    def _tick_seconds(self) -> float:
+        return min(TICK_SECONDS, self.settings.sign_in_seconds / 2, self.settings.ping_seconds / 2)
+
+    async def _every(self, seconds: float, chore: Callable[[], Any]) -> None:
+        while True:
+            try:
+                await chore()
+            except (ChappeError, OSError) as problem:
+                # The next round tries again.
+                log.warning("a chore failed", kind=type(problem).__name__)
+            await asyncio.sleep(seconds)
+
+
+class _Refusing:
+    """A refusal decided before the store, waiting its turn so that answers keep the order of requests."""
+
+    __slots__ = ("_refusal",)
+    weight = 100
+
+    def __init__(self, refusal: ChappeError) -> None:
+        self._refusal = refusal
+
+    def run(self, _unit: object) -> object:
+        raise self._refusal
+
+
+def _shaped(shape: Shape, answer: Answer, outcome: Outcome) -> None:
+    answer(shape(outcome))
+
+
+def _ticket(ref: int, reserve: ReserveAttachment, outcome: Outcome) -> Outcome:
+    if not isinstance(outcome, int):
+        return outcome
+    return frames.Ticket(ref, reserve.attachment, reserve.token, outcome)
+
+
+def _forget_outcome(_outcome: Outcome) -> None:
+    """An acknowledgement has no answer: if it was not stored, delivery happens again, and that is all."""

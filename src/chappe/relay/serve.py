@@ -1,0 +1,170 @@
+"""Run the relay: one process, one port, one data directory, until a signal says stop."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import resource
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeAlias, cast
+
+import structlog
+import uvicorn
+import uvloop
+
+from chappe.relay import logs, tls
+from chappe.relay.app import build_app
+from chappe.relay.config import Settings
+from chappe.relay.database import os_failure, prepare_folder
+from chappe.relay.http_protocol import PatientProtocol
+from chappe.relay.migrations import upgrade
+from chappe.relay.relay import Relay
+from chappe.relay.socket import protocol_class
+from chappe.wire.errors import error
+
+log = structlog.get_logger()
+
+LOCK_NAME: Final = "relay.lock"
+BACKLOG: Final = 2_048
+STOP_SECONDS: Final = 5
+STOPS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The relay answers: where, and the pin of its certificate if it made that itself."""
+
+    host: str
+    port: int
+    pin: str | None
+
+
+OnReady: TypeAlias = Callable[[Ready], None]
+
+
+def serve(settings: Settings, *, on_ready: OnReady | None = None) -> None:
+    """Serve until SIGINT or SIGTERM; `on_ready` is called once, when connections are taken.
+
+    Raises storage.locked (another relay has the directory), storage.unwritable, storage.*, tls.unreadable,
+    network.port_taken: a start that fails leaves no port taken and no lock held.
+    """
+    logs.configure(settings)
+    prepare_folder(settings.data_dir)
+    with _alone_in(settings.data_dir), closing(_listen(settings.host, settings.port)) as listener:
+        upgrade(settings.database)
+        context = tls.server_context(settings)
+        ready = Ready(settings.host, listener.getsockname()[1], tls.pin_in_force(settings))
+        _raise_file_limit()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.get_loop().set_exception_handler(logs.report_loop_problem)
+            runner.run(_run(settings, listener, context, partial(on_ready, ready) if on_ready else None))
+
+
+async def _run(
+    settings: Settings,
+    listener: socket.socket,
+    context: ssl.SSLContext | None,
+    on_ready: Callable[[], None] | None,
+) -> None:
+    relay = Relay(settings)
+    try:
+        await relay.start()
+        await _Server(_uvicorn_config(settings, relay, context), on_ready).serve(sockets=[listener])
+    finally:
+        await relay.close()
+
+
+def _uvicorn_config(settings: Settings, relay: Relay, context: ssl.SSLContext | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        build_app(relay),
+        http=PatientProtocol,
+        # uvicorn asks for a class and only ever calls it.
+        ws=cast(type[asyncio.Protocol], protocol_class(relay)),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=settings.behind_proxy,
+        forwarded_allow_ips=["127.0.0.1", "::1"],
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        ssl_context_factory=(lambda _config, _default: context) if context is not None else None,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, telling when it is ready, and ending with the exit status of a job well done."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        log.info("the relay takes connections")
+        if self._on_ready is not None:
+            self._on_ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn does it, but the signal is not raised once more at the end: the store is still to be
+        closed then, and a relay that was asked to stop and did has not failed."""
+        before = {number: signal.signal(number, self.handle_exit) for number in STOPS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            log.info("the relay has stopped")
+
+
+@contextmanager
+def _alone_in(data_dir: Path) -> Iterator[None]:
+    """Hold the data directory's lock. The system lets go of it however the process ends."""
+    try:
+        descriptor = os.open(data_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        raise os_failure(problem) from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise error("storage.locked", "Another relay uses this data directory; stop it first.") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """The listening socket. Connections that come before the relay is ready wait in its backlog."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError:
+        raise error("network.port_taken", "The host to listen on is not one of this machine.") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise error("network.port_taken") from None
+    return listener
+
+
+def _raise_file_limit() -> None:
+    """As many open files, and so connections, as the system lets this process have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
