@@ -1,4 +1,4 @@
-"""One real relay for all tests of a module that ask for `relay`; those that kill or fill it start their own."""
+"""One real relay for all tests that ask for `relay`; those that kill or fill one start their own."""
 
 from __future__ import annotations
 

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
+from chappe.relay import migrations
 from chappe.relay.database import open_engine
 from chappe.relay.migrations import upgrade
 from chappe.relay.tables import metadata
@@ -86,3 +89,9 @@ def test_a_file_that_is_no_database_is_a_typed_error(tmp_path: Path) -> None:
         upgrade(path)
     assert caught.value.code == "storage.failed"
     assert path.read_bytes().startswith(b"this is not")
+
+
+def test_the_head_is_the_newest_revision() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_heads() == [migrations.HEAD]

@@ -20,12 +20,14 @@ import ssl
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from chappe.wire.certificate import DeviceCertificate, issue
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -33,7 +35,6 @@ from websockets.typing import Subprotocol
 from chappe.relay.config import Settings, load_settings
 from chappe.relay.new_codes import new_code
 from chappe.wire import api, frames
-from chappe.wire.certificate import DeviceCertificate, issue
 
 T = TypeVar("T", bound=frames.Frame)
 PATIENCE = 10.0
@@ -150,8 +151,8 @@ class RelayProcess:
         return device
 
     @contextlib.asynccontextmanager
-    async def connect(self) -> AsyncIterator[Wire]:
-        """A socket whose greeting was read, not signed in."""
+    async def connect_raw(self) -> AsyncIterator[Wire]:
+        """A socket of which nothing was read yet."""
         async with connect(
             f"wss://localhost:{self.port}/v1/socket",
             ssl=self.tls(),
@@ -162,7 +163,12 @@ class RelayProcess:
             proxy=None,
             close_timeout=1,
         ) as connection:
-            wire = Wire(connection)
+            yield Wire(connection)
+
+    @contextlib.asynccontextmanager
+    async def connect(self) -> AsyncIterator[Wire]:
+        """A socket whose greeting was read, not signed in."""
+        async with self.connect_raw() as wire:
             wire.hello = await wire.hear(frames.Hello)
             yield wire
 
@@ -240,6 +246,8 @@ class Wire:
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
+        self._answers: deque[frames.FromRelay] = deque()
+        self._deliveries: deque[frames.FromRelay] = deque()
 
     async def say(self, frame: frames.Frame) -> None:
         await self.connection.send(frames.encode(frame))
@@ -248,12 +256,20 @@ class Wire:
         await self.connection.send(data)
 
     async def hear(self, kind: type[T]) -> T:
-        """The next frame, which must be of this kind."""
-        frame = await self.hear_any()
-        assert isinstance(frame, kind), f"{frame!r} is no {kind.__name__}"
-        return frame
+        """The next delivery, or the next answer, which must be of this kind. The two come in an order of
+        their own each, and mixed in any way."""
+        wanted, other = self._answers, self._deliveries
+        if kind is frames.Deliver:
+            wanted, other = other, wanted
+        while not wanted:
+            frame = await self.hear_any()
+            (self._deliveries if isinstance(frame, frames.Deliver) else self._answers).append(frame)
+        found = wanted.popleft()
+        assert isinstance(found, kind), f"{found!r} is no {kind.__name__}"
+        return found
 
     async def hear_any(self) -> frames.FromRelay:
+        """The next frame as it comes."""
         async with asyncio.timeout(PATIENCE):
             data = await self.connection.recv(decode=False)
         return frames.decode_from_relay(data)
@@ -270,6 +286,8 @@ class Wire:
 
     async def silence(self, seconds: float = 0.2) -> None:
         """Nothing comes for a while."""
+        assert not self._answers
+        assert not self._deliveries
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 data = await self.connection.recv(decode=False)

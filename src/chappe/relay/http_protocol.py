@@ -10,64 +10,80 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from chappe.relay.http_errors import ERROR_HEADER
 from chappe.wire import api
 from chappe.wire.errors import error
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a request line and its headers."""
-HEAD_SECONDS: Final = 20.0
-"""How long a connection may take to send them."""
+PATIENCE_SECONDS: Final = 20.0
+"""How long a connection may take to send them, and to end a request that was answered."""
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """One HTTP connection."""
+    """One HTTP connection. A timer runs whenever a request's head, or the rest of a body that was answered
+    already, is awaited."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self._in_body = False
         self._head_bytes = 0
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_came()
+        self._stop_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
-            # The next request on a connection that was kept alive.
-            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._too_slow)
-        waiting = self._head_timer is not None
-        super().data_received(data)
-        if waiting and self._head_timer is not None:
+        in_head = not self._in_body
+        if in_head:
+            self._start_timer()
             self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD and not self.transport.is_closing():
-                self.send_400_response("")
+        super().data_received(data)
+        if in_head and not self._in_body and self._head_bytes > MAX_HEAD and not self.transport.is_closing():
+            self.send_400_response("")
 
     def on_headers_complete(self) -> None:
-        self._head_came()
+        self._in_body = True
+        self._head_bytes = 0
+        self._stop_timer()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        self._stop_timer()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._in_body:
+            self._start_timer()
 
     def send_400_response(self, msg: str) -> None:
         """Not HTTP, or too much of it."""
         problem = error("http.malformed")
         body = api.encode(api.Failure(problem.code, problem.message))
         head = (
-            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            f"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+            f"{ERROR_HEADER}: {problem.code}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
 
-    def _head_came(self) -> None:
-        self._head_bytes = 0
-        timer, self._head_timer = self._head_timer, None
+    def _start_timer(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(PATIENCE_SECONDS, self._too_slow)
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
 
     def _too_slow(self) -> None:
-        self._head_timer = None
+        self._timer = None
         if not self.transport.is_closing():
             self.transport.close()

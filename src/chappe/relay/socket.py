@@ -40,7 +40,7 @@ from chappe.wire.errors import StorageFailure, error
 
 PATH: Final = "/v1/socket"
 RETRY_PAGE_SECONDS: Final = 5.0
-LINGER_SECONDS: Final = 5.0
+LINGER_SECONDS: Final = 2.0
 """How long a closed WebSocket may take to end its TCP connection."""
 
 # The core would log a line per connection; the relay does not. Not known to logging.getLogger, so that no

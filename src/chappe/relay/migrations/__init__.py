@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Final
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import exc
 
 from chappe.relay.database import open_engine, storage_failure
+
+HEAD: Final = "0001"
+"""The newest revision in `versions/`."""
 
 
 def upgrade(path: Path) -> None:
     """Make the database file, or bring it up to date, in one transaction. Safe beside a running relay, and
     beside another that does the same. Raises StorageFailure."""
+    if _revision(path) != HEAD:
+        _migrate(path)
+
+
+def _revision(path: Path) -> str | None:
+    """What the file says of itself; None if it is not there yet, or says nothing that can be read."""
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(path, timeout=10)) as connection:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error:
+        return None
+    return str(row[0]) if row else None
+
+
+def _migrate(path: Path) -> None:
+    # Only here: it takes as long to load as all else together, and most starts do not need it.
+    from alembic import command
+    from alembic.config import Config
+
     engine = open_engine(path, writes=True)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))

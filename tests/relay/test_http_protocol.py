@@ -1,0 +1,62 @@
+"""What is no HTTP, and what is too much of it, at the bytes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+
+from chappe.wire import api
+from tests.relay.world import RelayProcess
+
+
+async def exchange(relay: RelayProcess, data: bytes) -> bytes:
+    """Send bytes, give all that comes until the relay closes."""
+    reader, writer = await asyncio.open_connection("localhost", relay.port, ssl=relay.tls())
+    try:
+        writer.write(data)
+        async with asyncio.timeout(10):
+            return await reader.read()
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"hello\r\n\r\n",
+        b"GET /v1/info HTTP/9.9\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST /v1/activate HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /v1/activate HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /v1/activate HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+async def test_bad_syntax_is_a_typed_failure(relay: RelayProcess, data: bytes) -> None:
+    head, _, body = (await exchange(relay, data)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert msgspec.json.decode(body, type=api.Failure).code == "http.malformed"
+
+
+async def test_endless_headers_are_cut_off(relay: RelayProcess) -> None:
+    answer = await exchange(relay, b"GET /v1/info HTTP/1.1\r\n" + b"X-Pad: " + b"a" * 200_000)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_headers_of_a_decent_size_pass(relay: RelayProcess) -> None:
+    pad = b"X-Pad: " + b"a" * 30_000 + b"\r\n"
+    answer = await exchange(
+        relay, b"GET /v1/info HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + pad + b"\r\n"
+    )
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_the_connection_lives_on_after_a_refused_body(relay: RelayProcess) -> None:
+    big = b"POST /v1/activate HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300_000
+    small = b"GET /v1/info HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    answer = await exchange(relay, big + small)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"HTTP/1.1 200 " in answer
