@@ -62,10 +62,15 @@ def test_two_relays_never_share_a_directory(tmp_path: Path) -> None:
     own = RelayProcess(tmp_path / "data")
     try:
         assert code_of("--data-dir", str(tmp_path / "data"), "--port", "0") == "storage.locked"
-        own.code()
+        # The directory is the owner's alone, and the pin is that of the certificate in it.
+        assert stat.S_IMODE(own.data_dir.stat().st_mode) == 0o700
+        assert stat.S_IMODE((own.data_dir / "tls-key.pem").stat().st_mode) == 0o600
+        assert own.pin == certificate_pin(own.data_dir) == pin_in_force(own.settings)
+        # No lock is left behind however the process ended, and the certificate stays.
+        pin, port = own.pin, own.port
         own.kill()
-        # A lock is not left behind, however the process ended.
         own.start()
+        assert (own.pin, own.port) == (pin, port)
     finally:
         own.kill()
 
@@ -124,20 +129,6 @@ def test_settings_come_from_the_environment_and_the_caller_wins(tmp_path: Path) 
         load_settings(environ | {"CHAPPE_PROT": "1"})
     with pytest.raises(ChappeError, match="loopback"):
         load_settings({}, behind_proxy=True, host="0.0.0.0")
-
-
-def test_the_data_directory_is_the_owners_alone(tmp_path: Path) -> None:
-    own = RelayProcess(tmp_path / "data")
-    try:
-        assert stat.S_IMODE(own.data_dir.stat().st_mode) == 0o700
-        assert stat.S_IMODE((own.data_dir / "tls-key.pem").stat().st_mode) == 0o600
-        assert own.pin == certificate_pin(own.data_dir) == pin_in_force(own.settings)
-        pin, port = own.pin, own.port
-        own.kill()
-        own.start()
-        assert (own.pin, own.port) == (pin, port)
-    finally:
-        own.kill()
 
 
 async def test_behind_a_proxy_it_speaks_plain_http(tmp_path: Path) -> None:

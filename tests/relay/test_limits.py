@@ -1,0 +1,61 @@
+"""Allowances: spent, refused without cost, coming back; one for each network."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chappe.relay.limits import Allowance, Attempts, network_of
+from chappe.wire.errors import ChappeError
+
+
+def test_spending_and_coming_back() -> None:
+    allowance = Allowance(2, 0.5, now=100)
+    allowance.spend(100)
+    allowance.spend(100)
+    for _ in range(3):
+        with pytest.raises(ChappeError, match=r"limit\.rate"):
+            allowance.spend(101)
+    # What was refused cost nothing.
+    allowance.spend(102)
+    allowance.give_back()
+    allowance.spend(102)
+    # A clock that goes back gives nothing and takes nothing.
+    with pytest.raises(ChappeError, match=r"limit\.rate"):
+        allowance.spend(50)
+
+
+@given(st.lists(st.floats(0, 10), max_size=50))
+def test_never_more_than_the_burst_and_what_came_back(steps: list[float]) -> None:
+    allowance, now, spent = Allowance(5, 1, now=0), 0.0, 0
+    for step in steps:
+        now += step
+        try:
+            allowance.spend(now)
+        except ChappeError:
+            continue
+        spent += 1
+    assert spent <= 5 + now + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::ffff", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("not an address", "", True),
+    ],
+)
+def test_networks(one: str, other: str, same: bool) -> None:
+    assert (network_of(one) == network_of(other)) is same
+    attempts = Attempts(1, 1)
+    attempts.of(one, 0).spend(0)
+    if same:
+        with pytest.raises(ChappeError, match=r"limit\.rate"):
+            attempts.of(other, 0).spend(0)
+    else:
+        attempts.of(other, 0).spend(0)

@@ -1,0 +1,236 @@
+"""The session, sans-I/O: arbitrary bytes never break it, nor get anything out of it before sign-in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chappe.relay.limits import Allowance
+from chappe.relay.ports import Arrival, DeviceRecord, Envelope, Stored
+from chappe.relay.reader import Page
+from chappe.relay.session import (
+    MAX_IN_FLIGHT,
+    Acknowledge,
+    Action,
+    Ask,
+    HangUp,
+    Identify,
+    Open,
+    Phase,
+    ReadPage,
+    Say,
+    Session,
+)
+from chappe.wire import frames
+from chappe.wire.errors import KINDS, error
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+DEVICE = b"d" * 16
+NONCE = b"n" * 32
+
+
+def record(**changes: Any) -> DeviceRecord:
+    fields: dict[str, Any] = {
+        "device": DEVICE,
+        "line": b"l" * 16,
+        "mailbox": 7,
+        "signature_key": KEY.public_key().public_bytes_raw(),
+        "revoked": False,
+        "gone_sequence": 0,
+        "key_packages": 3,
+        "last_resort": True,
+    }
+    return DeviceRecord(**(fields | changes))
+
+
+def greeted() -> Session:
+    return Session("localhost", NONCE, Allowance(10, 1, 0))
+
+
+def sign_in() -> bytes:
+    return frames.encode(frames.SignIn(DEVICE, KEY.sign(frames.sign_in_bytes("localhost", NONCE))))
+
+
+def opened() -> Session:
+    session = greeted()
+    session.receive(sign_in(), 0)
+    session.identified(record())
+    session.page_read(Page([], True))
+    assert session.phase is Phase.OPEN
+    return session
+
+
+def said(actions: list[Action]) -> list[frames.FromRelay]:
+    return [frames.decode_from_relay(action.data) for action in actions if isinstance(action, Say)]
+
+
+def test_signing_in() -> None:
+    session = greeted()
+    assert session.receive(sign_in(), 0) == [Identify(DEVICE)]
+    opening, welcome, page = session.identified(record())
+    assert opening == Open(record())
+    assert said([welcome]) == [frames.Welcome(3, True)]
+    assert isinstance(page, ReadPage)
+    assert page.after == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (None, "signin.unknown_device"),
+        (record(revoked=True), "signin.revoked"),
+        (record(signature_key=bytes(32)), "signin.bad_signature"),
+        (record(signature_key=b"short"), "signin.bad_signature"),
+    ],
+)
+def test_sign_ins_that_fail_say_why_and_hang_up(found: DeviceRecord | None, code: str) -> None:
+    session = greeted()
+    session.receive(sign_in(), 0)
+    refusal, hang_up = session.identified(found)
+    assert said([refusal]) == [frames.Refusal(None, code, KINDS[code].message)]
+    assert hang_up == HangUp(1008)
+    assert session.phase is Phase.CLOSED
+    assert session.receive(sign_in(), 0) == []
+
+
+def test_a_second_sign_in_while_the_first_is_checked() -> None:
+    session = greeted()
+    session.receive(sign_in(), 0)
+    assert [f.code for f in said(session.receive(sign_in(), 0)) if isinstance(f, frames.Refusal)] == [
+        "frame.unexpected"
+    ]
+    assert session.identified(record()) == []
+
+
+TAGS = ["sign_in", "send", "commit", "ack", "publish", "lookup", "attach", "hello", "welcome", "x", ""]
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.text(max_size=8)
+    | st.binary(max_size=40),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = "ref id to payload group epoch opener next_lock welcomes sequence one_time last_resort address size"
+NAMES = st.sampled_from([*FIELDS.split(), "devices", "key_packages", "device", "signature"])
+ALMOST = st.builds(
+    lambda tag, fields: msgspec.msgpack.encode({"t": tag, **fields}),
+    st.sampled_from(TAGS),
+    st.dictionaries(NAMES, VALUES, max_size=9),
+)
+GOOD = st.sampled_from(
+    [
+        frames.encode(frame)
+        for frame in (
+            frames.Send(1, bytes(16), [DEVICE], b"x"),
+            frames.Ack(0),
+            frames.Lookup(2, "ada@localhost"),
+            frames.PublishKeyPackages(3, [b"p"]),
+            frames.NewAttachment(4, 9),
+            frames.Commit(5, bytes(16), bytes(16), 0, bytes(32), bytes(32), [], b"x"),
+        )
+    ]
+)
+CUT = st.builds(lambda data, end: data[: int(end * len(data))], GOOD, st.floats(0, 1))
+BYTES = st.one_of(st.binary(max_size=200), ALMOST, GOOD, CUT)
+
+
+@given(BYTES)
+@settings(max_examples=400, deadline=None)
+def test_before_sign_in_nothing_is_asked_of_the_relay(data: bytes) -> None:
+    session = greeted()
+    actions = session.receive(data, 0)
+    if session.phase is Phase.CHECKING:
+        assert [type(action) for action in actions] == [Identify]
+    else:
+        (refusal,) = said(actions)
+        assert isinstance(refusal, frames.Refusal)
+        assert isinstance(actions[-1], HangUp)
+        assert session.phase is Phase.CLOSED
+
+
+@given(st.lists(BYTES, max_size=20))
+@settings(max_examples=200, deadline=None)
+def test_every_message_of_a_device_has_one_effect(messages: list[bytes]) -> None:
+    session = opened()
+    for data in messages:
+        actions = session.receive(data, 0)
+        assert session.phase is Phase.OPEN
+        (action,) = actions
+        if isinstance(action, Say):
+            (refusal,) = said(actions)
+            assert isinstance(refusal, frames.Refusal)
+            assert refusal.code in KINDS
+        else:
+            assert isinstance(action, (Ask, Acknowledge))
+
+
+def test_answers_go_to_their_requests() -> None:
+    session = opened()
+    (send,) = session.receive(frames.encode(frames.Send(1, b"i" * 16, [DEVICE], b"x")), 0)
+    (lookup,) = session.receive(frames.encode(frames.Lookup(2, "ada@localhost")), 0)
+    (publish,) = session.receive(frames.encode(frames.PublishKeyPackages(3)), 0)
+    assert isinstance(send, Ask)
+    assert isinstance(lookup, Ask)
+    assert isinstance(publish, Ask)
+    assert said(session.answered(send, Stored(99))) == [frames.Accepted(1, b"i" * 16, 99)]
+    (refusal,) = said(session.answered(lookup, error("address.unknown")))
+    assert isinstance(refusal, frames.Refusal)
+    assert (refusal.ref, refusal.code) == (2, "address.unknown")
+    assert said(session.answered(publish, None)) == [frames.Done(3)]
+
+
+def test_too_much_in_flight_stops_the_reading() -> None:
+    session = opened()
+    asks = []
+    while session.wants_more:
+        asks += session.receive(frames.encode(frames.Send(1, b"i" * 16, [DEVICE], b"x")), 0)
+    assert len(asks) == MAX_IN_FLIGHT
+    assert isinstance(asks[0], Ask)
+    session.answered(asks[0], Stored(1))
+    assert session.wants_more
+
+
+def test_lookups_run_out_and_come_back() -> None:
+    session = opened()
+    lookup = frames.encode(frames.Lookup(2, "ada@localhost"))
+    assert all(isinstance(action, Ask) for _ in range(10) for action in session.receive(lookup, 0))
+    (refusal,) = said(session.receive(lookup, 0.5))
+    assert isinstance(refusal, frames.Refusal)
+    assert refusal.code == "limit.rate"
+    assert isinstance(session.receive(lookup, 1.5)[0], Ask)
+
+
+def test_superseded() -> None:
+    session = opened()
+    refusal, hang_up = session.supersede()
+    assert isinstance(hang_up, HangUp)
+    assert [frame.code for frame in said([refusal]) if isinstance(frame, frames.Refusal)] == [
+        "signin.superseded"
+    ]
+    assert session.arrived(Arrival(b"i" * 16, b"x", 1, ((7, 1),)), 1) == []
+    assert session.supersede() == []
+
+
+def test_pages_and_arrivals_make_one_sequence() -> None:
+    session = greeted()
+    session.receive(sign_in(), 0)
+    session.identified(record(gone_sequence=4))
+    # Arrives while the page is read, and is not pushed before what is older.
+    assert session.arrived(Arrival(b"c" * 16, b"3", 1, ()), 7) == []
+    page = Page([Envelope(5, b"a" * 16, b"1", 1), Envelope(6, b"b" * 16, b"2", 1)], True)
+    actions = session.page_read(page)
+    assert [f.sequence for f in said(actions) if isinstance(f, frames.Deliver)] == [5, 6]
+    assert isinstance(actions[-1], ReadPage)
+    assert actions[-1].after == 6
+    actions = session.page_read(Page([Envelope(7, b"c" * 16, b"3", 1)], True))
+    assert [f.sequence for f in said(actions) if isinstance(f, frames.Deliver)] == [7]
+    (deliver,) = said(session.arrived(Arrival(b"d" * 16, b"4", 1, ()), 8))
+    assert isinstance(deliver, frames.Deliver)
+    assert deliver.sequence == 8
