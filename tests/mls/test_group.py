@@ -355,6 +355,24 @@ def test_peek_tells_group_epoch_and_kind() -> None:
     assert seen.content_type.name == "APPLICATION"
 
 
+@both_suites
+def test_a_commit_adopted_late_spends_the_keys_that_were_used_meanwhile(suite: int) -> None:
+    world = World.of(suite, "ana", "ben")
+    _, opened_before = world.groups["ben"].encrypt(b"first", now=NOW)
+    pending = world.groups["ana"].commit(now=NOW)
+    world.groups["ana"], mine = world.groups["ana"].encrypt(b"while it is under way", now=NOW)
+    assert world.open("ana", opened_before).data == b"first"
+    stale, fresh = pending.group, pending.group.carry_over(world.groups["ana"])
+    # The control: without it the key is still there, and a replay would be taken for a message.
+    stale.process(opened_before, now=NOW, authenticate=accept_any)
+    with pytest.raises(AlreadyConsumed):
+        fresh.process(opened_before, now=NOW, authenticate=accept_any)
+    assert world.open("ben", mine).data == b"while it is under way"
+    assert fresh.epoch_authenticator == stale.epoch_authenticator
+    with pytest.raises(InvalidMessage):
+        fresh.carry_over(fresh)
+
+
 def test_the_exporter_agrees_and_parts_by_label_context_and_epoch() -> None:
     world = World.of(1, "ana", "ben")
     ana, ben = world.groups["ana"], world.groups["ben"]

@@ -282,6 +282,18 @@ class Group:
         )
         return CommitResult(Group(new.state), new.message, new.welcome, new.applied)
 
+    def carry_over(self, before: Group) -> Group:
+        """This group, the result of an own commit, as it is to be adopted now that the commit is accepted.
+
+        While the commit was under way `before` opened and sent messages; the keys that these took are gone
+        here too. Raises InvalidMessage unless this is the epoch after `before`'s."""
+        old, new = before._state, self._state
+        if before.group_id != self.group_id or before.epoch + 1 != self.epoch:
+            raise InvalidMessage("not the epoch that follows")
+        trees = {past.epoch: past.secret_tree for past in old.past} | {before.epoch: old.secret_tree}
+        past = tuple(replace(p, secret_tree=trees[p.epoch]) for p in new.past if p.epoch in trees)
+        return Group(replace(new, past=past))
+
     # Receiving --------------------------------------------------------------------------------------
 
     def process(
