@@ -74,6 +74,26 @@ async def test_what_is_not_acknowledged_comes_again_in_order(relay: RelayProcess
             await b.hear(frames.Line)
 
 
+async def test_a_device_learns_how_far_its_mailbox_goes(relay: RelayProcess) -> None:
+    ada, bob = await two(relay)
+    async with relay.sign_in(ada) as a:
+        assert a.welcome.newest == 0
+        for number in range(3):
+            await a.send_accepted([bob], bytes([number]))
+        async with relay.sign_in(bob) as b:
+            assert b.welcome.newest == 3
+            for _ in range(3):
+                await b.hear(frames.Deliver)
+            await b.say(frames.Ack(2))
+            await b.send_accepted([ada], b"after the acknowledgement")
+        async with relay.sign_in(bob) as b:
+            assert b.welcome.newest == 3
+            await b.say(frames.Ack((await b.hear(frames.Deliver)).sequence))
+            await b.send_accepted([ada], b"after this one too")
+        async with relay.sign_in(bob) as b:
+            assert b.welcome.newest == 3
+
+
 async def test_acknowledging_what_was_not_delivered(relay: RelayProcess) -> None:
     ada, bob = await two(relay)
     async with relay.sign_in(ada) as a, relay.sign_in(bob) as b:

@@ -44,6 +44,7 @@ def record(**changes: Any) -> DeviceRecord:
         "gone_sequence": 0,
         "key_packages": 3,
         "last_resort": True,
+        "newest": 5,
     }
     return DeviceRecord(**(fields | changes))
 
@@ -74,7 +75,7 @@ def test_signing_in() -> None:
     assert session.receive(sign_in(), 0) == [Identify(DEVICE)]
     opening, welcome, page = session.identified(record())
     assert opening == Open(record())
-    assert said([welcome]) == [frames.Welcome(3, True)]
+    assert said([welcome]) == [frames.Welcome(3, True, 5)]
     assert isinstance(page, ReadPage)
     assert page.after == 0
 

@@ -100,7 +100,7 @@ def test_every_context(context: bytes) -> None:
 
 
 def rows() -> dict[str, list[str]]:
-    found = re.findall(r"^\| `([a-z_.]+)` \|(.*)\|$", section("9. Errors"), re.MULTILINE)
+    found = re.findall(r"^\| `([a-z_.]+)` \|(.*)\|$", section("10. Errors"), re.MULTILINE)
     return {code: [cell.strip() for cell in rest.split("|")] for code, rest in found}
 
 

@@ -60,6 +60,7 @@ class DeviceRecord:
     gone_sequence: int
     key_packages: int
     last_resort: bool
+    newest: int
 
 
 class Unit:

@@ -53,6 +53,7 @@ class Reader:
     def device(self, device: bytes) -> DeviceRecord | None:
         """What a sign-in needs to know; None if the device is not here."""
         spare = select(func.count()).select_from(last_resort_packages)
+        newest = select(func.max(entries.c.sequence)).select_from(entries)
         statement = (
             select(
                 devices.c.line,
@@ -63,6 +64,7 @@ class Reader:
                 spare.where(last_resort_packages.c.mailbox == devices.c.mailbox)
                 .scalar_subquery()
                 .label("spare"),
+                newest.where(entries.c.mailbox == devices.c.mailbox).scalar_subquery().label("newest"),
             )
             .join(mailboxes, mailboxes.c.mailbox == devices.c.mailbox)
             .where(devices.c.device == device)
@@ -84,6 +86,7 @@ class Reader:
             row.gone_sequence,
             free,
             bool(row.spare),
+            max(row.gone_sequence, row.newest or 0),
         )
 
     def page(self, mailbox: int, after: int, *, newer_than: int, items: int, size: int) -> Page:

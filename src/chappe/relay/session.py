@@ -179,7 +179,7 @@ class Session:
         self._nonce = b""
         self.phase, self.record = Phase.OPEN, record
         self._delivery = Delivery(record.gone_sequence)
-        welcome = frames.Welcome(record.key_packages, record.last_resort)
+        welcome = frames.Welcome(record.key_packages, record.last_resort, record.newest)
         return [Open(record), Say(frames.encode(welcome)), *self._next_page()]
 
     def answered(self, ask: Ask, outcome: Outcome) -> list[Action]:

@@ -58,10 +58,12 @@ class Hello(Frame, tag="hello", frozen=True):
 
 
 class Welcome(Frame, tag="welcome", frozen=True):
-    """Signed in. `key_packages`: one-time key packages left for this device on the relay."""
+    """Signed in. `key_packages`: one-time key packages left for this device on the relay. `newest`: the
+    sequence of the mailbox's last envelope ever; who has it has read all that waited."""
 
     key_packages: int
     last_resort: bool
+    newest: Sequence = 0
 
 
 class Accepted(Frame, tag="accepted", frozen=True):
