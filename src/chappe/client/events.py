@@ -1,0 +1,98 @@
+"""What a phone tells whoever watches it. Each is told after the store holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from chappe.client.model import Conversation, ShownMessage
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """A message of somebody else, or of another device of this line, is here."""
+
+    message: ShownMessage
+
+
+@dataclass(frozen=True, slots=True)
+class MessageChanged:
+    """A message was edited, deleted, reacted to, or its state moved on."""
+
+    message: ShownMessage
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSent:
+    """The relay holds the message for everybody it is for."""
+
+    conversation: bytes
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptReceived:
+    """`status`: delivered or read."""
+
+    conversation: bytes
+    message: bytes
+    address: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationChanged:
+    """`what`: joined, members, name, timer, left."""
+
+    conversation: Conversation
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityChanged:
+    """The line behind an address has another identity key; nothing is sent to it until it is accepted."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message could not be opened."""
+
+    conversation: bytes | None
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Something queued was refused for good and is no longer tried."""
+
+    conversation: bytes | None
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Online:
+    """Signed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """The connection ended; `code` says why."""
+
+    code: str
+
+
+Event: TypeAlias = (
+    MessageReceived
+    | MessageChanged
+    | MessageSent
+    | ReceiptReceived
+    | ConversationChanged
+    | IdentityChanged
+    | Unreadable
+    | Failed
+    | Online
+    | Offline
+)

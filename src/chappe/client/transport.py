@@ -1,0 +1,162 @@
+"""TLS to the relay, and its HTTP API. A relay with a pin is trusted by its certificate's hash alone."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import ssl
+from collections.abc import AsyncIterator
+from typing import Final, TypeVar
+
+import httpx
+import msgspec
+
+from chappe.wire import api
+from chappe.wire.errors import error, from_peer
+from chappe.wire.links import RelayPlace
+
+T = TypeVar("T", bound=api.Body)
+
+CONNECT_SECONDS: Final = 10.0
+READ_SECONDS: Final = 60.0
+
+
+async def tls_context(place: RelayPlace) -> ssl.SSLContext:
+    """A context that trusts this relay and nobody else.
+
+    With a pin the certificate is fetched, compared, and becomes the only trust anchor: nothing is said to
+    the relay before. Raises network.unreachable, network.untrusted.
+    """
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if place.pin is None:
+        return context
+    certificate = await _certificate_of(place)
+    if not hmac.compare_digest(hashlib.sha256(certificate).digest(), place.pin):
+        raise error("network.untrusted")
+    pinned = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    pinned.minimum_version = ssl.TLSVersion.TLSv1_2
+    # The name plays no part: the key is the one that was pinned.
+    pinned.check_hostname = False
+    pinned.load_verify_locations(cadata=ssl.DER_cert_to_PEM_cert(certificate))
+    return pinned
+
+
+async def _certificate_of(place: RelayPlace) -> bytes:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _reader, writer = await asyncio.open_connection(place.host.strip("[]"), place.port, ssl=context)
+    except (OSError, TimeoutError, ssl.SSLError):
+        raise error("network.unreachable") from None
+    try:
+        found = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    finally:
+        writer.close()
+    if not found:
+        raise error("network.untrusted")
+    return bytes(found)
+
+
+class HttpApi:
+    """The relay's HTTP API. Every method raises the relay's own error, or network.*."""
+
+    def __init__(self, place: RelayPlace, context: ssl.SSLContext) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=f"https://{place.authority}",
+            verify=context,
+            trust_env=False,
+            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+        )
+
+    @classmethod
+    async def to(cls, place: RelayPlace) -> HttpApi:
+        return cls(place, await tls_context(place))
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def info(self) -> api.Info:
+        return _body(await self._request("GET", "/v1/info"), api.Info)
+
+    async def activate(self, body: api.Activate) -> api.Activated:
+        return _body(await self._request("POST", "/v1/activate", content=api.encode(body)), api.Activated)
+
+    async def add_device(self, body: api.AddDevice) -> api.Activated:
+        return _body(await self._request("POST", "/v1/devices", content=api.encode(body)), api.Activated)
+
+    async def put_link(self, rendezvous: bytes, slot: str, data: bytes) -> None:
+        await self._request("PUT", f"/v1/links/{api.to_base64(rendezvous)}/{slot}", content=data)
+
+    async def get_link(self, rendezvous: bytes, slot: str, wait: int) -> bytes:
+        path = f"/v1/links/{api.to_base64(rendezvous)}/{slot}"
+        return (await self._request("GET", path, params={"wait": str(wait)})).content
+
+    async def upload_offset(self, attachment: bytes) -> int:
+        """How many bytes of an attachment the relay holds."""
+        answer = await self._request("HEAD", _attachment(attachment))
+        try:
+            return int(answer.headers["upload-offset"])
+        except (KeyError, ValueError):
+            raise error("http.malformed") from None
+
+    async def upload(
+        self, attachment: bytes, token: bytes, offset: int, body: AsyncIterator[bytes], length: int
+    ) -> None:
+        """Send `length` bytes from `offset`."""
+        headers = {
+            "authorization": f"Bearer {api.to_base64(token)}",
+            "upload-offset": str(offset),
+            "content-length": str(length),
+            "content-type": "application/offset+octet-stream",
+        }
+        await self._request("PATCH", _attachment(attachment), content=body, headers=headers)
+
+    async def download(self, attachment: bytes, offset: int) -> AsyncIterator[bytes]:
+        """The bytes of an attachment from `offset` on."""
+        headers = {"range": f"bytes={offset}-"}
+        try:
+            async with self._client.stream("GET", _attachment(attachment), headers=headers) as answer:
+                if answer.status_code != 206:
+                    await answer.aread()
+                    raise _refusal(answer)
+                async for piece in answer.aiter_raw():
+                    yield piece
+        except httpx.HTTPError as problem:
+            raise _unreachable(problem) from None
+
+    async def _request(self, method: str, path: str, **rest: object) -> httpx.Response:
+        try:
+            answer = await self._client.request(method, path, **rest)  # type: ignore[arg-type]
+        except httpx.HTTPError as problem:
+            raise _unreachable(problem) from None
+        if answer.is_error:
+            raise _refusal(answer)
+        return answer
+
+
+def _attachment(attachment: bytes) -> str:
+    return f"/v1/attachments/{api.to_base64(attachment)}"
+
+
+def _body(answer: httpx.Response, kind: type[T]) -> T:
+    return api.decode(answer.content, kind)
+
+
+def _refusal(answer: httpx.Response) -> Exception:
+    try:
+        failure = msgspec.json.decode(answer.content, type=api.Failure)
+    except msgspec.MsgspecError:
+        # HEAD has no body; a proxy may answer in its own words.
+        return error("attachment.unknown" if answer.status_code == 404 else "network.unreachable")
+    return from_peer(failure.code, failure.message)
+
+
+def _unreachable(problem: httpx.HTTPError) -> Exception:
+    if isinstance(problem, httpx.ReadTimeout):
+        return error("network.timeout")
+    untrusted = "CERTIFICATE_VERIFY_FAILED" in str(problem)
+    return error("network.untrusted" if untrusted else "network.unreachable")
