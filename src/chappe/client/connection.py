@@ -67,6 +67,12 @@ class Connection:
     def online(self) -> bool:
         return self._socket is not None
 
+    async def context(self) -> ssl.SSLContext:
+        """What trusts this relay alone. Raises network.unreachable, network.untrusted."""
+        if self._context is None:
+            self._context = await tls_context(self._me.place)
+        return self._context
+
     async def run(self) -> None:
         """Connect, serve, wait with full jitter, again."""
         pause = FIRST_PAUSE
@@ -84,12 +90,11 @@ class Connection:
 
     async def _serve(self) -> bool:
         """One connection from greeting to end. Raises the reason that it ended."""
-        if self._context is None:
-            self._context = await tls_context(self._me.place)
+        context = await self.context()
         try:
             async with connect(
                 f"wss://{self._me.place.authority}/v1/socket",
-                ssl=self._context,
+                ssl=context,
                 subprotocols=[Subprotocol(frames.SUBPROTOCOL)],
                 max_size=frames.MAX_FRAME,
                 compression=None,

@@ -59,7 +59,7 @@ def create(home: Path) -> Profile:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = _take_lock(home)
     except OSError as problem:
-        raise _os_failure(problem) from None
+        raise os_failure(problem) from None
     if exists(home):
         os.close(lock)
         raise error("storage.exists")
@@ -70,7 +70,7 @@ def create(home: Path) -> Profile:
         return Profile(home, Store.create(home / _STORE, key), lock)
     except OSError as problem:
         os.close(lock)
-        raise _os_failure(problem) from None
+        raise os_failure(problem) from None
 
 
 def open_profile(home: Path) -> Profile:
@@ -83,7 +83,7 @@ def open_profile(home: Path) -> Profile:
     except FileNotFoundError:
         raise error("storage.wrong_key", "The profile's key is missing; it cannot be opened.") from None
     except OSError as problem:
-        raise _os_failure(problem) from None
+        raise os_failure(problem) from None
     try:
         if len(key) != KEY_BYTES:
             raise error("storage.wrong_key")
@@ -112,6 +112,7 @@ def _write_key(path: Path, key: bytes) -> None:
         os.fsync(descriptor)
 
 
-def _os_failure(problem: OSError) -> Exception:
+def os_failure(problem: OSError) -> Exception:
+    """The typed error for what the file system said."""
     full = problem.errno in (errno.ENOSPC, errno.EDQUOT)
     return error("storage.full" if full else "storage.failed")

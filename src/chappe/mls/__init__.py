@@ -27,7 +27,7 @@ from chappe.mls.key_package import (
     default_capabilities,
     parse_key_package,
 )
-from chappe.mls.leaf_node import Capabilities, Credential, Extension, ExtensionType
+from chappe.mls.leaf_node import Capabilities, Credential, CredentialType, Extension, ExtensionType
 from chappe.mls.proposals import Add, Proposal, Remove, SetExtensions, Update
 from chappe.mls.state import Member
 from chappe.mls.suites import (
@@ -54,6 +54,7 @@ __all__ = [
     "CommitResult",
     "ContentType",
     "Credential",
+    "CredentialType",
     "Extension",
     "ExtensionType",
     "Group",

@@ -1,0 +1,158 @@
+"""How a profile comes to be: a code makes a line, a link adds a device to one.
+
+The keys are in the store before the relay hears of them: a phone that was killed before it saw the answer
+says the same again, and is answered the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from chappe.client import linking, profile
+from chappe.client.contacts import Contacts
+from chappe.client.core import Core
+from chappe.client.identity import Me, new_device, new_line
+from chappe.client.profile import Profile
+from chappe.client.transport import HttpApi
+from chappe.wire import api, codes
+from chappe.wire.certificate import check_address
+from chappe.wire.errors import ChappeError, Refused, error
+from chappe.wire.links import RelayPlace
+
+_PENDING: Final = "pending"
+
+
+class _Pending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`code`: of an activation; empty for a link."""
+
+    code: str
+
+
+async def activate(home: Path, place: RelayPlace, code: str, address: str) -> Profile:
+    """A new line. Raises code.*, address.*, storage.*, network.*."""
+    code, address = codes.parse(code), check_address(address)
+    opened = _unfinished(home, code, address)
+    connection = await HttpApi.to(place)
+    try:
+        await _check_host(connection, address)
+        if opened is None:
+            opened = profile.create(home)
+            with opened.store.transaction():
+                new_line(address, place, int(time.time())).keep(opened.store)
+                opened.store.set(_PENDING, msgspec.msgpack.encode(_Pending(code)))
+        me = Me.kept(opened.store)
+        raw = me.certificate.to_bytes()
+        proof = me.sign(api.activate_bytes(me.server, code, raw))
+        await connection.activate(api.Activate(code, api.to_base64(raw), api.to_base64(proof)))
+    except ChappeError as problem:
+        _give_up(opened, problem)
+        raise
+    except BaseException:
+        if opened is not None:
+            opened.close()
+        raise
+    finally:
+        await connection.close()
+    return _finished(opened)
+
+
+async def link(home: Path, place: RelayPlace, show: Callable[[str], None]) -> Profile:
+    """A new device of a line that another device of it lets in. Raises link.*, storage.*, network.*."""
+    opened = _unfinished(home, "", None)
+    connection = await HttpApi.to(place)
+    try:
+        if opened is None:
+            if profile.exists(home):
+                raise error("storage.exists")
+            handover = await linking.receive(connection, place, show)
+            opened = profile.create(home)
+            _keep_handover(opened, place, handover)
+        me = Me.kept(opened.store)
+        raw = me.certificate.to_bytes()
+        proof = me.sign(api.add_device_bytes(me.server, raw))
+        await connection.add_device(api.AddDevice(api.to_base64(raw), api.to_base64(proof)))
+    except ChappeError as problem:
+        _give_up(opened, problem)
+        raise
+    except BaseException:
+        if opened is not None:
+            opened.close()
+        raise
+    finally:
+        await connection.close()
+    return _finished(opened)
+
+
+def reopen(home: Path) -> Profile:
+    """A finished profile. Raises storage.missing, storage.locked, storage.wrong_key, storage.failed."""
+    opened = profile.open_profile(home)
+    if opened.store.get(_PENDING) is not None:
+        opened.close()
+        raise error(
+            "storage.missing", "This profile is not finished; run the command that began it once more."
+        )
+    return opened
+
+
+def _keep_handover(opened: Profile, place: RelayPlace, handover: linking.Handover) -> None:
+    try:
+        identity = Ed25519PrivateKey.from_private_bytes(handover.identity)
+        me = new_device(identity, handover.line, handover.address, place, int(time.time()))
+    except ValueError:
+        raise error("link.malformed") from None
+    with opened.store.transaction():
+        me.keep(opened.store)
+        opened.store.set(_PENDING, msgspec.msgpack.encode(_Pending("")))
+        contacts = Contacts(Core(me, opened))
+        for known in handover.contacts:
+            contacts.add(known.address, known.line, known.identity_key, known.verified)
+
+
+def _unfinished(home: Path, code: str, address: str | None) -> Profile | None:
+    """A profile that the same command left unfinished; one of another command is taken away.
+
+    Raises storage.exists for a finished one.
+    """
+    if not profile.exists(home):
+        return None
+    opened = profile.open_profile(home)
+    pending = opened.store.get(_PENDING)
+    if pending is None and opened.store.get("identity") is not None:
+        opened.close()
+        raise error("storage.exists")
+    if pending is not None:
+        same = msgspec.msgpack.decode(pending, type=_Pending).code == code
+        if same and (address is None or Me.kept(opened.store).address == address):
+            return opened
+    opened.destroy()
+    return None
+
+
+async def _check_host(connection: HttpApi, address: str) -> None:
+    """Better said before a key is made than refused after. Raises address.malformed."""
+    info = await connection.info()
+    if address.partition("@")[2] != info.name:
+        raise error("address.malformed", f"Addresses of this relay end in @{info.name}.")
+
+
+def _give_up(opened: Profile | None, problem: ChappeError) -> None:
+    """What the relay refused for good leaves nothing; what it may have taken stays for another try."""
+    if opened is None:
+        return
+    passing = problem.code.startswith(("network.", "limit.", "storage."))
+    if passing or not isinstance(problem, Refused):
+        opened.close()
+    else:
+        opened.destroy()
+
+
+def _finished(opened: Profile) -> Profile:
+    with opened.store.transaction():
+        opened.store.run("DELETE FROM meta WHERE key = ?", _PENDING)
+    return opened

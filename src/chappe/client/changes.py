@@ -1,0 +1,414 @@
+"""Changes of conversations: intents become commits, and a lost race is run again on the epoch that won.
+
+A commit is durable here, with the state that it leads to, before it is said; that state is adopted when the
+relay has accepted it. The same commit said again is answered again, so a kill in between costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from chappe.client import intents as i
+from chappe.client.connection import Connection
+from chappe.client.contacts import Contacts, certificate_of
+from chappe.client.core import Core
+from chappe.client.events import ConversationChanged, Failed
+from chappe.client.groups import ACTIVE, LEFT, Description, Groups, changed, lock, opener
+from chappe.client.outbox import Outbox
+from chappe.mls import Add, Group, InvalidMessage, MLSError, Proposal, Remove, parse_key_package
+from chappe.wire import frames
+from chappe.wire.certificate import DeviceCertificate
+from chappe.wire.errors import ChappeError, error
+
+LEAF_SECONDS: Final = 7 * 24 * 3600
+LEAF_MESSAGES: Final = 1000
+"""A member renews its leaf after so long or so many of its own messages."""
+MAX_ADDS: Final = 200
+JITTER: Final = 0.3
+RETRY_SECONDS: Final = 1.0
+
+_TRY_LATER: Final = frozenset(
+    {"mailbox.full", "limit.rate", "limit.connections", "storage.full", "storage.failed"}
+)
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What one commit will do, and the intents that it carries out."""
+
+    proposals: list[Proposal] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    joiners: list[DeviceCertificate] = field(default_factory=list)
+    touched: set[str] = field(default_factory=set)
+    description: Description | None = None
+    renews: bool = False
+
+
+class Changes:
+    def __init__(
+        self, core: Core, groups: Groups, contacts: Contacts, outbox: Outbox, connection: Connection
+    ) -> None:
+        self._core = core
+        self._store = core.store
+        self._groups = groups
+        self._contacts = contacts
+        self._outbox = outbox
+        self._connection = connection
+        self._waiters: dict[int, asyncio.Future[None]] = {}
+
+    # --- intents
+
+    def want(self, conversation: bytes, intent: i.AnyIntent) -> int:
+        """Keep an intent; gives its row. The same one is not kept twice."""
+        data = i.encode(intent)
+        row = self._store.one(
+            "SELECT row FROM intents WHERE conversation = ? AND data = ?", conversation, data
+        )
+        if row is not None:
+            return int(row[0])
+        return self._store.run(
+            "INSERT INTO intents (conversation, kind, data) VALUES (?, ?, ?)",
+            conversation,
+            i.tag(intent),
+            data,
+        )
+
+    async def outcome(self, row: int, seconds: float) -> None:
+        """Wait until an intent is carried out. Raises what it failed with; network.timeout, it then stays."""
+        if self._store.one("SELECT 1 FROM intents WHERE row = ?", row) is None:
+            return
+        future = self._waiters.setdefault(row, asyncio.get_running_loop().create_future())
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.shield(future)
+        except TimeoutError:
+            raise error("network.timeout") from None
+
+    def want_fresh_leaves(self) -> None:
+        """Intents for the leaves that are due (DESIGN section 4)."""
+        due = self._store.all(
+            "SELECT id FROM conversations WHERE active = ? AND (leaf_at <= ? OR leaf_sent >= ?)",
+            ACTIVE,
+            self._core.now() - LEAF_SECONDS,
+            LEAF_MESSAGES,
+        )
+        for (conversation,) in due:
+            with self._core.change():
+                self.want(conversation, i.Refresh())
+
+    @property
+    def idle(self) -> bool:
+        """No commit is under way and no intent waits, but to leave."""
+        return (
+            self._store.one("SELECT 1 FROM pending_commits LIMIT 1") is None
+            and self._store.one("SELECT 1 FROM intents WHERE kind <> 'leave' LIMIT 1") is None
+        )
+
+    def abandon(self, conversation: bytes, problem: ChappeError) -> None:
+        """This device is out: nothing more can be changed."""
+        self._store.run("DELETE FROM pending_commits WHERE conversation = ?", conversation)
+        for row, intent in self._intents(conversation):
+            self._end(row, None if isinstance(intent, i.Leave) else problem)
+
+    def _intents(self, conversation: bytes) -> list[tuple[int, i.AnyIntent]]:
+        rows = self._store.all(
+            "SELECT row, data FROM intents WHERE conversation = ? ORDER BY row", conversation
+        )
+        return [(row, i.decode(data)) for row, data in rows]
+
+    def _end(self, row: int, problem: ChappeError | None) -> None:
+        self._store.run("DELETE FROM intents WHERE row = ?", row)
+        waiter = self._waiters.pop(row, None)
+        if waiter is not None and not waiter.done():
+            if problem is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(problem)
+                waiter.exception()  # Who waited may have gone; the event below tells all the same.
+
+    def _fail(self, conversation: bytes, rows: list[int], problem: ChappeError) -> None:
+        with self._core.change():
+            for row in rows:
+                self._end(row, problem)
+            if self._groups.lacks_peer(conversation):
+                # Never found its other line: what was written there must not pass for sent.
+                self._groups.set_active(conversation, LEFT)
+            self._core.tell(Failed(conversation, problem.code, problem.message))
+
+    # --- carrying out
+
+    async def pump(self) -> bool:
+        """Carry out what can be. True if something is left that may succeed soon. Raises network.*."""
+        again = False
+        for (conversation,) in self._store.all(
+            "SELECT conversation FROM pending_commits UNION SELECT conversation FROM intents"
+        ):
+            again = await self._advance(conversation) or again
+        return again
+
+    async def _advance(self, conversation: bytes) -> bool:
+        if self._store.one("SELECT 1 FROM pending_commits WHERE conversation = ?", conversation):
+            return await self._say(conversation)
+        if self._groups.activity(conversation) == LEFT:
+            with self._core.change():
+                self.abandon(conversation, error("conversation.left"))
+            return False
+        if self._is_behind(conversation):
+            return False
+        self._propose_leave(conversation)
+        try:
+            await self._fetch_packages(conversation)
+        except ChappeError as problem:
+            if problem.code in _TRY_LATER:
+                return True
+            raise
+        if self._make(conversation):
+            return await self._say(conversation)
+        return self._store.one(
+            "SELECT 1 FROM intents WHERE conversation = ? AND kind <> 'leave'", conversation
+        ) is not None and not self._is_behind(conversation)
+
+    def _is_behind(self, conversation: bytes) -> bool:
+        """A race was lost, and the winner's commit has not come yet."""
+        row = self._store.one("SELECT blocked_epoch FROM conversations WHERE id = ?", conversation)
+        return row is not None and self._groups.group(conversation).epoch <= row[0]
+
+    async def _fetch_packages(self, conversation: bytes) -> None:
+        """Key packages for the lines to let in. An intent that cannot be is ended here."""
+        for row, intent in self._intents(conversation):
+            if isinstance(intent, i.AddLine) and intent.packages is None:
+                try:
+                    packages = await self.packages_for(conversation, intent.address)
+                except ChappeError as problem:
+                    if problem.code.startswith("network.") or problem.code in _TRY_LATER:
+                        raise
+                    self._fail(conversation, [row], problem)
+                    continue
+                with self._core.change():
+                    kept = i.AddLine(intent.address, packages)
+                    self._store.run("UPDATE intents SET data = ? WHERE row = ?", i.encode(kept), row)
+
+    async def packages_for(self, conversation: bytes, address: str) -> tuple[bytes, ...]:
+        """A key package for each device of a line that is not in the conversation."""
+        present = {place.device for place in self._groups.places(conversation)}
+        wanted: list[bytes] | None = None
+        if any(place.address == address for place in self._groups.places(conversation)):
+            line = await self._connection.ask(lambda ref: frames.Lookup(ref, address), frames.Line)
+            devices = [c.device_id for c, _ in self._contacts.take_answer(address, line)]
+            wanted = [device for device in devices if device not in present]
+            if not wanted:
+                return ()
+        line = await self._connection.ask(
+            lambda ref: frames.Lookup(ref, address, key_packages=True, devices=wanted), frames.Line
+        )
+        found: list[bytes] = []
+        missing = False
+        for certificate, package in self._contacts.take_answer(address, line):
+            if certificate.device_id in present or (wanted and certificate.device_id not in wanted):
+                continue
+            missing = missing or package is None
+            if package is not None:
+                _check_package(package, certificate, self._core.now())
+                found.append(package)
+        # A device that has never been online is let in later, by its own line's other devices.
+        if missing and not found and address != self._core.me.address:
+            raise error("packages.none_left")
+        return tuple(found)
+
+    # --- commits
+
+    def _make(self, conversation: bytes) -> bool:
+        """Make the next commit durable. False if there is nothing to commit."""
+        with self._core.change():
+            group = self._groups.group(conversation)
+            plan = self._plan(conversation, group)
+            if not plan.rows:
+                return False
+            if not plan.proposals and not plan.renews and not group.pending_proposals:
+                for row in plan.rows:
+                    self._end(row, None)
+                return False
+            try:
+                result = group.commit(plan.proposals, now=self._core.now())
+            except (MLSError, ChappeError):
+                self._fail(conversation, plan.rows, error("certificate.invalid"))
+                return False
+            welcomes = []
+            if result.welcome is not None:
+                joiners = [certificate.device_id for certificate in plan.joiners]
+                welcomes = [frames.WelcomeFor(joiners, result.welcome)]
+            frame = frames.Commit(
+                0,
+                secrets.token_bytes(16),
+                conversation,
+                group.epoch,
+                opener(group),
+                lock(result.group),
+                self._groups.other_devices(conversation),
+                result.message,
+                welcomes,
+            )
+            self._store.run(
+                "INSERT INTO pending_commits (conversation, epoch, frame, shared, secret, intents) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                conversation,
+                group.epoch,
+                frames.encode(frame),
+                result.group.shared_bytes(),
+                result.group.secret_bytes(),
+                msgspec.msgpack.encode(plan.rows),
+            )
+        return True
+
+    def _plan(self, conversation: bytes, group: Group) -> _Plan:
+        """As many intents, in order, as one commit can do."""
+        plan = _Plan()
+        places = self._groups.places(conversation)
+        present = {place.device for place in places}
+        for row, intent in self._intents(conversation):
+            if isinstance(intent, i.Leave):
+                continue
+            if isinstance(intent, i.AddLine) and intent.packages is None:
+                break
+            if isinstance(intent, i.AddLine | i.RemoveLine):
+                if intent.address in plan.touched or len(plan.joiners) >= MAX_ADDS:
+                    break
+                plan.touched.add(intent.address)
+            if isinstance(intent, i.AddLine):
+                for package in intent.packages or ():
+                    key_package = parse_key_package(package)
+                    certificate = certificate_of(key_package.leaf_node.credential)
+                    if certificate.device_id not in present:
+                        present.add(certificate.device_id)
+                        plan.joiners.append(certificate)
+                        plan.proposals.append(Add(key_package))
+            elif isinstance(intent, i.RemoveLine):
+                leaves = [p.leaf for p in places if p.address == intent.address]
+                plan.proposals += [Remove(leaf) for leaf in leaves if leaf != group.own_leaf]
+            elif isinstance(intent, i.Describe):
+                before = plan.description or Description.of(group)
+                plan.description = changed(before, intent.name, intent.timer)
+            elif isinstance(intent, i.Refresh):
+                plan.renews = True
+            plan.rows.append(row)
+        if plan.description is not None and plan.description != Description.of(group):
+            plan.proposals.append(plan.description.proposal(group))
+        return plan
+
+    async def _say(self, conversation: bytes) -> bool:
+        """Say the commit that waits, and take the answer. True if it should be tried again soon."""
+        row = self._store.one("SELECT frame FROM pending_commits WHERE conversation = ?", conversation)
+        if row is None:
+            return True
+        frame = frames.decode_from_device(row[0])
+        assert isinstance(frame, frames.Commit)
+        try:
+            await self._connection.ask(lambda ref: msgspec.structs.replace(frame, ref=ref), frames.Accepted)
+        except ChappeError as problem:
+            if problem.code.startswith("network."):
+                raise
+            return await self._refused(conversation, frame, problem)
+        self._adopt(conversation, frame)
+        return True
+
+    def _adopt(self, conversation: bytes, frame: frames.Commit) -> None:
+        """The commit is the group's next epoch."""
+        with self._core.change():
+            row = self._store.one(
+                "SELECT epoch, shared, secret, intents FROM pending_commits WHERE conversation = ?",
+                conversation,
+            )
+            before = self._groups.group(conversation)
+            if row is None or row[0] != frame.epoch or before.epoch != frame.epoch:
+                return
+            after = Group.from_parts(row[1], row[2]).carry_over(before)
+            self._groups.enter(conversation, after)
+            self._store.run(
+                "UPDATE conversations SET leaf_at = ?, leaf_sent = 0 WHERE id = ?",
+                self._core.now(),
+                conversation,
+            )
+            self._store.run("DELETE FROM pending_commits WHERE conversation = ?", conversation)
+            self._contacts.learn(certificate_of(member.credential) for member in after.members)
+            for number in msgspec.msgpack.decode(row[3], type=list[int]):
+                self._end(number, None)
+            self._core.tell(ConversationChanged(self._groups.shown(conversation), "members"))
+        self.on_epoch(conversation)
+
+    def on_epoch(self, conversation: bytes) -> None:
+        """Set by the owner: an epoch began; what was held for it can be opened."""
+
+    async def _refused(self, conversation: bytes, frame: frames.Commit, problem: ChappeError) -> bool:
+        if problem.code in _TRY_LATER:
+            await asyncio.sleep(RETRY_SECONDS)
+            return True
+        with self._core.change():
+            row = self._store.one(
+                "SELECT intents FROM pending_commits WHERE conversation = ? AND epoch = ?",
+                conversation,
+                frame.epoch,
+            )
+            if row is None:
+                return True
+            self._store.run("DELETE FROM pending_commits WHERE conversation = ?", conversation)
+            if problem.code == "commit.conflict":
+                self._store.run(
+                    "UPDATE conversations SET blocked_epoch = ? WHERE id = ?", frame.epoch, conversation
+                )
+        if problem.code == "commit.conflict":
+            await asyncio.sleep(random.uniform(0, JITTER))  # noqa: S311 - jitter, not a secret
+            return True
+        if problem.code != "id.reused":
+            self._fail(conversation, msgspec.msgpack.decode(row[0], type=list[int]), problem)
+        return True
+
+    def superseded(self, conversation: bytes, epoch: int) -> None:
+        """Another member's commit ended `epoch`: what was made for it is void, the intents are not."""
+        self._store.run(
+            "DELETE FROM pending_commits WHERE conversation = ? AND epoch <= ?", conversation, epoch
+        )
+
+    # --- leaving
+
+    def _propose_leave(self, conversation: bytes) -> None:
+        """In each epoch until somebody commits it: put this line's devices out."""
+        for row, intent in self._intents(conversation):
+            group = self._groups.group(conversation)
+            if not isinstance(intent, i.Leave) or intent.epoch == group.epoch:
+                continue
+            with self._core.change():
+                mine, others = self._sides(conversation)
+                if not others:
+                    self._groups.set_active(conversation, LEFT)
+                    self._end(row, None)
+                    continue
+                for leaf in mine:
+                    group, message = group.propose(Remove(leaf))
+                    self._outbox.put_proposal(conversation, group.epoch, message)
+                self._groups.keep(conversation, group)
+                data = i.encode(i.Leave(group.epoch))
+                self._store.run("UPDATE intents SET data = ? WHERE row = ?", data, row)
+
+    def _sides(self, conversation: bytes) -> tuple[list[int], list[int]]:
+        """Leaves of this line, and of the others."""
+        places, address = self._groups.places(conversation), self._core.me.address
+        mine = [p.leaf for p in places if p.address == address]
+        return mine, [p.leaf for p in places if p.address != address]
+
+
+def _check_package(package: bytes, certificate: DeviceCertificate, now: int) -> None:
+    """A key package is of the device that it came for. Raises certificate.invalid."""
+    try:
+        key_package = parse_key_package(package)
+        key_package.validate(now=now)
+    except (MLSError, InvalidMessage):
+        raise error("certificate.invalid") from None
+    leaf = key_package.leaf_node
+    if certificate_of(leaf.credential) != certificate or leaf.signature_key != certificate.signature_key:
+        raise error("certificate.invalid")

@@ -1,0 +1,248 @@
+"""A phone at work: the parts, put together; the tasks that carry out what waits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from chappe.client import intents as i
+from chappe.client.changes import Changes
+from chappe.client.connection import Connection
+from chappe.client.contacts import Contacts
+from chappe.client.core import Core
+from chappe.client.events import Offline, Online
+from chappe.client.groups import Groups
+from chappe.client.identity import Me
+from chappe.client.inbox import Inbox
+from chappe.client.keys import Keys
+from chappe.client.messages import Messages
+from chappe.client.outbox import Outbox
+from chappe.client.profile import Profile
+from chappe.client.transfers import Transfers
+from chappe.wire import frames
+from chappe.wire.errors import ChappeError, error
+
+CATCH_UP_SECONDS: Final = 10.0
+"""So long without an envelope, and the backlog counts as read even if its end did not come."""
+SWEEP_SECONDS: Final = 30.0
+POLL: Final = 0.02
+_CURSOR: Final = "cursor"
+_SIBLINGS: Final = "siblings"
+
+
+class Engine:
+    """The owner of the connection. All of it runs in one event loop."""
+
+    def __init__(self, me: Me, profile: Profile) -> None:
+        self.core = core = Core(me, profile)
+        self.connection = Connection(me, self)
+        self.groups = Groups(core)
+        self.contacts = Contacts(core)
+        self.keys = Keys(core, self.connection)
+        self.messages = Messages(core, self.groups)
+        self.outbox = Outbox(core, self.groups, self.messages, self.connection)
+        self.changes = Changes(core, self.groups, self.contacts, self.outbox, self.connection)
+        self.changes.on_epoch = self._epoch_began  # type: ignore[method-assign]
+        self.inbox = Inbox(
+            core, self.groups, self.contacts, self.keys, self.messages, self.changes, self.outbox
+        )
+        self.transfers = Transfers(core, self.messages, self.outbox, self.connection)
+        self._cursor = int(core.store.get(_CURSOR) or 0)
+        self._acknowledge = 0
+        self._newest = 0
+        self._caught_up = False
+        self._last_delivery = 0.0
+        self._wake = {name: asyncio.Event() for name in ("acks", "changes", "outbox")}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._greeting: asyncio.Task[None] | None = None
+
+    # --- life
+
+    def start(self) -> None:
+        for work in (
+            self.connection.run(),
+            self._say_acks(),
+            self._work("changes", self._pump_changes),
+            self._work("outbox", self.outbox.pump),
+            self._housekeeping(),
+        ):
+            self._spawn(work)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A task that ends by itself with an error is a bug: say so instead of standing still."""
+        if not task.cancelled() and task.exception() is not None:
+            self.connection.fatal = error("internal.bug")
+            self.core.tell(Offline("internal.bug"))
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "a task of the phone failed", "exception": task.exception()}
+            )
+
+    async def stop(self) -> None:
+        await self.transfers.stop()
+        await self.connection.close()
+        tasks = [*self._tasks, *([self._greeting] if self._greeting else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Something was queued."""
+        self._wake["changes"].set()
+        self._wake["outbox"].set()
+
+    # --- what the connection tells
+
+    def opened(self, welcome: frames.Welcome) -> None:
+        if welcome.newest < self._cursor:
+            # The relay counts anew. What comes twice is known by its keys and ids.
+            self._cursor = 0
+        self._newest, self._caught_up = welcome.newest, False
+        self._last_delivery = asyncio.get_running_loop().time()
+        self.outbox.reconnected()
+        self.core.tell(Online())
+        if self._greeting is not None:
+            self._greeting.cancel()
+        self._greeting = asyncio.create_task(self._greet(welcome))
+        self._check_caught_up()
+
+    def delivered(self, envelopes: list[frames.Deliver]) -> None:
+        with self.core.change():
+            cursor = self._cursor
+            for envelope in envelopes:
+                if envelope.sequence > cursor:
+                    self.inbox.take(envelope.payload, envelope.at)
+                    cursor = envelope.sequence
+            self.inbox.confirm()
+            self.core.store.set(_CURSOR, str(cursor).encode())
+        self._cursor = cursor
+        self._acknowledge = envelopes[-1].sequence
+        self._last_delivery = asyncio.get_running_loop().time()
+        self._wake["acks"].set()
+        self._check_caught_up()
+        self.wake()
+
+    def answered(self, answers: list[tuple[int, frames.FromRelay | ChappeError]]) -> None:
+        self.outbox.answered(answers)
+        self.wake()
+
+    def lost(self, reason: ChappeError) -> None:
+        self._caught_up = False
+        self.core.tell(Offline(reason.code))
+
+    def _epoch_began(self, conversation: bytes) -> None:
+        with self.core.change():
+            self.inbox.open_held(conversation)
+            self.inbox.confirm()
+        self.wake()
+
+    def _check_caught_up(self) -> None:
+        quiet = asyncio.get_running_loop().time() - self._last_delivery
+        if not self._caught_up and (self._cursor >= self._newest or quiet > CATCH_UP_SECONDS):
+            self._caught_up = True
+            self.wake()
+
+    @property
+    def has_siblings(self) -> bool:
+        """Whether the line had other devices when that was last asked."""
+        return int(self.core.store.get(_SIBLINGS) or 0) > 0
+
+    # --- tasks
+
+    async def _greet(self, welcome: frames.Welcome) -> None:
+        """After each sign-in: key packages, own devices, files that were under way."""
+        with contextlib.suppress(ChappeError):
+            await self.keys.refill(welcome.key_packages, welcome.last_resort)
+            while not self._caught_up:
+                await asyncio.sleep(POLL)
+                self._check_caught_up()
+            await self.reconcile()
+            self.transfers.resume()
+
+    async def reconcile(self) -> None:
+        """Let this line's devices into every conversation that they miss. Raises network.*."""
+        me = self.core.me
+        line = await self.connection.ask(lambda ref: frames.Lookup(ref, me.address), frames.Line)
+        devices = [c.device_id for c, _ in self.contacts.take_answer(me.address, line)]
+        with self.core.change():
+            self.core.store.set(_SIBLINGS, str(len(devices) - 1).encode())
+            for device in devices:
+                if device != me.device_id:
+                    present = self.groups.of_device(device)
+                    for conversation in self.groups.active():
+                        if conversation not in present:
+                            self.changes.want(conversation, i.AddLine(me.address))
+        self.wake()
+
+    async def _say_acks(self) -> None:
+        while True:
+            await self._wake["acks"].wait()
+            self._wake["acks"].clear()
+            with contextlib.suppress(ChappeError):
+                await self.connection.say(frames.Ack(self._acknowledge))
+
+    async def _pump_changes(self) -> None:
+        if await self.changes.pump():
+            self.wake()
+            await asyncio.sleep(POLL)
+        else:
+            self._wake["outbox"].set()
+
+    async def _work(self, name: str, pump: Any) -> None:
+        while True:
+            await self._wake[name].wait()
+            self._wake[name].clear()
+            if not self.connection.online or not self._caught_up:
+                continue
+            try:
+                await pump()
+            except ChappeError as problem:
+                if not problem.code.startswith("network."):
+                    await asyncio.sleep(1)
+                    self._wake[name].set()
+
+    async def _housekeeping(self) -> None:
+        while True:
+            next_one = self.messages.sweep()
+            self.changes.want_fresh_leaves()
+            self.wake()
+            pause = SWEEP_SECONDS
+            if next_one is not None:
+                pause = min(pause, max(0.2, next_one - self.core.now()))
+            await asyncio.sleep(pause)
+
+    # --- waiting
+
+    async def wait_online(self, seconds: float) -> None:
+        """Raises what keeps the phone offline: once time is up, and at once where that is for good."""
+        await self._until(lambda: self.connection.online, seconds)
+
+    async def settled(self, seconds: float) -> None:
+        """Until the backlog is read and nothing waits. Raises network.*, and for good signin.*."""
+        await self._until(self._is_settled, seconds)
+
+    def _is_settled(self) -> bool:
+        return (
+            self.connection.online
+            and self._caught_up
+            and self.outbox.empty
+            and self.changes.idle
+            and self.transfers.idle
+        )
+
+    async def _until(self, holds: Any, seconds: float) -> None:
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not holds():
+            if self.connection.fatal is not None:
+                raise self.connection.fatal
+            if asyncio.get_running_loop().time() > deadline:
+                if not self.connection.online and self.connection.last_error is not None:
+                    raise self.connection.last_error
+                raise error("network.timeout")
+            await asyncio.sleep(POLL)

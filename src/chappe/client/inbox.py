@@ -1,0 +1,243 @@
+"""What comes from the mailbox. Nothing that a peer or a relay can send stops what comes after it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chappe.client import intents as i
+from chappe.client.changes import Changes
+from chappe.client.contacts import Check, Contacts, certificate_of
+from chappe.client.core import Core
+from chappe.client.events import ConversationChanged, Unreadable
+from chappe.client.groups import LEFT, Description, Groups
+from chappe.client.keys import Keys
+from chappe.client.messages import Incoming, Messages
+from chappe.client.outbox import Outbox
+from chappe.mls import (
+    AlreadyConsumed,
+    ApplicationMessage,
+    CommitApplied,
+    ContentType,
+    Group,
+    MLSError,
+    Peeked,
+    ProposalReceived,
+    Remove,
+    WireFormat,
+    WrongEpoch,
+    peek,
+    welcome_refs,
+)
+from chappe.wire import content as c
+from chappe.wire.errors import ChappeError, StorageFailure, error
+
+MAX_HELD: Final = 1000
+"""Messages of an epoch not reached yet that wait, per conversation."""
+
+
+class Inbox:
+    def __init__(
+        self,
+        core: Core,
+        groups: Groups,
+        contacts: Contacts,
+        keys: Keys,
+        messages: Messages,
+        changes: Changes,
+        outbox: Outbox,
+    ) -> None:
+        self._core = core
+        self._store = core.store
+        self._groups = groups
+        self._contacts = contacts
+        self._keys = keys
+        self._messages = messages
+        self._changes = changes
+        self._outbox = outbox
+
+    def take(self, payload: bytes, at: int) -> None:
+        """One envelope, inside a change. Raises StorageFailure only."""
+        try:
+            seen = peek(payload)
+        except MLSError:
+            self._core.tell(Unreadable(None, "message.unreadable"))
+            return
+        if seen.wire_format is WireFormat.WELCOME:
+            self._join(payload)
+        elif seen.wire_format is WireFormat.PRIVATE_MESSAGE and seen.group_id is not None:
+            if not self._groups.has(seen.group_id):
+                self._core.tell(Unreadable(None, "conversation.unknown"))
+            elif self._groups.activity(seen.group_id) != LEFT and self._open(seen, payload, at):
+                self.open_held(seen.group_id)
+        else:
+            # Handshakes travel encrypted; one in the clear is not of a Chappe client.
+            self._core.tell(Unreadable(None, "message.unreadable"))
+
+    def confirm(self) -> None:
+        """Queue receipts for what came in direct conversations."""
+        waiting, self._messages.to_confirm = self._messages.to_confirm, {}
+        for conversation, ids in waiting.items():
+            for start in range(0, len(ids), c.MAX_STATUSES):
+                part = ids[start : start + c.MAX_STATUSES]
+                receipt = c.Receipt(tuple((id_, c.Status.DELIVERED) for id_ in part))
+                _, data = self._messages.new(conversation, receipt)
+                self._outbox.put(conversation, data, None)
+
+    # --- Welcomes
+
+    def _join(self, payload: bytes) -> None:
+        try:
+            bundle = self._keys.find(welcome_refs(payload))
+            if bundle is None:
+                return
+            check = Check(self._contacts)
+            group = Group.join(payload, bundle, self._core.me.signer, authenticate=check)
+            description = Description.of(group)
+            peer = self._peer(group, description)
+        except StorageFailure:
+            raise
+        except (MLSError, ChappeError) as problem:
+            self._core.tell(Unreadable(None, _code(problem)))
+            return
+        self._keys.spend(bundle)
+        # A Welcome to a conversation that goes on here would replace it: only a stranger gains by that.
+        if self._groups.has(group.group_id) and self._groups.activity(group.group_id) != LEFT:
+            self._core.tell(Unreadable(group.group_id, "message.unreadable"))
+            return
+        self._contacts.learn(check.seen)
+        self._groups.insert(group, description, peer)
+        self._core.tell(ConversationChanged(self._groups.shown(group.group_id), "joined"))
+
+    def _peer(self, group: Group, description: Description) -> str | None:
+        """The other line of a direct conversation. Raises certificate.invalid if there is not just one."""
+        if description.kind != "direct":
+            return None
+        addresses = {certificate_of(member.credential).address for member in group.members}
+        others = addresses - {self._core.me.address}
+        if len(others) != 1:
+            raise error("certificate.invalid")
+        return others.pop()
+
+    # --- messages
+
+    def _open(self, seen: Peeked, payload: bytes, at: int) -> bool:
+        """Open one message; True if it began an epoch."""
+        conversation = seen.group_id
+        assert conversation is not None
+        group = self._groups.group(conversation)
+        check = Check(self._contacts, self._allowed(conversation))
+        try:
+            after, received = group.process(payload, now=self._core.now(), authenticate=check)
+            if isinstance(received, CommitApplied):
+                self._check_commit(group, after, received)
+        except AlreadyConsumed:
+            return False
+        except WrongEpoch as problem:
+            if problem.ahead:
+                self._hold(conversation, payload, at)
+            else:
+                self._unreadable(seen, at, problem)
+            return False
+        except (MLSError, ChappeError) as problem:
+            self._unreadable(seen, at, problem)
+            return False
+        if isinstance(received, ApplicationMessage):
+            self._groups.keep(conversation, after)
+            self._take_content(conversation, received, at)
+            return False
+        if isinstance(received, ProposalReceived):
+            self._groups.keep(conversation, after)
+            self._take_proposal(conversation, after, received)
+            return False
+        self._contacts.learn(check.seen)
+        self._take_commit(conversation, group, after, received)
+        return not received.removed_self
+
+    def _allowed(self, conversation: bytes) -> frozenset[str] | None:
+        row = self._store.one("SELECT kind, peer FROM conversations WHERE id = ?", conversation)
+        if row is None or row[0] != "direct":
+            return None
+        return frozenset({self._core.me.address, row[1]})
+
+    def _check_commit(self, before: Group, after: Group, applied: CommitApplied) -> None:
+        """A conversation does not change its kind."""
+        if not applied.removed_self and Description.of(after).kind != Description.of(before).kind:
+            raise error("content.malformed")
+
+    def _take_content(self, conversation: bytes, received: ApplicationMessage, at: int) -> None:
+        try:
+            address = certificate_of(received.sender_member.credential).address
+        except ChappeError:
+            self._messages.insert_unreadable(conversation, "", at)
+            return
+        try:
+            message = c.decode(received.data)
+        except ChappeError:
+            self._messages.insert_unreadable(conversation, address, at)
+            return
+        id_ = self._messages.id_of(conversation, address, received.data)
+        self._messages.apply(Incoming(conversation, id_, address, at, message))
+
+    def _take_proposal(self, conversation: bytes, group: Group, received: ProposalReceived) -> None:
+        """Who leaves cannot commit it: the others do, whoever is first."""
+        if not isinstance(received.proposal, Remove) or not received.sender.is_member:
+            return
+        addresses = {place.leaf: place.address for place in self._groups.places(conversation)}
+        leaving = addresses.get(received.proposal.removed)
+        if leaving == addresses.get(received.sender.index) and leaving != self._core.me.address:
+            self._changes.want(conversation, i.Settle())
+
+    def _take_commit(self, conversation: bytes, before: Group, after: Group, applied: CommitApplied) -> None:
+        self._changes.superseded(conversation, before.epoch)
+        if applied.removed_self:
+            self._groups.forget(conversation)
+            self._changes.abandon(conversation, error("conversation.left"))
+            self._core.tell(ConversationChanged(self._groups.shown(conversation), "left"))
+            return
+        self._groups.enter(conversation, after)
+        what = "members" if applied.added or applied.removed else "description"
+        if applied.added or applied.removed or applied.extensions_changed:
+            self._core.tell(ConversationChanged(self._groups.shown(conversation), what))
+
+    # --- what waits, and what cannot be opened
+
+    def _hold(self, conversation: bytes, payload: bytes, at: int) -> None:
+        self._store.run(
+            "INSERT INTO held (conversation, at, payload) VALUES (?, ?, ?)", conversation, at, payload
+        )
+        self._store.run(
+            "DELETE FROM held WHERE conversation = ? AND row <= "
+            "(SELECT row FROM held WHERE conversation = ? ORDER BY row DESC LIMIT 1 OFFSET ?)",
+            conversation,
+            conversation,
+            MAX_HELD,
+        )
+
+    def open_held(self, conversation: bytes) -> None:
+        """An epoch began: what was held for it is opened, and so on while epochs begin."""
+        advanced = True
+        while advanced:
+            advanced = False
+            epoch = self._groups.group(conversation).epoch
+            rows = self._store.all(
+                "SELECT row, at, payload FROM held WHERE conversation = ? ORDER BY row", conversation
+            )
+            for row, at, payload in rows:
+                seen = peek(payload)
+                if seen.epoch is not None and seen.epoch > epoch:
+                    continue
+                self._store.run("DELETE FROM held WHERE row = ?", row)
+                if self._open(seen, payload, at):
+                    advanced = True
+                    break
+
+    def _unreadable(self, seen: Peeked, at: int, problem: Exception) -> None:
+        """Say so; where a message should be, leave its place."""
+        assert seen.group_id is not None
+        if seen.content_type is ContentType.APPLICATION:
+            self._messages.insert_unreadable(seen.group_id, "", at)
+        self._core.tell(Unreadable(seen.group_id, _code(problem)))
+
+
+def _code(problem: Exception) -> str:
+    return problem.code if isinstance(problem, ChappeError) else "message.unreadable"

@@ -1,0 +1,209 @@
+"""What waits to be sent. Kept in clear inside the store, and encrypted only when its turn has come.
+
+State, ciphertext and recipients are durable before a frame leaves, and the frame is said again with the same
+id until the relay has accepted it: a ratchet key never serves twice, and nothing is lost or doubled by a
+kill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Final
+
+from chappe.client.connection import Connection
+from chappe.client.core import Core
+from chappe.client.events import Failed, MessageSent
+from chappe.client.groups import ACTIVE, LEFT, Groups
+from chappe.client.intents import HOLDS_BACK
+from chappe.client.messages import Messages
+from chappe.client.store import Row
+from chappe.mls import MLSError
+from chappe.wire import frames
+from chappe.wire.errors import ChappeError, error
+from chappe.wire.padding import padding_for
+
+WINDOW: Final = 64
+"""Frames that are under way at once."""
+PAUSE: Final = 3.0
+STALE_EPOCHS: Final = 2
+"""Behind by so many, a message may not be readable any more: it is encrypted anew."""
+ID: Final = 16
+
+# Conversations that wait: for a commit under way, for a change of members, for a person to accept a key.
+_WAITING: Final = (
+    "SELECT conversation FROM pending_commits UNION "
+    f"SELECT conversation FROM intents WHERE kind IN ({', '.join(repr(k) for k in HOLDS_BACK)}) UNION "
+    "SELECT m.conversation FROM members m JOIN contacts c ON c.address = m.address "
+    "WHERE c.new_identity_key NOT NULL"
+)
+_NEXT: Final = (
+    "SELECT row, conversation, message, epoch, envelope, recipients FROM outbox "
+    f"WHERE conversation NOT IN ({_WAITING}) ORDER BY row LIMIT {2 * WINDOW}"
+)
+_TRY_LATER: Final = frozenset(
+    {
+        "mailbox.full",
+        "limit.rate",
+        "limit.connections",
+        "storage.full",
+        "storage.failed",
+        "network.unreachable",
+    }
+)
+
+
+class Outbox:
+    def __init__(self, core: Core, groups: Groups, messages: Messages, connection: Connection) -> None:
+        self._core = core
+        self._store = core.store
+        self._groups = groups
+        self._messages = messages
+        self._connection = connection
+        self._said: dict[int, int] = {}
+        self._not_before = 0.0
+
+    def put(self, conversation: bytes, content: bytes, message: bytes | None) -> None:
+        """Queue a content. `message` is the row that it becomes, if any."""
+        self._store.run(
+            "INSERT INTO outbox (conversation, content, message) VALUES (?, ?, ?)",
+            conversation,
+            content,
+            message,
+        )
+
+    def put_proposal(self, conversation: bytes, epoch: int, payload: bytes) -> None:
+        """Queue a proposal: it holds in this epoch only."""
+        self._store.run(
+            "INSERT INTO outbox (conversation, content, epoch, envelope, recipients, payload) "
+            "VALUES (?, x'', ?, ?, ?, ?)",
+            conversation,
+            epoch,
+            secrets.token_bytes(ID),
+            b"".join(self._groups.other_devices(conversation)),
+            payload,
+        )
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is left that could be sent without a person's doing."""
+        return (
+            self._store.one(
+                "SELECT 1 FROM outbox WHERE conversation NOT IN (SELECT m.conversation FROM members m "
+                "JOIN contacts c ON c.address = m.address WHERE c.new_identity_key NOT NULL) LIMIT 1"
+            )
+            is None
+        )
+
+    def reconnected(self) -> None:
+        """Whatever was said without an answer is said again, in order."""
+        self._said.clear()
+        self._not_before = 0.0
+
+    async def pump(self) -> None:
+        """Say what may be said now. Raises network.unreachable, StorageFailure."""
+        wait = self._not_before - asyncio.get_running_loop().time()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        while ready := self._prepare():
+            for row, id_, recipients, payload in ready:
+                ref = self._connection.new_ref()
+                self._said[ref] = row
+                await self._connection.say(frames.Send(ref, id_, recipients, payload))
+
+    def _prepare(self) -> list[tuple[int, bytes, list[bytes], bytes]]:
+        """The next frames, all durable. At most a window in all."""
+        under_way = set(self._said.values())
+        rows = [row for row in self._store.all(_NEXT) if row[0] not in under_way]
+        ready: list[tuple[int, bytes, list[bytes], bytes]] = []
+        with self._core.change():
+            for row in rows[: max(0, WINDOW - len(under_way))]:
+                frame = self._ready(row)
+                if frame is not None:
+                    ready.append(frame)
+        return ready
+
+    def _ready(self, row: Row) -> tuple[int, bytes, list[bytes], bytes] | None:
+        number, conversation, message, epoch, envelope, recipients = row
+        content, payload = self._store.one(  # type: ignore[misc]
+            "SELECT content, payload FROM outbox WHERE row = ?", number
+        )
+        activity = self._groups.activity(conversation)
+        if activity == LEFT or (content and activity != ACTIVE):
+            self._fail(number, conversation, message, error("conversation.left"))
+            return None
+        group = self._groups.group(conversation)
+        if content == b"" and epoch != group.epoch:
+            self._drop(number)
+            return None
+        if payload is None or (content and epoch <= group.epoch - STALE_EPOCHS):
+            devices = self._groups.other_devices(conversation)
+            if self._groups.lacks_peer(conversation):
+                return None
+            if not devices:
+                self._finish(number, conversation, message)
+                return None
+            envelope, recipients = secrets.token_bytes(ID), b"".join(devices)
+            payload = self._encrypt(number, conversation, content, envelope, recipients)
+        to = [recipients[at : at + ID] for at in range(0, len(recipients), ID)]
+        return number, envelope, to, payload
+
+    def _encrypt(
+        self, row: int, conversation: bytes, content: bytes, envelope: bytes, recipients: bytes
+    ) -> bytes:
+        group = self._groups.group(conversation)
+        try:
+            group, payload = group.encrypt(content, now=self._core.now(), padding=padding_for(len(content)))
+        except MLSError:
+            raise error("conversation.left") from None
+        self._groups.keep(conversation, group)
+        self._store.run("UPDATE conversations SET leaf_sent = leaf_sent + 1 WHERE id = ?", conversation)
+        self._store.run(
+            "UPDATE outbox SET epoch = ?, envelope = ?, recipients = ?, payload = ? WHERE row = ?",
+            group.epoch,
+            envelope,
+            recipients,
+            payload,
+            row,
+        )
+        return payload
+
+    # --- answers
+
+    def answered(self, answers: list[tuple[int, frames.FromRelay | ChappeError]]) -> None:
+        """What the relay said to frames of this outbox; other refs are passed over."""
+        with self._core.change():
+            for ref, answer in answers:
+                row = self._said.pop(ref, None)
+                if row is not None:
+                    self._take_answer(row, answer)
+
+    def _take_answer(self, row: int, answer: frames.FromRelay | ChappeError) -> None:
+        found = self._store.one("SELECT conversation, message, envelope FROM outbox WHERE row = ?", row)
+        if found is None:
+            return
+        conversation, message, envelope = found
+        if isinstance(answer, frames.Accepted):
+            if answer.id == envelope:
+                self._finish(row, conversation, message)
+        elif isinstance(answer, ChappeError):
+            if answer.code == "id.reused":
+                self._store.run("UPDATE outbox SET payload = NULL WHERE row = ?", row)
+            elif answer.code in _TRY_LATER:
+                self._not_before = asyncio.get_running_loop().time() + PAUSE
+            else:
+                self._fail(row, conversation, message, answer)
+
+    def _finish(self, row: int, conversation: bytes, message: bytes | None) -> None:
+        self._drop(row)
+        if message is not None and self._messages.sent(message):
+            self._core.tell(MessageSent(conversation, message))
+
+    def _fail(self, row: int, conversation: bytes, message: bytes | None, problem: ChappeError) -> None:
+        self._drop(row)
+        if message is not None:
+            self._messages.failed(message)
+        self._core.tell(Failed(conversation, problem.code, problem.message))
+
+    def _drop(self, row: int) -> None:
+        self._store.run("DELETE FROM outbox WHERE row = ?", row)

@@ -1,0 +1,451 @@
+"""`Phone`: the SDK. What a person does with a line, as calls; what happens, as events.
+
+    phone = await Phone.open(home)
+    async with phone:
+        conversation = await phone.conversation_with("ada@relay.example")
+        await phone.send_text(conversation.id, "hello")
+        async for event in phone.events(): ...
+
+What is sent is durable in the outbox when a call returns, and leaves when the relay can be reached. Every
+error is a ChappeError with a stable code. Ids are bytes, times Unix seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from chappe.client import activation, linking
+from chappe.client import intents as i
+from chappe.client.engine import Engine
+from chappe.client.events import Event
+from chappe.client.files import Progress
+from chappe.client.groups import ACTIVE, LEAVING, MAX_NAME, MAX_TIMER, Description
+from chappe.client.identity import Me
+from chappe.client.messages import MAX_READ_RECEIPT_LINES, Incoming
+from chappe.client.model import Contact, Conversation, DeviceInfo, ShownMessage
+from chappe.client.profile import Profile
+from chappe.client.transport import HttpApi
+from chappe.wire import content as c
+from chappe.wire import frames, links
+from chappe.wire.certificate import check_address
+from chappe.wire.errors import error
+from chappe.wire.links import RelayPlace
+
+CHANGE_SECONDS: Final = 30.0
+NEW_DEVICE_SECONDS: Final = 60.0
+MIN_KEY: Final = 4
+
+
+class Phone:
+    """One device of a line. Use it from one event loop; `async with` connects it."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._engine = Engine(Me.kept(profile.store), profile)
+        self._started = False
+
+    # --- coming to be, opening, closing
+
+    @classmethod
+    async def activate(cls, home: Path, place: RelayPlace, code: str, address: str) -> Phone:
+        """A new line with this device. Raises code.*, address.*, storage.exists, network.*."""
+        return cls(await activation.activate(home, place, code, address))
+
+    @classmethod
+    async def link(cls, home: Path, place: RelayPlace, show: Callable[[str], None]) -> Phone:
+        """A new device of a line. `show` gets the link that another device must read within ten minutes.
+        Raises link.*, storage.exists, network.*."""
+        return cls(await activation.link(home, place, show))
+
+    @classmethod
+    async def open(cls, home: Path) -> Phone:
+        """Raises storage.missing, storage.locked, storage.wrong_key, storage.failed."""
+        return cls(activation.reopen(home))
+
+    async def __aenter__(self) -> Phone:
+        self._engine.start()
+        self._started = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Disconnect and let go of the profile. What waits goes out next time."""
+        if self._started:
+            await self._engine.stop()
+            self._started = False
+        self._profile.close()
+
+    # --- who and where
+
+    @property
+    def address(self) -> str:
+        return self._engine.core.me.address
+
+    @property
+    def line_id(self) -> bytes:
+        return self._engine.core.me.line_id
+
+    @property
+    def device_id(self) -> bytes:
+        return self._engine.core.me.device_id
+
+    @property
+    def place(self) -> RelayPlace:
+        return self._engine.core.me.place
+
+    @property
+    def online(self) -> bool:
+        return self._engine.connection.online
+
+    async def wait_online(self, seconds: float) -> None:
+        """Raises network.*, signin.* when time is up; at once what will not pass by itself."""
+        await self._engine.wait_online(seconds)
+
+    async def settled(self, seconds: float) -> None:
+        """Until all that waited is read and all that is queued is accepted. Raises network.*, signin.*."""
+        await self._engine.settled(seconds)
+
+    def events(self) -> AsyncIterator[Event]:
+        """What happens from now on."""
+        queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._engine.core.watchers.add(queue)
+
+        async def watch() -> AsyncIterator[Event]:
+            try:
+                while True:
+                    yield await queue.get()
+            finally:
+                self._engine.core.watchers.discard(queue)
+
+        return watch()
+
+    # --- people
+
+    def contacts(self) -> list[Contact]:
+        return self._engine.contacts.all()
+
+    async def contact(self, address: str) -> Contact:
+        """Raises address.malformed, address.unknown, network.*."""
+        address = check_address(address)
+        known = self._engine.contacts.find(address)
+        if known is not None:
+            return known
+        await self._ask_who(address)
+        return self._engine.contacts.known(address)
+
+    async def _ask_who(self, address: str) -> frames.Line:
+        if address.partition("@")[2] != self._engine.core.me.server:
+            raise error("address.unknown")
+        await self._engine.wait_online(CHANGE_SECONDS)
+        line = await self._engine.connection.ask(lambda ref: frames.Lookup(ref, address), frames.Line)
+        self._engine.contacts.take_answer(address, line)
+        return line
+
+    async def safety_number(self, address: str) -> str:
+        """Sixty digits in groups of five, to compare with the other person's."""
+        contact = await self.contact(address)
+        return await asyncio.to_thread(self._engine.contacts.safety_number, contact)
+
+    def mark_verified(self, address: str, verified: bool = True) -> None:
+        """Raises address.unknown."""
+        self._engine.contacts.mark_verified(check_address(address), verified)
+
+    def accept_identity(self, address: str) -> None:
+        """Take a line's new identity for its own; sending goes on. Raises address.unknown."""
+        self._engine.contacts.accept_identity(check_address(address))
+        self._engine.wake()
+
+    # --- conversations
+
+    def conversations(self) -> list[Conversation]:
+        """The latest first."""
+        return self._engine.groups.all()
+
+    def conversation(self, key: str) -> Conversation:
+        """By address, by name, or by id in hex (its first four digits or more), if that names just one.
+        Raises conversation.unknown."""
+        wanted = key.strip()
+        shown = self._engine.groups.all()
+        by_address = [one for one in shown if one.kind == "direct" and one.name == wanted.lower()]
+        by_name = [one for one in shown if one.kind == "group" and one.name == wanted]
+        by_id = [one for one in shown if one.id.hex().startswith(wanted.lower()) and len(wanted) >= MIN_KEY]
+        for found in (by_address, by_name, by_id):
+            if len(found) == 1:
+                return found[0]
+        raise error("conversation.unknown")
+
+    async def conversation_with(self, address: str) -> Conversation:
+        """The direct conversation with a line, made if need be.
+
+        Raises address.*, identity.changed, network.*."""
+        address, engine = check_address(address), self._engine
+        if address == self.address:
+            raise error("conversation.member", "That is this line's own address.")
+        known = engine.groups.direct_with(address)
+        if known is None:
+            await self.contact(address)
+            engine.contacts.check_unchanged([address])
+            known = engine.groups.direct_with(address)
+        if known is None:
+            with engine.core.change():
+                known = engine.groups.create(Description("direct", "", 0), address)
+                engine.changes.want(known, i.AddLine(address))
+                self._want_own_devices(known)
+            engine.wake()
+        return engine.groups.shown(known)
+
+    async def create_group(self, name: str, addresses: list[str]) -> Conversation:
+        """Raises address.*, identity.changed, packages.none_left, network.timeout (it then goes on later)."""
+        _check_name(name)
+        others = sorted({check_address(address) for address in addresses} - {self.address})
+        for address in others:
+            await self.contact(address)
+        self._engine.contacts.check_unchanged(others)
+        engine = self._engine
+        with engine.core.change():
+            id_ = engine.groups.create(Description("group", name, 0), None)
+            rows = [engine.changes.want(id_, i.AddLine(address)) for address in others]
+            self._want_own_devices(id_)
+        engine.wake()
+        for row in rows:
+            await engine.changes.outcome(row, CHANGE_SECONDS)
+        return engine.groups.shown(id_)
+
+    def _want_own_devices(self, id_: bytes) -> None:
+        if self._engine.has_siblings:
+            self._engine.changes.want(id_, i.AddLine(self.address))
+
+    async def add(self, conversation: bytes, address: str) -> None:
+        """Raises address.*, conversation.*, identity.changed, packages.none_left, network.*."""
+        address = check_address(address)
+        shown = self._changeable(conversation, group_only=True)
+        if address in shown.members:
+            raise error("conversation.member")
+        await self.contact(address)
+        self._engine.contacts.check_unchanged([address])
+        await self._change(conversation, i.AddLine(address))
+
+    async def remove(self, conversation: bytes, address: str) -> None:
+        """Put a line out. Raises conversation.*, network.*."""
+        address = check_address(address)
+        shown = self._changeable(conversation, group_only=True)
+        if address not in shown.members or address == self.address:
+            raise error("conversation.member")
+        await self._change(conversation, i.RemoveLine(address))
+
+    async def leave(self, conversation: bytes) -> None:
+        """This line writes and reads no more there; the next member online carries it out."""
+        self._changeable(conversation)
+        with self._engine.core.change():
+            self._engine.groups.set_active(conversation, LEAVING)
+            self._engine.changes.want(conversation, i.Leave())
+        self._engine.wake()
+
+    async def rename(self, conversation: bytes, name: str) -> None:
+        _check_name(name)
+        self._changeable(conversation, group_only=True)
+        await self._change(conversation, i.Describe(name=name))
+
+    async def set_timer(self, conversation: bytes, seconds: int) -> None:
+        """Messages written from then on disappear so long after they were read; 0 for never."""
+        if not 0 <= seconds <= MAX_TIMER:
+            raise error("usage.invalid", "A timer is between 0 seconds and 366 days.")
+        self._changeable(conversation)
+        await self._change(conversation, i.Describe(timer=seconds))
+
+    def _changeable(self, conversation: bytes, *, group_only: bool = False) -> Conversation:
+        shown = self._engine.groups.shown(conversation)
+        if self._engine.groups.activity(conversation) != ACTIVE:
+            raise error("conversation.left")
+        if group_only and shown.kind == "direct":
+            raise error("conversation.member", "A direct conversation has two lines; make a group instead.")
+        return shown
+
+    async def _change(self, conversation: bytes, intent: i.AnyIntent) -> None:
+        with self._engine.core.change():
+            row = self._engine.changes.want(conversation, intent)
+        self._engine.wake()
+        await self._engine.changes.outcome(row, CHANGE_SECONDS)
+
+    # --- messages
+
+    async def send_text(self, conversation: bytes, text: str, reply_to: bytes | None = None) -> bytes:
+        """Gives the message's id. Raises conversation.*, identity.changed, content.malformed."""
+        conversation = self._writable(conversation)
+        timer = self._engine.groups.shown(conversation).timer
+        return self._put(conversation, c.Text(text), in_reply_to=reply_to, timer=timer)
+
+    async def send_file(self, conversation: bytes, path: Path, progress: Progress | None = None) -> bytes:
+        """Encrypts, uploads, then queues the message. Raises file.unreadable, attachment.*, conversation.*,
+        and network.* where the relay stays away: the file then goes out by itself later."""
+        conversation = self._writable(conversation)
+        message = await self._engine.transfers.send(conversation, path, progress)
+        self._engine.wake()
+        return message
+
+    async def react(self, conversation: bytes, message: bytes, emoji: str) -> None:
+        """One reaction a person: the latest counts. Raises message.unknown, content.malformed."""
+        where = self._place_of(conversation, message)
+        self._put(where, c.Reaction(emoji), in_reply_to=message)
+
+    async def unreact(self, conversation: bytes, message: bytes, emoji: str) -> None:
+        """Raises message.unknown."""
+        where = self._place_of(conversation, message)
+        self._put(where, c.Deleted(), replaces=self._engine.messages.own_reaction(message, emoji))
+
+    async def edit(self, conversation: bytes, message: bytes, text: str) -> None:
+        """Only this line's own texts. Raises message.unknown."""
+        where = self._place_of(conversation, message, own="text")
+        self._put(where, c.Text(text), replaces=message)
+
+    async def delete(self, conversation: bytes, message: bytes) -> None:
+        """For everybody; only this line's own. Raises message.unknown."""
+        where = self._place_of(conversation, message, own="any")
+        self._put(where, c.Deleted(), replaces=message)
+
+    async def mark_read(self, conversation: bytes) -> None:
+        """All that is here; the others are told, in conversations that are not large."""
+        engine = self._engine
+        with engine.core.change():
+            for twin in engine.groups.twins(conversation):
+                unread = engine.messages.unread(twin)
+                engine.messages.set_read(twin, unread)
+                small = len(engine.groups.addresses(twin)) <= MAX_READ_RECEIPT_LINES
+                known = [id_ for id_ in unread if id_[:1] == b"\x01"]
+                if known and small and engine.groups.activity(twin) == ACTIVE:
+                    for start in range(0, len(known), c.MAX_STATUSES):
+                        part = known[start : start + c.MAX_STATUSES]
+                        receipt = c.Receipt(tuple((id_, c.Status.READ) for id_ in part))
+                        engine.outbox.put(twin, engine.messages.new(twin, receipt)[1], None)
+        engine.wake()
+
+    def _writable(self, conversation: bytes) -> bytes:
+        """Where a message to this conversation goes. Raises conversation.*, identity.changed."""
+        groups = self._engine.groups
+        shown = groups.shown(conversation)
+        if shown.kind == "direct":
+            conversation = groups.direct_with(shown.name) or conversation
+        if groups.activity(conversation) != ACTIVE:
+            raise error("conversation.left")
+        self._engine.contacts.check_unchanged(shown.members)
+        return conversation
+
+    def _place_of(self, conversation: bytes, message: bytes, own: str = "") -> bytes:
+        """The conversation that holds a message. Raises message.unknown."""
+        shown = self._engine.messages.get(message)
+        if shown.conversation not in self._engine.groups.twins(conversation):
+            raise error("message.unknown")
+        if own and not shown.mine:
+            raise error("message.unknown", "That message is not yours.")
+        if own == "text" and shown.kind != "text":
+            raise error("message.unknown", "Only a text can be edited.")
+        if self._engine.groups.activity(shown.conversation) != ACTIVE:
+            raise error("conversation.left")
+        self._engine.contacts.check_unchanged(self._engine.groups.shown(shown.conversation).members)
+        return shown.conversation
+
+    def _put(
+        self,
+        conversation: bytes,
+        body: c.Body,
+        *,
+        replaces: bytes | None = None,
+        in_reply_to: bytes | None = None,
+        timer: int = 0,
+    ) -> bytes:
+        engine = self._engine
+        id_, data = engine.messages.new(
+            conversation, body, replaces=replaces, in_reply_to=in_reply_to, timer=timer
+        )
+        shows = isinstance(body, c.Text) and replaces is None
+        with engine.core.change():
+            engine.messages.apply(
+                Incoming(conversation, id_, self.address, engine.core.now(), c.decode(data), own=True)
+            )
+            engine.outbox.put(conversation, data, id_ if shows else None)
+        engine.wake()
+        return id_
+
+    def messages(self, conversation: bytes, limit: int = 100) -> list[ShownMessage]:
+        """The latest, oldest first."""
+        return self._engine.messages.of(self._engine.groups.twins(conversation), limit)
+
+    def message(self, prefix: str) -> ShownMessage:
+        """By the first digits of its id in hex. Raises message.unknown."""
+        return self._engine.messages.by_prefix(prefix)
+
+    def unseen(self) -> list[tuple[int, ShownMessage]]:
+        """Messages not handed out yet, with the numbers that `mark_seen` takes."""
+        return self._engine.messages.unseen()
+
+    def mark_seen(self, row: int) -> None:
+        self._engine.messages.mark_seen(row)
+
+    async def save_file(self, message: bytes, target: Path, progress: Progress | None = None) -> Path:
+        """Fetch a message's file into a folder or to a path; nothing is overwritten, and the name appears
+        once all of it is here and checked. Raises message.unknown, attachment.*, network.*, storage.*."""
+        return await self._engine.transfers.fetch(message, target, progress)
+
+    # --- devices
+
+    async def devices(self) -> list[DeviceInfo]:
+        """This line's. Raises network.*."""
+        line = await self._ask_who(self.address)
+        devices = self._engine.contacts.take_answer(self.address, line)
+        return [DeviceInfo(d.device_id, d.issued_at, d.device_id == self.device_id) for d, _ in devices]
+
+    async def add_device(self, link_text: str) -> None:
+        """Let a new device into this line and into all conversations. `link_text`: what it shows.
+
+        Raises link.*, network.*; network.timeout if the new device does not come online.
+        """
+        link = links.parse(link_text)
+        if not isinstance(link, links.DeviceLink):
+            raise error("link.malformed", "That link makes a new line; take the one that a new device shows.")
+        engine = self._engine
+        before = {device.device_id for device in await self.devices()}
+        api = HttpApi(self.place, await engine.connection.context())
+        try:
+            await linking.give(api, link, self._handover())
+        finally:
+            await api.close()
+        await self._await_new_device(before)
+        await engine.reconcile()
+        await engine.settled(NEW_DEVICE_SECONDS)
+
+    def _handover(self) -> linking.Handover:
+        me = self._engine.core.me
+        known = [
+            linking.KnownContact(one.address, one.line_id, one.identity_key, one.verified)
+            for one in self.contacts()
+        ]
+        return linking.Handover(me.identity.private_bytes_raw(), me.line_id, me.address, known)
+
+    async def _await_new_device(self, before: set[bytes]) -> None:
+        """Until a device that was not there is, with key packages."""
+        engine, address = self._engine, self.address
+        deadline = asyncio.get_running_loop().time() + NEW_DEVICE_SECONDS
+        while asyncio.get_running_loop().time() < deadline:
+            new = [d.device_id for d in await self.devices() if d.device_id not in before]
+            if new:
+                line = await engine.connection.ask(
+                    lambda ref: frames.Lookup(ref, address, key_packages=True, devices=new),  # noqa: B023
+                    frames.Line,
+                )
+                if all(entry.key_package for entry in line.devices if entry.device in new):
+                    return
+            await asyncio.sleep(0.5)
+        raise error("network.timeout", "The new device has not come online; it is let in when it does.")
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise error("usage.invalid", f"A name has 1 to {MAX_NAME} printable characters.")
