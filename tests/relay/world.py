@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from chappe.wire.certificate import DeviceCertificate, issue
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -35,6 +34,7 @@ from websockets.typing import Subprotocol
 from chappe.relay.config import Settings, load_settings
 from chappe.relay.new_codes import new_code
 from chappe.wire import api, frames
+from chappe.wire.certificate import DeviceCertificate, issue
 
 T = TypeVar("T", bound=frames.Frame)
 PATIENCE = 10.0

@@ -37,11 +37,13 @@ class Engine:
 
     def __init__(self, me: Me, profile: Profile) -> None:
         self.core = core = Core(me, profile)
+        self._wake = {name: asyncio.Event() for name in ("acks", "changes", "outbox", "sweep")}
         self.connection = Connection(me, self)
         self.groups = Groups(core)
         self.contacts = Contacts(core)
         self.keys = Keys(core, self.connection)
         self.messages = Messages(core, self.groups)
+        self.messages.on_expiry = self._sweep_anew  # type: ignore[method-assign]
         self.outbox = Outbox(core, self.groups, self.messages, self.connection)
         self.changes = Changes(core, self.groups, self.contacts, self.outbox, self.connection)
         self.changes.on_epoch = self._epoch_began  # type: ignore[method-assign]
@@ -54,7 +56,6 @@ class Engine:
         self._newest = 0
         self._caught_up = False
         self._last_delivery = 0.0
-        self._wake = {name: asyncio.Event() for name in ("acks", "changes", "outbox")}
         self._tasks: list[asyncio.Task[None]] = []
         self._greeting: asyncio.Task[None] | None = None
 
@@ -136,6 +137,9 @@ class Engine:
         self._caught_up = False
         self.core.tell(Offline(reason.code))
 
+    def _sweep_anew(self) -> None:
+        self._wake["sweep"].set()
+
     def _epoch_began(self, conversation: bytes) -> None:
         with self.core.change():
             self.inbox.open_held(conversation)
@@ -215,7 +219,9 @@ class Engine:
             pause = SWEEP_SECONDS
             if next_one is not None:
                 pause = min(pause, max(0.2, next_one - self.core.now()))
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake["sweep"].wait(), pause)
+            self._wake["sweep"].clear()
 
     # --- waiting
 

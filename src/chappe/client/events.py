@@ -23,6 +23,14 @@ class MessageChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageGone:
+    """A message has disappeared: its time was over."""
+
+    conversation: bytes
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class MessageSent:
     """The relay holds the message for everybody it is for."""
 
@@ -87,6 +95,7 @@ class Offline:
 Event: TypeAlias = (
     MessageReceived
     | MessageChanged
+    | MessageGone
     | MessageSent
     | ReceiptReceived
     | ConversationChanged

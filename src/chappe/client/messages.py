@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from chappe.client.core import Core
-from chappe.client.events import MessageChanged, MessageReceived, ReceiptReceived
+from chappe.client.events import MessageChanged, MessageGone, MessageReceived, ReceiptReceived
 from chappe.client.groups import Groups
 from chappe.client.model import SharedFile, ShownMessage
 from chappe.client.store import Row
@@ -108,7 +108,8 @@ class Messages:
         state = "queued" if incoming.own else "sent" if mine else "received"
         added = self._store.changed(
             "INSERT OR IGNORE INTO messages (id, conversation, address, mine, at, kind, text, reply_to, "
-            "file, state, expires_in, expires_at, read, seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "file, state, expires_in, expires_at, read, seen) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             incoming.id,
             incoming.conversation,
             address,
@@ -126,6 +127,8 @@ class Messages:
         )
         if not added:
             return
+        if expires_at is not None:
+            self.on_expiry()
         if not mine and self._is_direct(incoming.conversation):
             self.to_confirm.setdefault(incoming.conversation, []).append(incoming.id)
         if not incoming.own:
@@ -254,6 +257,7 @@ class Messages:
                 id_,
                 conversation,
             )
+        self.on_expiry()
 
     def unread(self, conversation: bytes) -> list[bytes]:
         rows = self._store.all(
@@ -264,6 +268,7 @@ class Messages:
 
     def sent(self, id_: bytes) -> bool:
         """The relay holds a message of this device. False if that was known, or the message is gone."""
+        self.on_expiry()
         moved = self._store.changed(
             "UPDATE messages SET state = 'sent', expires_at = coalesce(expires_at, ? + expires_in) "
             "WHERE id = ? AND state = 'queued'",
@@ -276,15 +281,19 @@ class Messages:
         if self._store.changed("UPDATE messages SET state = 'failed' WHERE id = ? AND state = 'queued'", id_):
             self._changed(id_)
 
+    def on_expiry(self) -> None:
+        """Set by the owner: the time of the next `sweep` may have changed."""
+
     def sweep(self) -> float | None:
         """Take away what has disappeared; gives when the next goes, in Unix seconds."""
         now = self._core.now()
-        gone = self._store.all("SELECT id FROM messages WHERE expires_at <= ?", now)
+        gone = self._store.all("SELECT id, conversation FROM messages WHERE expires_at <= ?", now)
         if gone:
             with self._core.change():
-                for (id_,) in gone:
+                for id_, conversation in gone:
                     for statement in _FORGET:
                         self._store.run(statement, id_)
+                    self._core.tell(MessageGone(conversation, id_))
         row = self._store.one("SELECT min(expires_at) FROM messages WHERE expires_at NOT NULL")
         return None if row is None else row[0]
 
