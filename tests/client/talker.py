@@ -1,0 +1,85 @@
+"""A phone in a process of its own, for tests that kill: `python -m tests.client.talker HOME PLAN`.
+
+PLAN is JSON: `group` (its name), `texts` (how many to send), `pause` (the longest between two, in seconds),
+`expect` (how many texts in all), `file` (a path to send, or null), `files` (how many to save), `folder`
+(where to), `stay` (a path: end when it is there). It may be killed and started again at any time: it goes on
+where its store says it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+from chappe.client import Phone, ShownMessage
+from chappe.wire.errors import ChappeError
+
+
+async def talk(home: Path, plan: dict[str, Any]) -> None:
+    phone = await Phone.open(home)
+    async with phone:
+        group = await joined(phone, plan["group"])
+        sending = asyncio.create_task(send_all(phone, group, plan))
+        saving = asyncio.create_task(save_all(phone, group, plan))
+        await asyncio.gather(sending, saving)
+        while len(texts(phone, group)) < plan["expect"]:
+            await asyncio.sleep(0.05)
+        done = Path(plan["folder"]) / "done"
+        done.touch()
+        while not Path(plan["stay"]).exists():
+            await asyncio.sleep(0.05)
+        await phone.settled(60)
+
+
+async def joined(phone: Phone, name: str) -> bytes:
+    while True:
+        for conversation in phone.conversations():
+            if conversation.name == name and len(conversation.members) > 1:
+                return conversation.id
+        await asyncio.sleep(0.05)
+
+
+async def send_all(phone: Phone, group: bytes, plan: dict[str, Any]) -> None:
+    sent = len([m for m in texts(phone, group) if m.mine])
+    for number in range(sent, plan["texts"]):
+        await phone.send_text(group, f"{phone.address} {number:04}")
+        await asyncio.sleep(random.uniform(0, plan["pause"]))
+    if plan["file"] and not any(m.mine and m.kind == "file" for m in phone.messages(group, 100_000)):
+        await patiently(lambda: phone.send_file(group, Path(plan["file"])))
+
+
+async def save_all(phone: Phone, group: bytes, plan: dict[str, Any]) -> None:
+    folder = Path(plan["folder"])
+    saved: set[bytes] = set()
+    while len(saved) < plan["files"]:
+        for message in phone.messages(group, 100_000):
+            if message.kind == "file" and message.id not in saved:
+                target = folder / f"{message.id.hex()}.bin"
+                if not target.exists():
+                    await patiently(lambda m=message, t=target: phone.save_file(m.id, t))
+                saved.add(message.id)
+        await asyncio.sleep(0.05)
+
+
+async def patiently(call: Any) -> None:
+    """Again as long as the relay is away; anything else is a failure of the test."""
+    while True:
+        try:
+            await call()
+        except ChappeError as problem:
+            if not problem.code.startswith("network."):
+                raise
+        else:
+            return
+
+
+def texts(phone: Phone, group: bytes) -> list[ShownMessage]:
+    return [message for message in phone.messages(group, 100_000) if message.kind == "text"]
+
+
+if __name__ == "__main__":
+    asyncio.run(talk(Path(sys.argv[1]), json.loads(sys.argv[2])))

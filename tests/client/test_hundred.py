@@ -1,0 +1,51 @@
+"""A hundred devices in one conversation."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from chappe.client import Phone
+from chappe.mls import MLSError, accept_any
+from tests.client.world import World, texts, until
+from tests.relay.world import RelayProcess
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+async def test_a_hundred_devices(tmp_path: Path) -> None:
+    """Each one's message reaches all others; one is removed, and opens nothing sent after."""
+    relay = RelayProcess(tmp_path / "relay-data", attempts_burst=10_000)
+    world = World(relay, tmp_path)
+    try:
+        phones = await world.phones(*(f"p{number:02}" for number in range(100)))
+        first, *rest = phones
+        group = (await first.create_group("hundred", [phone.address for phone in rest])).id
+        await until(lambda: all(has(phone, group) for phone in rest), "all are in", seconds=60)
+        for phone in phones:
+            await phone.send_text(group, phone.address)
+        everything = {phone.address for phone in phones}
+        await until(lambda: all(len(texts(p, group)) >= 100 for p in phones), "all have all", seconds=150)
+        for phone in phones:
+            assert sorted(texts(phone, group)) == sorted(everything)
+        gone = phones[42]
+        spy = gone._engine.groups.group(group)
+        await first.remove(group, gone.address)
+        await until(lambda: not gone.conversation(group.hex()).active)
+        await first.send_text(group, "without them")
+        others = [phone for phone in phones if phone is not gone]
+        await until(lambda: all(texts(p, group)[-1] == "without them" for p in others), seconds=60)
+        await asyncio.sleep(0.5)
+        assert len(texts(gone, group)) == 100
+        _, ciphertext = first._engine.groups.group(group).encrypt(b"secret", now=first._engine.core.now())
+        with pytest.raises(MLSError):
+            spy.process(ciphertext, now=first._engine.core.now(), authenticate=accept_any)
+    finally:
+        await world.close()
+        relay.kill()
+
+
+def has(phone: Phone, group: bytes) -> bool:
+    return any(conversation.id == group for conversation in phone.conversations())
