@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from chappe.client import Phone, ShownMessage, events
+from chappe.mls import MLSError, accept_any
+from chappe.wire import content as c
 from chappe.wire.errors import ChappeError
 from tests.client.world import PATIENCE, World, gather, meet, members, texts, until
 
@@ -106,7 +108,6 @@ async def test_nobody_changes_what_another_wrote(world: World) -> None:
     group = await gather(ada, ben, cyd)
     message = await ada.send_text(group, "mine")
     await until(lambda: texts(ben) == ["mine"] and texts(cyd) == ["mine"])
-    from chappe.wire import content as c
 
     for body in (c.Text("not mine"), c.Deleted()):
         ben._put(group, body, replaces=message)
@@ -183,7 +184,6 @@ async def test_who_is_removed_opens_nothing_sent_after(world: World) -> None:
     # Even with the ciphertext in hand, and its last keys kept.
     after, ciphertext = ada._engine.groups.group(group).encrypt(b"secret", now=ada._engine.core.now())
     del after
-    from chappe.mls import MLSError, accept_any
 
     with pytest.raises(MLSError):
         spy.process(ciphertext, now=0, authenticate=accept_any)

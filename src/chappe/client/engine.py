@@ -50,7 +50,7 @@ class Engine:
         self.inbox = Inbox(
             core, self.groups, self.contacts, self.keys, self.messages, self.changes, self.outbox
         )
-        self.transfers = Transfers(core, self.messages, self.outbox, self.connection)
+        self.transfers = Transfers(core, self.messages, self.outbox, self.connection, self.wake)
         self._cursor = int(core.store.get(_CURSOR) or 0)
         self._acknowledge = 0
         self._newest = 0

@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from chappe.client.messages import StoredFile
-from chappe.client.profile import os_failure
+from chappe.client.profile import os_failure, private
 from chappe.client.transport import HttpApi
 from chappe.wire import content as c
 from chappe.wire.api import from_base64, to_base64
@@ -61,7 +61,7 @@ def seal(path: Path, spool: Path) -> Sealed:
         source = path.open("rb")
     except OSError:
         raise error("file.unreadable") from None
-    with source, spool.open("wb") as target:
+    with source, open(spool, "wb", opener=private) as target:
         while piece := _read(source):
             size += len(piece)
             sealed = encryptor.update(piece)
@@ -141,7 +141,7 @@ async def download(api: HttpApi, id_: bytes, file: StoredFile, part: Path, progr
 async def _append(
     api: HttpApi, id_: bytes, part: Path, done: int, size: int, progress: Progress | None
 ) -> None:
-    with part.open("ab") as target:
+    with open(part, "ab", opener=private) as target:
         async for piece in api.download(id_, done):
             if done + len(piece) > size:
                 raise error("attachment.corrupt")

@@ -218,18 +218,21 @@ class Inbox:
         advanced = True
         while advanced:
             advanced = False
-            epoch = self._groups.group(conversation).epoch
-            rows = self._store.all(
-                "SELECT row, at, payload FROM held WHERE conversation = ? ORDER BY row", conversation
-            )
-            for row, at, payload in rows:
-                seen = peek(payload)
-                if seen.epoch is not None and seen.epoch > epoch:
-                    continue
+            for row, at, seen, payload in self._held(conversation):
                 self._store.run("DELETE FROM held WHERE row = ?", row)
                 if self._open(seen, payload, at):
                     advanced = True
                     break
+
+    def _held(self, conversation: bytes) -> list[tuple[int, int, Peeked, bytes]]:
+        """What can be opened now: epoch by epoch, and the commit that ends an epoch last."""
+        epoch = self._groups.group(conversation).epoch
+        rows = self._store.all(
+            "SELECT row, at, payload FROM held WHERE conversation = ? ORDER BY row", conversation
+        )
+        held = [(row, at, peek(payload), payload) for row, at, payload in rows]
+        ready = [one for one in held if (one[2].epoch or 0) <= epoch]
+        return sorted(ready, key=lambda one: (one[2].epoch or 0, one[2].content_type is ContentType.COMMIT))
 
     def _unreadable(self, seen: Peeked, at: int, problem: Exception) -> None:
         """Say so; where a message should be, leave its place."""

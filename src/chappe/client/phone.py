@@ -287,9 +287,7 @@ class Phone:
         """Encrypts, uploads, then queues the message. Raises file.unreadable, attachment.*, conversation.*,
         and network.* where the relay stays away: the file then goes out by itself later."""
         conversation = self._writable(conversation)
-        message = await self._engine.transfers.send(conversation, path, progress)
-        self._engine.wake()
-        return message
+        return await self._engine.transfers.send(conversation, path, progress)
 
     async def react(self, conversation: bytes, message: bytes, emoji: str) -> None:
         """One reaction a person: the latest counts. Raises message.unknown, content.malformed."""

@@ -66,6 +66,8 @@ def create(home: Path) -> Profile:
     try:
         (home / _SPOOL).mkdir(exist_ok=True, mode=0o700)
         key = new_key()
+        # SQLite gives its side files the rights of the database.
+        open(home / _STORE, "xb", opener=private).close()
         _write_key(home / _KEY, key)
         return Profile(home, Store.create(home / _STORE, key), lock)
     except OSError as problem:
@@ -79,14 +81,10 @@ def open_profile(home: Path) -> Profile:
         raise error("storage.missing")
     try:
         lock = _take_lock(home)
-        key = (home / _KEY).read_bytes()
-    except FileNotFoundError:
-        raise error("storage.wrong_key", "The profile's key is missing; it cannot be opened.") from None
     except OSError as problem:
         raise os_failure(problem) from None
     try:
-        if len(key) != KEY_BYTES:
-            raise error("storage.wrong_key")
+        key = _read_key(home / _KEY)
         (home / _SPOOL).mkdir(exist_ok=True, mode=0o700)
         return Profile(home, Store.open(home / _STORE, key), lock)
     except BaseException:
@@ -104,12 +102,28 @@ def _take_lock(home: Path) -> int:
     return descriptor
 
 
+def _read_key(path: Path) -> bytes:
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError:
+        raise error("storage.wrong_key", "The profile's key is missing; it cannot be opened.") from None
+    except OSError as problem:
+        raise os_failure(problem) from None
+    if len(key) != KEY_BYTES:
+        raise error("storage.wrong_key")
+    return key
+
+
 def _write_key(path: Path, key: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with open(path, "wb", opener=private) as file:
         file.write(key)
         file.flush()
-        os.fsync(descriptor)
+        os.fsync(file.fileno())
+
+
+def private(path: str, flags: int) -> int:
+    """An `opener` for files that nobody else on this machine may read."""
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def os_failure(problem: OSError) -> Exception:

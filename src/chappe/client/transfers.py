@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,7 +26,17 @@ from chappe.wire.errors import ChappeError, error
 
 
 class Transfers:
-    def __init__(self, core: Core, messages: Messages, outbox: Outbox, connection: Connection) -> None:
+    """`wake` is called when something was put into the outbox."""
+
+    def __init__(
+        self,
+        core: Core,
+        messages: Messages,
+        outbox: Outbox,
+        connection: Connection,
+        wake: Callable[[], None],
+    ) -> None:
+        self._wake = wake
         self._core = core
         self._store = core.store
         self._messages = messages
@@ -147,6 +157,7 @@ class Transfers:
             self._outbox.put(conversation, data, message)
             self._store.run("DELETE FROM uploads WHERE row = ?", row)
         spool.unlink(missing_ok=True)
+        self._wake()
         return message
 
     def _drop(self, row: int, spool: Path) -> None:

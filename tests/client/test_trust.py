@@ -1,0 +1,360 @@
+"""A hostile relay and hostile members: what they may try, and what becomes of it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import replace
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chappe.client import Phone, events
+from chappe.client.contacts import Check
+from chappe.client.groups import CAPABILITIES, SUITE, Description
+from chappe.client.identity import Me, new_line
+from chappe.client.transport import HttpApi, tls_context
+from chappe.mls import (
+    Add,
+    Credential,
+    Extension,
+    Group,
+    Remove,
+    SetExtensions,
+    SignatureKey,
+    create_key_package,
+    parse_key_package,
+)
+from chappe.wire import content as c
+from chappe.wire import frames
+from chappe.wire.errors import ChappeError
+from chappe.wire.links import RelayPlace
+from tests.client.world import PATIENCE, World, all_messages, gather, meet, texts, until
+from tests.relay.world import RelayProcess
+
+
+async def refused(code: str, call: object) -> None:
+    with pytest.raises(ChappeError) as caught:
+        await call  # type: ignore[misc]
+    assert caught.value.code == code
+
+
+def hand(phone: Phone, *payloads: bytes) -> None:
+    """Put envelopes into a phone, as a relay would."""
+    engine = phone._engine
+    with engine.core.change():
+        for payload in payloads:
+            engine.inbox.take(payload, int(time.time()))
+        engine.inbox.confirm()
+
+
+def answer(me: Me, **changes: object) -> frames.Line:
+    """What a relay says of a line."""
+    fields: dict[str, object] = {
+        "ref": 1,
+        "line": me.line_id,
+        "address": me.address,
+        "identity_key": me.certificate.identity_key,
+        "devices": [frames.DeviceEntry(me.device_id, me.certificate.to_bytes())],
+    }
+    return frames.Line(**(fields | changes))  # type: ignore[arg-type]
+
+
+async def test_a_relay_that_gives_another_key(world: World) -> None:
+    """The first time it is believed (the safety number tells); from then on a change stops sending."""
+    ada, ben = await world.phones("ada", "ben")
+    mine, _ = await meet(ada, ben)
+    await ada.contact(ben.address)
+    ada.mark_verified(ben.address)
+    before = await ada.safety_number(ben.address)
+    heard = ada.events()
+    impostor = new_line(ben.address, world.place, 0)
+    with pytest.raises(ChappeError, match=r"identity\.changed"):
+        ada._engine.contacts.take_answer(ben.address, answer(impostor))
+    assert await anext(heard) == events.IdentityChanged(ben.address)
+    await refused("identity.changed", ada.send_text(mine.id, "secret"))
+    await refused("identity.changed", ada.create_group("with ben", [ben.address]))
+    (contact,) = [one for one in ada.contacts() if one.address == ben.address]
+    assert (contact.changed, contact.verified) == (True, True)
+    assert await ada.safety_number(ben.address) == before
+    ada.accept_identity(ben.address)
+    (contact,) = [one for one in ada.contacts() if one.address == ben.address]
+    assert (contact.changed, contact.verified) == (False, False)
+    assert contact.identity_key == impostor.certificate.identity_key
+    assert await ada.safety_number(ben.address) != before
+
+
+async def test_what_was_queued_waits_for_the_person(world: World) -> None:
+    ada, ben = await world.phones("ada", "ben")
+    mine, _ = await meet(ada, ben)
+    with ada._engine.core.change():
+        ada._engine.contacts._learn(ben.address, b"x" * 16, b"k" * 32)
+        ada._engine.outbox.put(mine.id, ada._engine.messages.new(mine.id, c.Text("held back"))[1], None)
+    ada._engine.wake()
+    await ada.settled(PATIENCE)
+    assert texts(ben) == []
+    ada.accept_identity(ben.address)
+    await until(lambda: texts(ben) == ["held back"])
+
+
+async def test_answers_that_contradict_themselves(world: World) -> None:
+    (ada,) = await world.phones("ada")
+    address = world.address("zoe")
+    honest = new_line(address, world.place, 0)
+    other = new_line(address, world.place, 0)
+    entry = frames.DeviceEntry(honest.device_id, honest.certificate.to_bytes())
+    forged = replace(honest.certificate, identity_key=other.certificate.identity_key)
+    wrong = [
+        answer(honest, address=world.address("yan")),
+        answer(honest, line=other.line_id),
+        answer(honest, identity_key=other.certificate.identity_key),
+        answer(honest, devices=[frames.DeviceEntry(other.device_id, entry.certificate)]),
+        answer(honest, devices=[entry, frames.DeviceEntry(other.device_id, other.certificate.to_bytes())]),
+        answer(honest, devices=[frames.DeviceEntry(honest.device_id, forged.to_bytes())]),
+        answer(honest, devices=[frames.DeviceEntry(honest.device_id, b"nonsense")]),
+        answer(new_line("zoe@elsewhere.example", world.place, 0), address=address),
+    ]
+    for line in wrong:
+        with pytest.raises(ChappeError, match=r"certificate\.invalid"):
+            ada._engine.contacts.take_answer(address, line)
+    assert ada.contacts() == []
+    ada._engine.contacts.take_answer(address, answer(honest))
+    assert [one.address for one in ada.contacts()] == [address]
+
+
+async def test_a_ghost_device_of_ones_own_line(world: World) -> None:
+    """A relay cannot add a device to a line: its certificate needs the line's identity key."""
+    (ada,) = await world.phones("ada")
+    ghost = new_line(ada.address, world.place, 0)
+    with pytest.raises(ChappeError, match=r"certificate\.invalid"):
+        ada._engine.contacts.take_answer(ada.address, answer(ghost))
+    check = Check(ada._engine.contacts)
+    with pytest.raises(ChappeError, match=r"certificate\.invalid"):
+        check(ghost.credential, ghost.signer.public)
+    check(ada._engine.core.me.credential, ada._engine.core.me.signer.public)
+
+
+async def test_leaves_that_are_refused(world: World) -> None:
+    ada, ben = await world.phones("ada", "ben")
+    check = Check(ada._engine.contacts)
+    me = ben._engine.core.me
+    check(me.credential, me.signer.public)
+    for credential, key in (
+        (me.credential, SignatureKey.from_private(b"1" * 32).public),
+        (Credential.basic(me.certificate.to_bytes()[:-1] + b"\0"), me.signer.public),
+        (Credential.basic(b""), me.signer.public),
+        (Credential(2, me.credential.identity), me.signer.public),
+    ):
+        with pytest.raises(ChappeError, match=r"certificate\.invalid"):
+            check(credential, key)
+    assert len(check.seen) == 1
+
+
+async def test_a_third_in_a_direct_conversation_is_refused(world: World) -> None:
+    """A peer with another program lets a third line in: the other end does not follow."""
+    ada, ben, cyd = await world.phones("ada", "ben", "cyd")
+    _, his = await meet(ada, ben)
+    engine = ben._engine
+    (package,) = await engine.changes.packages_for(his.id, cyd.address)
+    result = engine.groups.group(his.id).commit([Add(parse_key_package(package))], now=engine.core.now())
+    before = ada._engine.groups.group(his.id).to_bytes()
+    heard = ada.events()
+    hand(ada, result.message)
+    assert isinstance(await anext(heard), events.Unreadable)
+    assert ada._engine.groups.group(his.id).to_bytes() == before
+    assert ada.conversation(ben.address).members == tuple(sorted((ada.address, ben.address)))
+    assert [one.address for one in ada.contacts()] == [ben.address]
+
+
+async def test_a_conversation_does_not_change_its_kind(world: World) -> None:
+    ada, ben = await world.phones("ada", "ben")
+    _, his = await meet(ada, ben)
+    engine = ben._engine
+    group = engine.groups.group(his.id)
+    for extension in (Description("group", "x", 0).extension(), Extension(0xF0C4, b"\xff")):
+        result = group.commit([SetExtensions((extension,))], now=engine.core.now())
+        hand(ada, result.message)
+        assert ada._engine.groups.group(his.id).epoch == group.epoch
+    result = group.commit([SetExtensions(())], now=engine.core.now())
+    hand(ada, result.message)
+    assert ada._engine.groups.group(his.id).epoch == group.epoch
+    # The control: what is allowed is followed.
+    result = group.commit([Description("direct", "", 60).proposal(group)], now=engine.core.now())
+    hand(ada, result.message)
+    assert ada.conversation(ben.address).timer == 60
+
+
+async def test_a_welcome_cannot_replace_a_conversation_that_goes_on(world: World) -> None:
+    """Who knows a conversation's id makes another group of that id and lets its members in to it."""
+    ada, ben, cyd = await world.phones("ada", "ben", "cyd")
+    group = await gather(ada, ben, cyd)
+    await ada.remove(group, cyd.address)
+    await until(lambda: not cyd.conversation(group.hex()).active)
+    me = cyd._engine.core.me
+    trap = Group.create(
+        SUITE,
+        group,
+        me.signer,
+        me.credential,
+        now=cyd._engine.core.now(),
+        extensions=(Description("group", "table", 0).extension(),),
+        capabilities=CAPABILITIES,
+    )
+    packages = await cyd._engine.changes.packages_for(secrets.token_bytes(16), ada.address)
+    welcome = trap.commit([Add(parse_key_package(p)) for p in packages], now=cyd._engine.core.now()).welcome
+    assert welcome is not None
+    before = ada._engine.groups.group(group).to_bytes()
+    hand(ada, welcome)
+    assert ada._engine.groups.group(group).to_bytes() == before
+    await ada.send_text(group, "still ours")
+    await until(lambda: texts(ben) == ["still ours"])
+
+
+async def test_replayed_reordered_and_dropped_envelopes(world: World) -> None:
+    ada, ben = await world.phones("ada", "ben")
+    mine, his = await meet(ada, ben)
+    engine = ada._engine
+    group = engine.groups.group(mine.id)
+    payloads = []
+    for number in range(6):
+        data = engine.messages.new(mine.id, c.Text(str(number)))[1]
+        group, payload = group.encrypt(data, now=engine.core.now())
+        payloads.append(payload)
+    await world.shut("ada")
+    hand(ben, payloads[4], payloads[0], payloads[0], payloads[2], payloads[4], *reversed(payloads[:4]))
+    assert texts(ben, his.id) == ["4", "0", "2", "3", "1"]
+    hand(ben, *payloads)
+    assert texts(ben, his.id) == ["4", "0", "2", "3", "1", "5"]
+
+
+async def test_the_same_content_encrypted_twice_is_shown_once(world: World) -> None:
+    ada, ben = await world.phones("ada", "ben")
+    mine, _ = await meet(ada, ben)
+    engine = ada._engine
+    group, data = engine.groups.group(mine.id), engine.messages.new(mine.id, c.Text("once"))[1]
+    group, first = group.encrypt(data, now=engine.core.now())
+    group, second = group.encrypt(data, now=engine.core.now())
+    await world.shut("ada")
+    hand(ben, first, second)
+    assert texts(ben) == ["once"]
+
+
+async def test_a_message_of_an_epoch_to_come_waits_for_it(world: World) -> None:
+    ada, ben, cyd = await world.phones("ada", "ben", "cyd")
+    group_id = await gather(ada, ben, cyd)
+    engine = ada._engine
+    group = engine.groups.group(group_id)
+    held = []
+    for number in range(3):
+        result = group.commit([], now=engine.core.now())
+        held.append(result.message)
+        group, payload = result.group.encrypt(
+            engine.messages.new(group_id, c.Text(f"epoch {number}"))[1], now=engine.core.now()
+        )
+        held.append(payload)
+    await world.shut("ada")
+    hand(ben, *held[1:])
+    assert texts(ben) == []
+    hand(ben, held[0])
+    assert texts(ben) == ["epoch 0", "epoch 1", "epoch 2"]
+    assert ben._engine.core.store.one("SELECT 1 FROM held") is None
+    hand(cyd, *reversed(held))
+    assert texts(cyd) == ["epoch 0", "epoch 1", "epoch 2"]
+
+
+async def test_content_that_cannot_be_read_leaves_its_place(world: World) -> None:
+    ada, ben = await world.phones("ada", "ben")
+    mine, his = await meet(ada, ben)
+    engine = ada._engine
+    group = engine.groups.group(mine.id)
+    group, broken = group.encrypt(b"\xff not CBOR", now=engine.core.now())
+    group, fine = group.encrypt(engine.messages.new(mine.id, c.Text("fine"))[1], now=engine.core.now())
+    await world.shut("ada")
+    hand(ben, broken, fine)
+    assert [m.kind for m in ben.messages(his.id)] == ["unreadable", "text"]
+    assert ben.messages(his.id)[0].sender == ada.address
+
+
+async def test_nothing_in_an_envelope_stops_what_comes_after(world: World) -> None:
+    """Random, cut and changed envelopes, and then a real one."""
+    ada, ben = await world.phones("ada", "ben")
+    mine, _ = await meet(ada, ben)
+    engine = ada._engine
+    group = engine.groups.group(mine.id)
+    _, real = group.encrypt(engine.messages.new(mine.id, c.Text("real"))[1], now=engine.core.now())
+    commit = group.commit([], now=engine.core.now()).message
+    bundle = create_key_package(
+        SUITE, engine.core.me.signer, engine.core.me.credential, not_before=0, not_after=2**40
+    )
+    await world.shut("ada")
+    seeds = [real, commit, bundle.message]
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.data())
+    def hostile(draw: st.DataObject) -> None:
+        seed = draw.draw(st.sampled_from(seeds))
+        kind = draw.draw(st.sampled_from(["random", "cut", "changed"]))
+        if kind == "random":
+            payload = draw.draw(st.binary(min_size=1, max_size=200))
+        elif kind == "cut":
+            payload = seed[: draw.draw(st.integers(1, len(seed) - 1))]
+        else:
+            changed = bytearray(seed)
+            changed[draw.draw(st.integers(0, len(seed) - 1))] ^= draw.draw(st.integers(1, 255))
+            payload = bytes(changed)
+        hand(ben, payload)
+
+    hostile()
+    assert "real" not in texts(ben)
+    hand(ben, real)
+    assert texts(ben)[-1] == "real"
+    assert {m.kind for m in all_messages(ben)} <= {"text", "unreadable"}
+
+
+async def test_a_member_cannot_speak_for_another(world: World) -> None:
+    """Removing somebody else is a member's right; a proposal in another's name is not opened."""
+    ada, ben, cyd = await world.phones("ada", "ben", "cyd")
+    group_id = await gather(ada, ben, cyd)
+    group = ben._engine.groups.group(group_id)
+    leaf = ada._engine.groups.group(group_id).own_leaf
+    _, proposal = group.propose(Remove(leaf))
+    hand(cyd, proposal)
+    assert cyd._engine.changes.idle, "a proposal to remove another is not carried out by itself"
+    assert len(cyd.conversation(group_id.hex()).members) == 3
+
+
+async def test_another_certificate_than_the_pinned_one(relay: RelayProcess, world: World) -> None:
+    wrong = RelayPlace("localhost", relay.port, b"\0" * 32)
+    await refused("network.untrusted", tls_context(wrong))
+    home = world.folder / "x"
+    await refused("network.untrusted", Phone.activate(home, wrong, relay.code(), world.address("x")))
+    assert not (home / "phone.db").exists()
+    # Without a pin the certificate has to be one that systems trust; this one is not.
+    api = await HttpApi.to(RelayPlace("localhost", relay.port, None))
+    await refused("network.untrusted", api.info())
+    await api.close()
+
+
+async def test_a_phone_stops_at_a_relay_with_another_certificate(relay: RelayProcess, world: World) -> None:
+    await world.phone("ada")
+    await world.shut("ada")
+    phone = await Phone.open(world.home("ada"))
+    me = phone._engine.core.me
+    with phone._engine.core.change():
+        replace(me, place=RelayPlace("localhost", relay.port, b"\1" * 32)).keep(phone._engine.core.store)
+    await phone.close()
+    phone = await Phone.open(world.home("ada"))
+    async with phone:
+        started = time.monotonic()
+        await refused("network.untrusted", phone.wait_online(30))
+        assert time.monotonic() - started < 10
+
+
+def test_keys_do_not_show(tmp_path: object) -> None:
+    key = Ed25519PrivateKey.generate()
+    del key
+    me = new_line("ada@localhost", RelayPlace("localhost", 1, None), 0)
+    assert me.signer.private.hex() not in repr(me)
+    assert repr(me.signer.private)[2:-1] not in repr(me)
