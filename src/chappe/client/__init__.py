@@ -1,6 +1,7 @@
 """The client: `Phone`, an async SDK, and the values that it shows."""
 
+from chappe.client.activation import relay_name
 from chappe.client.model import Contact, Conversation, DeviceInfo, SharedFile, ShownMessage
 from chappe.client.phone import Phone
 
-__all__ = ["Contact", "Conversation", "DeviceInfo", "Phone", "SharedFile", "ShownMessage"]
+__all__ = ["Contact", "Conversation", "DeviceInfo", "Phone", "SharedFile", "ShownMessage", "relay_name"]

@@ -89,6 +89,15 @@ async def link(home: Path, place: RelayPlace, show: Callable[[str], None]) -> Pr
     return _finished(opened)
 
 
+async def relay_name(place: RelayPlace) -> str:
+    """The host part of a relay's addresses. Raises network.*."""
+    connection = await HttpApi.to(place)
+    try:
+        return (await connection.info()).name
+    finally:
+        await connection.close()
+
+
 def reopen(home: Path) -> Profile:
     """A finished profile. Raises storage.missing, storage.locked, storage.wrong_key, storage.failed."""
     opened = profile.open_profile(home)

@@ -237,6 +237,8 @@ class Engine:
         return (
             self.connection.online
             and self._caught_up
+            and self._greeting is not None
+            and self._greeting.done()
             and self.outbox.empty
             and self.changes.idle
             and self.transfers.idle

@@ -1,0 +1,281 @@
+"""`chappe chat`: a conversation line by line, in a terminal or through pipes."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chappe.cli import show
+from chappe.cli.common import SECONDS, Home, find, with_phone
+from chappe.cli.show import out
+from chappe.cli.words import say
+
+if TYPE_CHECKING:
+    from chappe.client import Conversation, Phone
+
+
+def chat(
+    to: Annotated[str | None, typer.Argument(help="An address, a group's name, or an id.")] = None,
+    home: Home = None,
+) -> None:
+    """Talk: what you write is sent, what comes is shown."""
+    with_phone(home, lambda phone: Chat(phone).run(to))
+
+
+class _Quit(Exception):
+    """The person has finished."""
+
+
+class Chat:
+    """One session. `_here`: where what is written goes."""
+
+    def __init__(self, phone: Phone) -> None:
+        self._phone = phone
+        self._here: bytes | None = None
+        self._commands: dict[str, Callable[[str], Awaitable[None]]] = {
+            "to": self._go,
+            "list": self._list,
+            "history": self._history,
+            "reply": self._reply,
+            "react": self._react,
+            "edit": self._edit,
+            "delete": self._delete,
+            "file": self._file,
+            "save": self._save,
+            "group": self._group,
+            "members": self._members,
+            "add": self._add,
+            "remove": self._remove,
+            "leave": self._leave,
+            "timer": self._timer,
+            "verify": self._verify,
+            "help": self._help,
+            "quit": self._quit,
+        }
+
+    async def run(self, to: str | None) -> None:
+        from chappe.wire.errors import ChappeError
+
+        events = self._phone.events()
+        out(say("chat.hello", address=self._phone.address))
+        with _beside_the_prompt():
+            watching = asyncio.create_task(self._watch(events))
+            try:
+                if to is not None:
+                    await self._go(to)
+                for row, message in self._phone.unseen():
+                    out(show.message_line(message))
+                    self._phone.mark_seen(row)
+                async for line in _lines():
+                    try:
+                        await self._take(line)
+                    except ChappeError as problem:
+                        out(f"! {problem}")
+            except _Quit:
+                pass
+            finally:
+                watching.cancel()
+        await self._phone.settled(SECONDS)
+
+    async def _take(self, line: str) -> None:
+        if not line.strip():
+            return
+        if not line.startswith("/") or line.startswith("//"):
+            await self._phone.send_text(self._where(), line.removeprefix("/") if line[:2] == "//" else line)
+            return
+        name, _, rest = line[1:].partition(" ")
+        if name not in self._commands:
+            out(say("chat.unknown"))
+            return
+        await self._commands[name](rest.strip())
+
+    def _where(self) -> bytes:
+        from chappe.wire.errors import error
+
+        if self._here is None:
+            raise error("conversation.unknown", say("chat.nowhere"))
+        return self._here
+
+    # --- what comes
+
+    async def _watch(self, events: AsyncIterator[Any]) -> None:
+        async for event in events:
+            for line in self._told(event):
+                out(line)
+
+    def _told(self, event: Any) -> list[str]:
+        from chappe.client import events as e
+
+        if isinstance(event, e.MessageReceived):
+            for row, message in self._phone.unseen():
+                if message.id == event.message.id:
+                    self._phone.mark_seen(row)
+            asyncio.get_running_loop().create_task(self._phone.mark_read(event.message.conversation))
+            return [f"{self._place(event.message.conversation)}{show.message_line(event.message)}"]
+        if isinstance(event, e.MessageChanged) and event.message.reactions:
+            message = event.message
+            return [say("chat.reacted", id=show.short(message.id), reactions=show.reactions(message))]
+        if isinstance(event, e.MessageChanged) and (event.message.edited or event.message.kind == "deleted"):
+            return [show.message_line(event.message)]
+        if isinstance(event, e.ReceiptReceived):
+            return [f"  {show.short(event.message)} {say(event.status)}: {show.clean(event.address)}"]
+        return self._told_of_the_rest(event)
+
+    def _told_of_the_rest(self, event: Any) -> list[str]:
+        from chappe.client import events as e
+
+        if isinstance(event, e.ConversationChanged):
+            return [self._change(event.conversation, event.what)]
+        if isinstance(event, e.IdentityChanged):
+            return [f"! {say('verify.changed', address=show.clean(event.address))}"]
+        if isinstance(event, e.Failed):
+            return [f"! {event.message} [{event.code}]"]
+        if isinstance(event, e.Online):
+            return [say("chat.online")]
+        if isinstance(event, e.Offline):
+            return [say("chat.offline")]
+        return []
+
+    def _change(self, conversation: Conversation, what: str) -> str:
+        name = show.clean(conversation.name)
+        if what == "joined":
+            return say("chat.joined", name=name)
+        if what == "left":
+            return say("chat.left", name=name)
+        if what == "members":
+            return say("chat.members", members=", ".join(map(show.clean, conversation.members)))
+        return say("chat.changed", name=name, timer=_timer_words(conversation.timer))
+
+    def _place(self, conversation: bytes) -> str:
+        """Which conversation a message is of, where that is not this one or a direct one."""
+        if conversation == self._here:
+            return ""
+        try:
+            found = next(one for one in self._phone.conversations() if one.id == conversation)
+        except StopIteration:
+            return ""
+        return f"[{show.clean(found.name)}] " if found.kind == "group" else ""
+
+    # --- commands
+
+    async def _go(self, rest: str) -> None:
+        conversation = await find(self._phone, rest, begin=True)
+        self._here = conversation.id
+        out(say("chat.to", name=show.clean(conversation.name)))
+
+    async def _list(self, _: str) -> None:
+        for conversation in self._phone.conversations():
+            out(show.conversation_line(conversation))
+
+    async def _history(self, _: str) -> None:
+        for message in self._phone.messages(self._where(), 30):
+            out(show.message_line(message))
+
+    async def _reply(self, rest: str) -> None:
+        target, _, text = rest.partition(" ")
+        message = self._phone.message(target)
+        await self._phone.send_text(message.conversation, text, reply_to=message.id)
+
+    async def _react(self, rest: str) -> None:
+        target, _, emoji = rest.partition(" ")
+        message = self._phone.message(target)
+        await self._phone.react(message.conversation, message.id, emoji.strip())
+
+    async def _edit(self, rest: str) -> None:
+        target, _, text = rest.partition(" ")
+        message = self._phone.message(target)
+        await self._phone.edit(message.conversation, message.id, text)
+
+    async def _delete(self, rest: str) -> None:
+        message = self._phone.message(rest)
+        await self._phone.delete(message.conversation, message.id)
+
+    async def _file(self, rest: str) -> None:
+        path = Path(_words(rest)[0]).expanduser()
+        await self._phone.send_file(self._where(), path)
+
+    async def _save(self, rest: str) -> None:
+        target, *folder = _words(rest)
+        where = Path(folder[0]).expanduser() if folder else Path()
+        found = await self._phone.save_file(self._phone.message(target).id, where)
+        out(say("saved", path=found))
+
+    async def _group(self, rest: str) -> None:
+        name, *addresses = _words(rest)
+        group = await self._phone.create_group(name, addresses)
+        await self._go(group.id.hex())
+
+    async def _members(self, _: str) -> None:
+        members = self._phone.conversation(self._where().hex()).members
+        out(say("chat.members", members=", ".join(map(show.clean, members))))
+
+    async def _add(self, rest: str) -> None:
+        await self._phone.add(self._where(), rest)
+
+    async def _remove(self, rest: str) -> None:
+        await self._phone.remove(self._where(), rest)
+
+    async def _leave(self, _: str) -> None:
+        await self._phone.leave(self._where())
+        self._here = None
+
+    async def _timer(self, rest: str) -> None:
+        await self._phone.set_timer(self._where(), show.parse_duration(rest or "off"))
+
+    async def _verify(self, rest: str) -> None:
+        out(say("verify.explain", address=show.clean(rest)))
+        out(show.safety_number(await self._phone.safety_number(rest)))
+
+    async def _help(self, _: str) -> None:
+        out(say("chat.help"))
+
+    async def _quit(self, _: str) -> None:
+        raise _Quit
+
+
+def _words(rest: str) -> list[str]:
+    """As a shell would split them. Raises usage.invalid."""
+    from chappe.wire.errors import error
+
+    try:
+        found = shlex.split(rest)
+    except ValueError:
+        found = []
+    if not found:
+        raise error("usage.invalid", say("chat.unknown"))
+    return found
+
+
+def _timer_words(seconds: int) -> str:
+    return say("timer.on", time=show.duration(seconds)) if seconds else say("timer.off")
+
+
+def _beside_the_prompt() -> AbstractContextManager[Any]:
+    if not sys.stdin.isatty():
+        return nullcontext()
+    from prompt_toolkit.patch_stdout import patch_stdout
+
+    return patch_stdout()
+
+
+async def _lines() -> AsyncIterator[str]:
+    """What is typed, or what comes through the pipe, until its end."""
+    if not sys.stdin.isatty():
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            yield line.rstrip("\n")
+        return
+    from prompt_toolkit import PromptSession
+
+    session: PromptSession[str] = PromptSession()
+    while True:
+        try:
+            yield await session.prompt_async("> ")
+        except EOFError:
+            return

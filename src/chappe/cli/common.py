@@ -1,0 +1,82 @@
+"""What commands share: where the profile is, and a phone to work with."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
+
+import typer
+
+from chappe.wire.errors import ChappeError
+
+if TYPE_CHECKING:
+    from chappe.client import Conversation, Phone, ShownMessage
+
+T = TypeVar("T")
+SECONDS: Final = 30.0
+"""How long a command waits for the relay."""
+
+Home: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--home", help="The profile's folder. Also CHAPPE_HOME.", show_default=False),
+]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="For programs: JSON, one value a line.")]
+
+
+@dataclass(slots=True)
+class Chosen:
+    """Options that stand before the command."""
+
+    home: Path | None = None
+
+
+chosen: Final = Chosen()
+
+
+def home_of(home: Path | None) -> Path:
+    """--home after the command, before it, CHAPPE_HOME, or the usual place."""
+    if home or chosen.home:
+        return (home or chosen.home or Path()).expanduser()
+    if os.environ.get("CHAPPE_HOME"):
+        return Path(os.environ["CHAPPE_HOME"]).expanduser()
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "chappe"
+
+
+def with_phone(home: Path | None, work: Callable[[Phone], Awaitable[T]]) -> T:
+    """Open the profile, connect, do the work, close."""
+
+    async def run() -> T:
+        from chappe.client import Phone
+
+        async with await Phone.open(home_of(home)) as phone:
+            return await work(phone)
+
+    return asyncio.run(run())
+
+
+async def find(phone: Phone, to: str, *, begin: bool = False) -> Conversation:
+    """A conversation by what a person typed. With `begin`, an address begins one if need be.
+
+    What is not here yet may be waiting at the relay: then it is asked once more after that was read.
+    """
+    if begin and "@" in to:
+        return await phone.conversation_with(to)
+    try:
+        return phone.conversation(to)
+    except ChappeError:
+        await phone.settled(SECONDS)
+    return phone.conversation(to)
+
+
+async def find_message(phone: Phone, prefix: str) -> ShownMessage:
+    """A message by the first digits of its id; looked for again after what waits was read."""
+    try:
+        return phone.message(prefix)
+    except ChappeError:
+        await phone.settled(SECONDS)
+    return phone.message(prefix)

@@ -1,0 +1,98 @@
+"""`chappe`: every command, and the one place where failures become a line and an exit status."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from chappe.cli import bench, chat, conversation_commands, phone_commands, relay_commands
+from chappe.cli.common import chosen
+from chappe.wire.errors import ChappeError, error
+
+INTERRUPTED = 128 + signal.SIGINT
+
+app = typer.Typer(
+    name="chappe",
+    help="End-to-end encrypted phone lines: the relay, and a phone in the terminal.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(relay_commands.serve)
+app.add_typer(relay_commands.code_app, name="code")
+app.command()(phone_commands.activate)
+app.command()(chat.chat)
+app.command()(phone_commands.send)
+app.command()(phone_commands.receive)
+app.add_typer(conversation_commands.app, name="conversation")
+app.command()(phone_commands.verify)
+app.add_typer(phone_commands.devices_app, name="devices")
+app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)(bench.bench)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"chappe {version('chappe')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    home: Annotated[Path | None, typer.Option("--home", help="The profile's folder.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where a failure comes from.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    chosen.home = home
+    del debug, show_version
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Gives the exit status. A failure is one line on standard error; `--debug` adds where it comes from."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    try:
+        status = app([word for word in arguments if word != "--debug"], standalone_mode=False)
+        sys.stdout.flush()
+    except ChappeError as problem:
+        return _fail(problem, debug)
+    except TyperException as problem:
+        return _fail(error("usage.invalid", _one_line(problem.format_message())), debug)
+    except (KeyboardInterrupt, Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has gone; nothing more can be said there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except Exception:  # noqa: BLE001 - the outermost shell: whatever it is, a person gets a line
+        if debug:
+            traceback.print_exc()
+        return _fail(error("internal.bug"), False)
+    return status if isinstance(status, int) else 0
+
+
+def _fail(problem: ChappeError, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"chappe: {_one_line(str(problem))}", file=sys.stderr)
+    return problem.exit_status
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,259 @@
+"""The phone's everyday commands: activate, send, receive, verify, devices."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chappe.cli import show
+from chappe.cli.common import SECONDS, Home, Json, find, find_message, home_of, with_phone
+from chappe.cli.show import note, out
+from chappe.cli.words import say
+
+if TYPE_CHECKING:
+    from chappe.client import Phone, ShownMessage
+    from chappe.wire.links import RelayPlace
+
+devices_app = typer.Typer(invoke_without_command=True, help="This line's devices.")
+
+Relay = Annotated[
+    str | None, typer.Option("--relay", help="HOST:PORT, where the code is no link.", show_default=False)
+]
+Pin = Annotated[str | None, typer.Option("--pin", help="The relay's pin, if its certificate is self-made.")]
+
+
+def _place(relay: str | None, pin: str | None) -> RelayPlace:
+    from chappe.wire.errors import error
+    from chappe.wire.links import parse_place
+
+    if relay is None:
+        raise error("usage.invalid", "Say which relay: --relay HOST:PORT, or give the whole link.")
+    return parse_place(relay, pin)
+
+
+def activate(
+    code: Annotated[str, typer.Argument(help="An activation link or code.")],
+    name: Annotated[str, typer.Option("--name", help="The line's address, name@host, or its name.")],
+    relay: Relay = None,
+    pin: Pin = None,
+    home: Home = None,
+) -> None:
+    """Make a new line with this device, from an activation code."""
+    from chappe.wire.errors import error
+    from chappe.wire.links import ActivationLink, parse
+
+    if code.strip().lower().startswith("chappe:"):
+        link = parse(code)
+        if not isinstance(link, ActivationLink):
+            raise error("link.malformed", "That link is a new device's; see `chappe devices add`.")
+        place, code = link.place, link.code
+    else:
+        place = _place(relay, pin)
+
+    async def work() -> None:
+        from chappe.client import Phone, relay_name
+
+        address = name if "@" in name else f"{name}@{await relay_name(place)}"
+        async with await Phone.activate(home_of(home), place, code, address) as phone:
+            await phone.settled(SECONDS)
+            out(say("activated", address=phone.address))
+
+    asyncio.run(work())
+
+
+def send(
+    to: Annotated[str, typer.Argument(help="An address, a group's name, or a conversation's id.")],
+    text: Annotated[str | None, typer.Argument(help="The message; - reads it from standard input.")] = None,
+    file: Annotated[list[Path] | None, typer.Option("--file", help="A file to send.")] = None,
+    reply_to: Annotated[str | None, typer.Option("--reply-to", help="The message that is answered.")] = None,
+    json: Json = False,
+    home: Home = None,
+) -> None:
+    """Send a text, files, or both, and wait until the relay has them."""
+    from chappe.wire.errors import error
+
+    if text is None and not file:
+        raise error("usage.invalid", "Nothing to send: give a text, or --file PATH.")
+    if text == "-":
+        text = sys.stdin.read().rstrip("\n")
+
+    async def work(phone: Phone) -> None:
+        conversation = await find(phone, to, begin=True)
+        target = (await find_message(phone, reply_to)).id if reply_to else None
+        sent = [await phone.send_text(conversation.id, text, reply_to=target)] if text is not None else []
+        for path in file or []:
+            with show.progress(say("sending", name=path.name)) as progress:
+                sent.append(await phone.send_file(conversation.id, path, progress))
+        await phone.settled(SECONDS)
+        for id_ in sent:
+            message = phone.message(id_.hex())
+            if message.state == "failed":
+                raise error("conversation.left", "The message could not be sent.")
+            out(
+                show.as_json(show.message_dict(phone, message))
+                if json
+                else f"{show.short(id_)} {say(message.state)}"
+            )
+
+    with_phone(home, work)
+
+
+def receive(
+    json: Json = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C.")] = False,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for a first message.")] = 0.0,
+    save_to: Annotated[Path | None, typer.Option("--save-to", help="Save files into this folder.")] = None,
+    home: Home = None,
+) -> None:
+    """Show each message that has not been shown, once."""
+    from chappe.wire.errors import error
+
+    if save_to is not None and not save_to.is_dir():
+        raise error("file.unreadable", "--save-to is not a folder.")
+    with_phone(home, lambda phone: _receive(phone, json, follow, wait, save_to))
+
+
+async def _receive(phone: Phone, json: bool, follow: bool, wait: float, save_to: Path | None) -> None:
+    from chappe.wire.errors import ChappeError
+
+    problem: ChappeError | None = None
+    try:
+        await phone.settled(SECONDS)
+    except ChappeError as found:
+        # What is here already is shown all the same.
+        problem = found
+    shown = await _show_unseen(phone, json, save_to)
+    deadline = time.monotonic() + wait
+    while follow or (not shown and time.monotonic() < deadline):
+        await asyncio.sleep(0.1)
+        shown = await _show_unseen(phone, json, save_to) or shown
+        problem = None if phone.online else problem
+    await phone.settled(SECONDS) if problem is None else None
+    if problem is not None:
+        raise problem
+
+
+async def _show_unseen(phone: Phone, json: bool, save_to: Path | None) -> bool:
+    """Print, flush, then mark: a kill in between repeats a message, and never loses one."""
+    unseen = phone.unseen()
+    for row, message in unseen:
+        path = await _save(phone, message, save_to) if save_to and message.file else None
+        if json:
+            value = show.message_dict(phone, message)
+            if path is not None:
+                value["file"]["path"] = str(path)
+            out(show.as_json(value))
+        else:
+            out(show.message_line(message) + (f" ({say('saved', path=path)})" if path else ""))
+        phone.mark_seen(row)
+    return bool(unseen)
+
+
+async def _save(phone: Phone, message: ShownMessage, folder: Path) -> Path:
+    assert message.file is not None
+    with show.progress(say("fetching", name=message.file.name)) as progress:
+        return await phone.save_file(message.id, folder, progress)
+
+
+def verify(
+    address: str,
+    yes: Annotated[bool, typer.Option("--yes", help="They were compared, and are the same.")] = False,
+    accept: Annotated[bool, typer.Option("--accept", help="Take the changed identity.")] = False,
+    home: Home = None,
+) -> None:
+    """Show the safety number with a line, and mark it as compared."""
+
+    async def work(phone: Phone) -> None:
+        contact = await phone.contact(address)
+        if contact.changed and not accept:
+            note(say("verify.changed", address=contact.address))
+        if accept:
+            phone.accept_identity(contact.address)
+        digits = await phone.safety_number(contact.address)
+        out(say("verify.explain", address=contact.address))
+        out()
+        out(show.safety_number(digits))
+        if sys.stdout.isatty():
+            out(show.qr(digits.replace(" ", ""), colour=True))
+        out()
+        if yes or (sys.stdin.isatty() and typer.confirm(say("verify.ask"), default=False)):
+            phone.mark_verified(contact.address)
+        contact = await phone.contact(address)
+        out(say("verify.marked", address=contact.address) if contact.verified else say("verify.not"))
+
+    with_phone(home, work)
+
+
+@devices_app.callback()
+def devices(context: typer.Context, home: Home = None) -> None:
+    """List this line's devices."""
+    if context.invoked_subcommand is None:
+        list_devices(home=home)
+
+
+@devices_app.command("list")
+def list_devices(json: Json = False, home: Home = None) -> None:
+    """This line's devices."""
+
+    async def work(phone: Phone) -> None:
+        for device in await phone.devices():
+            since = time.strftime("%Y-%m-%d", time.localtime(device.issued_at))
+            if json:
+                out(
+                    show.as_json(
+                        {
+                            "device": device.device_id.hex(),
+                            "issued_at": device.issued_at,
+                            "this": device.this,
+                        }
+                    )
+                )
+            else:
+                mark = f"  {say('device.this')}" if device.this else ""
+                out(f"{device.device_id.hex()[:8]}  {say('device.since', date=since)}{mark}")
+
+    with_phone(home, work)
+
+
+@devices_app.command("link")
+def link_device(relay: Relay = None, pin: Pin = None, home: Home = None) -> None:
+    """On the new device: show a link, and wait for another device of the line to take it."""
+    place = _place(relay, pin)
+
+    def display(link: str) -> None:
+        out(say("link.show"))
+        out(f"  chappe devices add '{link}'")
+        if sys.stdout.isatty():
+            out(show.qr(link, colour=True))
+
+    async def work() -> None:
+        from chappe.client import Phone
+
+        async with await Phone.link(home_of(home), place, display) as phone:
+            await phone.settled(SECONDS)
+            # The other device lets this one in once its key packages are there.
+            for _ in range(int(SECONDS * 10)):
+                if phone.conversations():
+                    break
+                await asyncio.sleep(0.1)
+            out(say("linked", address=phone.address))
+
+    asyncio.run(work())
+
+
+@devices_app.command("add")
+def add_device(
+    link: Annotated[str, typer.Argument(help="The link that the new device shows.")], home: Home = None
+) -> None:
+    """On a device of the line: let a new one in."""
+
+    async def work(phone: Phone) -> None:
+        await phone.add_device(link)
+        out(say("link.done"))
+
+    with_phone(home, work)

@@ -1,0 +1,114 @@
+"""`chappe serve` and `chappe code`: the relay's side."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chappe.cli.show import note, out, qr
+from chappe.cli.words import say
+
+if TYPE_CHECKING:
+    from chappe.relay.config import Settings
+    from chappe.relay.serve import Ready
+
+code_app = typer.Typer(no_args_is_help=True, help="Activation codes.")
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where the relay keeps its data.", show_default=False)
+]
+
+
+def serve(
+    data_dir: DataDir = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.", show_default=False)] = None,
+    port: Annotated[int | None, typer.Option(help="The one port (8440).", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="The host part of addresses (localhost).", show_default=False),
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM chain; else one is made.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM key of --tls-cert.")] = None,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="Plain HTTP on loopback; a proxy does the TLS.")
+    ] = False,
+    welcome: Annotated[bool, typer.Option("--welcome", help="Show codes and what to try next.")] = False,
+) -> None:
+    """Run the relay. Every setting can also be CHAPPE_… in the environment (docs/operating.md)."""
+    from chappe.relay.config import load_settings
+    from chappe.relay.serve import serve as run
+
+    settings = load_settings(
+        data_dir=data_dir,
+        host=host,
+        port=port,
+        server_name=name,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        behind_proxy=behind_proxy or None,
+    )
+
+    def ready(relay: Ready) -> None:
+        note(say("relay.ready", address=f"{settings.server_name}:{relay.port}"))
+        if welcome:
+            _welcome(settings, relay)
+
+    run(settings, on_ready=ready)
+    note(say("relay.stopped"))
+
+
+def _welcome(settings: Settings, relay: Ready) -> None:
+    """What a newcomer needs: codes, commands, a picture."""
+    from chappe.relay.new_codes import new_code
+    from chappe.wire.links import activation_link
+
+    links = [
+        activation_link(settings.server_name, relay.port, code, relay.pin)
+        for code in new_code(settings, count=2)
+    ]
+    program = shlex.quote(sys.argv[0])
+    server = settings.server_name
+    out()
+    out(say("relay.codes", days=settings.code_days))
+    for link in links:
+        out(f"  {link}")
+    out()
+    out(say("relay.next"))
+    for command in (
+        f"activate '{links[0]}' --name ada@{server} --home ~/chappe-ada",
+        f"activate '{links[1]}' --name ben@{server} --home ~/chappe-ben",
+        f"send ben@{server} 'Hello Ben' --home ~/chappe-ada",
+        "receive --home ~/chappe-ben",
+        f"chat ada@{server} --home ~/chappe-ben",
+    ):
+        out(f"  {program} {command}")
+    out()
+    out(say("relay.qr"))
+    out(qr(links[0], colour=sys.stdout.isatty()))
+    out(say("relay.stop"))
+
+
+@code_app.command("new")
+def new(
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 1,
+    data_dir: DataDir = None,
+    port: Annotated[int | None, typer.Option(help="The relay's port.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The relay's name.", show_default=False)] = None,
+    picture: Annotated[bool, typer.Option("--qr", help="Each as a QR code too.")] = False,
+) -> None:
+    """Make activation codes, each for one line. The relay may run meanwhile."""
+    from chappe.relay.config import load_settings
+    from chappe.relay.new_codes import new_code
+    from chappe.relay.tls import pin_in_force
+    from chappe.wire.links import activation_link
+
+    settings = load_settings(data_dir=data_dir, port=port, server_name=name)
+    for code in new_code(settings, count=count):
+        link = activation_link(settings.server_name, settings.port, code, pin_in_force(settings))
+        out(link)
+        if picture:
+            out(qr(link, colour=sys.stdout.isatty()))

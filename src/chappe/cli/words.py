@@ -1,0 +1,134 @@
+"""What the command line says, in English and in French. Errors of the table stay as the table has them."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "relay.ready": ("The relay is ready at {address}.", "Le relais est prêt à {address}."),
+    "relay.codes": (
+        "Two activation codes, one for each line (they hold for {days} days, and work once):",
+        "Deux codes d'activation, un par ligne (valables {days} jours, une seule fois) :",
+    ),
+    "relay.next": ("To try next, in another terminal:", "À essayer, dans un autre terminal :"),
+    "relay.qr": ("The first code as a picture:", "Le premier code en image :"),
+    "relay.stop": ("Ctrl-C stops the relay.", "Ctrl-C arrête le relais."),
+    "relay.stopped": ("The relay has stopped.", "Le relais est arrêté."),
+    "activated": ("The line {address} is ready on this device.", "La ligne {address} est prête ici."),
+    "linked": (
+        "This device now belongs to {address}; it is in its conversations.",
+        "Cet appareil appartient maintenant à {address} ; il est dans ses conversations.",
+    ),
+    "link.show": (
+        "On the other device, within ten minutes:",
+        "Sur l'autre appareil, dans les dix minutes :",
+    ),
+    "link.done": (
+        "The new device is in all conversations.",
+        "Le nouvel appareil est dans les conversations.",
+    ),
+    "sent": ("sent", "envoyé"),
+    "queued": ("waiting", "en attente"),
+    "delivered": ("delivered", "reçu"),
+    "read": ("read", "lu"),
+    "failed": ("not sent", "non envoyé"),
+    "received": ("", ""),
+    "edited": ("edited", "modifié"),
+    "deleted": ("(deleted)", "(supprimé)"),
+    "unreadable": ("(a message that could not be opened)", "(un message illisible)"),
+    "unknown": ("(a message of a newer version)", "(un message d'une version plus récente)"),
+    "file": ("file {name}, {size}", "fichier {name}, {size}"),
+    "reply": ("in reply to {id}", "en réponse à {id}"),
+    "sending": ("sending {name}", "envoi de {name}"),
+    "fetching": ("fetching {name}", "réception de {name}"),
+    "saved": ("saved as {path}", "enregistré : {path}"),
+    "nobody": ("No conversation yet. Begin one: chappe send ADDRESS 'hello'", "Aucune conversation."),
+    "unread": ("{count} unread", "{count} non lus"),
+    "left": ("left", "quittée"),
+    "timer.off": ("messages stay", "les messages restent"),
+    "timer.on": ("messages disappear after {time}", "les messages disparaissent après {time}"),
+    "verify.explain": (
+        "Compare these digits with {address}, face to face or by voice. Theirs must be the same.",
+        "Comparez ces chiffres avec {address}, de vive voix. Ils doivent être les mêmes.",
+    ),
+    "verify.ask": ("Are they the same?", "Sont-ils identiques ?"),
+    "verify.marked": ("{address} is marked as verified.", "{address} est marquée vérifiée."),
+    "verify.not": ("Not marked.", "Non marquée."),
+    "verify.changed": (
+        "The identity key of {address} HAS CHANGED. Nothing is sent to it. If you know why (a new phone), "
+        "accept it: chappe verify {address} --accept",
+        "La clé d'identité de {address} A CHANGÉ. Rien ne lui est envoyé. Si vous savez pourquoi (nouveau "
+        "téléphone), acceptez-la : chappe verify {address} --accept",
+    ),
+    "verify.known": ("verified", "vérifiée"),
+    "verify.unknown": ("not verified", "non vérifiée"),
+    "device.this": ("this device", "cet appareil"),
+    "device.since": ("since {date}", "depuis le {date}"),
+    "chat.hello": (
+        "You are {address}. Write, and Enter sends. /help shows the commands, /quit ends.",
+        "Vous êtes {address}. Écrivez, Entrée envoie. /help montre les commandes, /quit termine.",
+    ),
+    "chat.to": ("Talking in {name}", "Conversation : {name}"),
+    "chat.nowhere": ("To whom? /to ADDRESS, or /list", "À qui ? /to ADRESSE, ou /list"),
+    "chat.unknown": ("No such command; /help shows them.", "Commande inconnue ; /help les montre."),
+    "chat.online": ("(connected)", "(connecté)"),
+    "chat.offline": ("(offline: what you write waits)", "(hors ligne : vos messages attendent)"),
+    "chat.joined": ("(new conversation: {name})", "(nouvelle conversation : {name})"),
+    "chat.members": ("(members: {members})", "(membres : {members})"),
+    "chat.left": ("(you are no longer in {name})", "(vous n'êtes plus dans {name})"),
+    "chat.changed": ("({name}: {timer})", "({name} : {timer})"),
+    "chat.reacted": ("({id}: {reactions})", "({id} : {reactions})"),
+    "chat.help": (
+        "/to WHO           write to an address, a group's name or an id\n"
+        "/list             conversations\n"
+        "/history          the last messages here\n"
+        "/reply ID TEXT    answer a message\n"
+        "/react ID EMOJI   react to it\n"
+        "/edit ID TEXT     change your own\n"
+        "/delete ID        take your own back, for everybody\n"
+        "/file PATH        send a file\n"
+        "/save ID [DIR]    save a file\n"
+        "/group NAME WHO…  a new group\n"
+        "/members          who is here\n"
+        "/add WHO  /remove WHO  /leave\n"
+        "/timer 1h|off     disappearing messages\n"
+        "/verify WHO       the safety number\n"
+        "/quit             end",
+        "/to QUI           écrire à une adresse, un groupe ou un identifiant\n"
+        "/list             conversations\n"
+        "/history          derniers messages ici\n"
+        "/reply ID TEXTE   répondre à un message\n"
+        "/react ID EMOJI   y réagir\n"
+        "/edit ID TEXTE    modifier le vôtre\n"
+        "/delete ID        reprendre le vôtre, pour tous\n"
+        "/file CHEMIN      envoyer un fichier\n"
+        "/save ID [DOS]    enregistrer un fichier\n"
+        "/group NOM QUI…   nouveau groupe\n"
+        "/members          qui est ici\n"
+        "/add QUI  /remove QUI  /leave\n"
+        "/timer 1h|off     messages éphémères\n"
+        "/verify QUI       numéro de sûreté\n"
+        "/quit             terminer",
+    ),
+}
+
+
+def language() -> str:
+    """`fr` or `en`: CHAPPE_LANG, then the locale."""
+    for name in ("CHAPPE_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        value = os.environ.get(name)
+        if value:
+            return "fr" if value.lower().startswith("fr") else "en"
+    return "en"
+
+
+def say(key: str, **values: object) -> str:
+    """The words for `key`."""
+    english, french = _WORDS[key]
+    return (french if language() == "fr" else english).format(**values)
+
+
+def keys() -> dict[str, tuple[str, str]]:
+    """All words, for the test that holds the languages together."""
+    return dict(_WORDS)

@@ -1,0 +1,85 @@
+"""How things look."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chappe.cli import show, words
+from chappe.wire.errors import ChappeError
+
+
+def test_both_languages_say_the_same_things() -> None:
+    import string
+
+    for key, pair in words.keys().items():
+        names = [{name for _, name, _, _ in string.Formatter().parse(text) if name} for text in pair]
+        assert names[0] == names[1] or key == "nobody", key
+        assert bool(pair[0]) == bool(pair[1]), key
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, "en"),
+        ({"LANG": "fr_FR.UTF-8"}, "fr"),
+        ({"LANG": "fr_FR.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LC_ALL": "fr_CA", "CHAPPE_LANG": "en"}, "en"),
+        ({"CHAPPE_LANG": "fr"}, "fr"),
+    ],
+)
+def test_the_language(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: str) -> None:
+    for name in ("CHAPPE_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert words.language() == expected
+
+
+@given(st.text())
+def test_nothing_that_moves_the_cursor_is_left(text: str) -> None:
+    cleaned = show.clean(text)
+    cleaned.encode("utf-8")
+    assert not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 or c in "\u202e\u2066\u2028" for c in cleaned)
+    assert show.clean(cleaned) == cleaned
+
+
+def test_emoji_of_several_parts_stay_whole() -> None:
+    assert show.clean("👩‍👩‍👧 ❤️") == "👩‍👩‍👧 ❤️"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30s", 30), ("5m", 300), ("2h", 7200), ("7d", 604800), ("90", 90), ("off", 0)]
+)
+def test_times(text: str, seconds: int) -> None:
+    assert show.parse_duration(text) == seconds
+    if seconds:
+        assert show.parse_duration(show.duration(seconds)) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-5m", "5 m", "1.5h", "m", "٣m", "9999999999s"])
+def test_times_that_are_none(text: str) -> None:
+    with pytest.raises(ChappeError, match=r"usage\.invalid"):
+        show.parse_duration(text)
+
+
+@pytest.mark.parametrize("count", [0, 1, 999, 1000, 1_500_000, 50 * 1024 * 1024, 10**12])
+def test_sizes(count: int) -> None:
+    assert show.size(count).split()[1] in ("B", "kB", "MB", "GB")
+
+
+def test_a_picture_holds_the_text() -> None:
+    """Both ways of drawing give the same modules."""
+    import segno
+
+    text = "chappe://localhost:8440/a/0000-0000-0000-0000"
+    modules = [list(row) for row in segno.make(text, error="l", micro=False).matrix_iter(border=3)]
+    plain = show.qr(text, colour=False).splitlines()
+    drawn = []
+    for line in plain:
+        drawn.append([c in " ▄" for c in line])
+        drawn.append([c in " ▀" for c in line])
+    for row, expected in zip(drawn, modules, strict=False):
+        assert row == [bool(m) for m in expected]
+    assert "\x1b[30;47m" in show.qr(text, colour=True)

@@ -1,0 +1,99 @@
+"""The real `chappe` in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chappe.wire.links import activation_link
+from tests.relay.world import RelayProcess
+
+PROGRAM = (sys.executable, "-m", "chappe.cli.main")
+SECONDS = 90
+
+
+@dataclass
+class Ran:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def json(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lines]
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("CHAPPE_", "LC_", "LANG"))
+    }
+    return kept | {"LANG": "C.UTF-8", "COLUMNS": "100"} | more
+
+
+def chappe(*arguments: str, stdin: str = "", **variables: str) -> Ran:
+    """Run it to its end. No command ever shows a traceback."""
+    done = subprocess.run(
+        [*PROGRAM, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        env=environment(**variables),
+        check=False,
+    )
+    assert "Traceback" not in done.stderr + done.stdout, done.stderr
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def begin(*arguments: str) -> subprocess.Popen[str]:
+    """Run it beside the test."""
+    return subprocess.Popen(
+        [*PROGRAM, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+
+
+@dataclass
+class People:
+    """Lines on one relay, each with a home."""
+
+    relay: RelayProcess
+    folder: Path
+    tail: str = field(default_factory=lambda: secrets.token_hex(4))
+
+    def address(self, name: str) -> str:
+        return f"{name}-{self.tail}@localhost"
+
+    def home(self, name: str) -> str:
+        return str(self.folder / name)
+
+    def link(self) -> str:
+        return activation_link("localhost", self.relay.port, self.relay.code(), self.relay.pin)
+
+    def activate(self, *names: str) -> None:
+        for name in names:
+            self.ok(name, "activate", self.link(), "--name", self.address(name))
+
+    def run(self, name: str, *arguments: str, stdin: str = "", **variables: str) -> Ran:
+        return chappe("--home", self.home(name), *arguments, stdin=stdin, **variables)
+
+    def ok(self, name: str, *arguments: str, stdin: str = "", **variables: str) -> Ran:
+        ran = self.run(name, *arguments, stdin=stdin, **variables)
+        assert ran.status == 0, ran.err
+        return ran
