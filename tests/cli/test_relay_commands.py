@@ -56,7 +56,7 @@ def test_a_newcomer_follows_what_the_relay_prints(
         ran = chappe(*words, stdin="/quit\n")
         assert ran.status == 0, (command, ran.err)
         if words[0] == "receive":
-            assert "Hello Ben" in ran.out
+            assert "Hello!" in ran.out
     assert any(set(line) <= set("█▀▄ ") and len(line) > 20 for line in lines), "the picture"
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) == 0

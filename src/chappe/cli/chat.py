@@ -82,7 +82,9 @@ class Chat:
                 pass
             finally:
                 watching.cancel()
-        await self._phone.settled(SECONDS)
+        # A person who quits while the relay is away does not wait for it; a script does.
+        if self._phone.online or not sys.stdin.isatty():
+            await self._phone.settled(SECONDS)
 
     async def _take(self, line: str) -> None:
         if not line.strip():
@@ -131,6 +133,8 @@ class Chat:
     def _told_of_the_rest(self, event: Any) -> list[str]:
         from chappe.client import events as e
 
+        if isinstance(event, e.MessageSent):
+            return [f"  {show.short(event.message)} {say('sent')}"]
         if isinstance(event, e.ConversationChanged):
             return [self._change(event.conversation, event.what)]
         if isinstance(event, e.IdentityChanged):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shlex
 import sys
 from pathlib import Path
@@ -72,6 +73,7 @@ def _welcome(settings: Settings, relay: Ready) -> None:
     ]
     program = shlex.quote(sys.argv[0])
     server = settings.server_name
+    one, other = _fresh_names()
     out()
     out(say("relay.codes", days=settings.code_days))
     for link in links:
@@ -79,17 +81,26 @@ def _welcome(settings: Settings, relay: Ready) -> None:
     out()
     out(say("relay.next"))
     for command in (
-        f"activate '{links[0]}' --name ada@{server} --home ~/chappe-ada",
-        f"activate '{links[1]}' --name ben@{server} --home ~/chappe-ben",
-        f"send ben@{server} 'Hello Ben' --home ~/chappe-ada",
-        "receive --home ~/chappe-ben",
-        f"chat ada@{server} --home ~/chappe-ben",
+        f"activate '{links[0]}' --name {one}@{server} --home ~/chappe-{one}",
+        f"activate '{links[1]}' --name {other}@{server} --home ~/chappe-{other}",
+        f"send {other}@{server} 'Hello!' --home ~/chappe-{one}",
+        f"receive --home ~/chappe-{other}",
+        f"chat {one}@{server} --home ~/chappe-{other}",
     ):
         out(f"  {program} {command}")
     out()
     out(say("relay.qr"))
     out(qr(links[0], colour=sys.stdout.isatty()))
     out(say("relay.stop"))
+
+
+def _fresh_names() -> tuple[str, str]:
+    """Two names whose profiles are not there yet: what is printed works on the second day too."""
+    for pair in (("ada", "ben"), ("cyd", "dan"), ("eve", "fay"), ("gil", "hal")):
+        if not any((Path.home() / f"chappe-{name}").exists() for name in pair):
+            return pair
+    tail = secrets.token_hex(2)
+    return f"ada-{tail}", f"ben-{tail}"
 
 
 @code_app.command("new")
