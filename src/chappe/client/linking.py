@@ -68,7 +68,7 @@ async def receive(api: HttpApi, place: RelayPlace, show: Callable[[str], None]) 
         sealed = parse(HPKECiphertext.read, answer)
         opened = SUITE.decrypt_with_label(keys.private, _LABEL, link.rendezvous, sealed)
         return msgspec.msgpack.decode(opened, type=Handover)
-    except (MLSError, msgspec.MsgspecError):
+    except (MLSError, msgspec.MsgspecError, UnicodeDecodeError):
         raise error("link.malformed", "The other device's answer does not open; start again.") from None
 
 

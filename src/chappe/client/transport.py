@@ -149,7 +149,7 @@ def _body(answer: httpx.Response, kind: type[T]) -> T:
 def _refusal(answer: httpx.Response) -> Exception:
     try:
         failure = msgspec.json.decode(answer.content, type=api.Failure)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         # HEAD has no body; a proxy may answer in its own words.
         return error("attachment.unknown" if answer.status_code == 404 else "network.unreachable")
     return from_peer(failure.code, failure.message)

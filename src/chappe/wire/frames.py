@@ -202,6 +202,9 @@ class NewAttachment(Frame, tag="attach", frozen=True):
 FromRelay: TypeAlias = Hello | Welcome | Accepted | Done | Refusal | Deliver | Line | Ticket
 FromDevice: TypeAlias = SignIn | Send | Commit | Ack | PublishKeyPackages | Lookup | NewAttachment
 
+# msgspec lets the error of a field name that is not UTF-8 through as it is.
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
 _encoder = msgspec.msgpack.Encoder()
 _from_relay: msgspec.msgpack.Decoder[FromRelay] = msgspec.msgpack.Decoder(FromRelay)
 _from_device: msgspec.msgpack.Decoder[FromDevice] = msgspec.msgpack.Decoder(FromDevice)
@@ -227,7 +230,7 @@ def decode_from_device(data: bytes) -> FromDevice:
     _check_size(data)
     try:
         return _from_device.decode(data)
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNDECODABLE:
         raise _unfit(data, FromDevice) from None
 
 
@@ -236,7 +239,7 @@ def decode_from_relay(data: bytes) -> FromRelay:
     _check_size(data)
     try:
         return _from_relay.decode(data)
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNDECODABLE:
         raise _unfit(data, FromRelay) from None
 
 
@@ -255,7 +258,7 @@ def _unfit(data: bytes, known: object) -> ChappeError:
 def _read_head(data: bytes) -> _Head | None:
     try:
         return _head.decode(data)
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNDECODABLE:
         return None
 
 
