@@ -29,19 +29,29 @@ from chappe.mls.key_package import (
 )
 from chappe.mls.leaf_node import Capabilities, Credential, CredentialType, Extension, ExtensionType
 from chappe.mls.proposals import Add, Proposal, Remove, SetExtensions, Update
+from chappe.mls.signatures import SignatureKey
 from chappe.mls.state import Member
 from chappe.mls.suites import (
     IMPLEMENTED,
+    P256_AES128,
+    P384_AES256,
+    P521_AES256,
+    X448_AES256,
+    X448_CHACHA20,
     X25519_AES128,
     X25519_CHACHA20,
     XWING_AES256,
     CipherSuite,
-    SignatureKey,
     cipher_suite,
 )
 
 __all__ = [
     "IMPLEMENTED",
+    "P256_AES128",
+    "P384_AES256",
+    "P521_AES256",
+    "X448_AES256",
+    "X448_CHACHA20",
     "X25519_AES128",
     "X25519_CHACHA20",
     "XWING_AES256",

@@ -52,8 +52,9 @@ from chappe.mls.protection import (
     unprotect_public,
 )
 from chappe.mls.secret_tree import RatchetType
+from chappe.mls.signatures import SignatureKey
 from chappe.mls.state import GroupState, Member, PastEpoch, PendingProposal
-from chappe.mls.suites import CipherSuite, Random, SignatureKey
+from chappe.mls.suites import CipherSuite, Random
 from chappe.mls.validation import check_proposal_sender
 
 

@@ -1,112 +1,114 @@
-"""The KEMs as HPKE uses them: key derivation and the wire form of keys (RFC 9180 section 4; X-Wing).
+"""HPKE's base mode as MLS uses it: one seal per key, and the exporter (RFC 9180 sections 5 and 6).
 
-Encapsulation and the AEAD are `cryptography`'s HPKE; a key is bytes here, an object only inside a call.
+Seals go through `cryptography`'s HPKE wherever it has the KEM. The key schedule here serves the two things
+that it lacks: the exporter, which external init needs, and DHKEM(X448).
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.hpke import (
-    AEAD,
-    KDF,
-    KEM,
-    MLKEM768X25519PrivateKey,
-    MLKEM768X25519PublicKey,
-    Suite,
-)
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, Suite
+
+from chappe.mls.kems import Kem, labeled_expand, labeled_extract
+
+_MODE_BASE = b"\0"
+_NONCE_BYTES = 12
 
 
-class Kem(Protocol):
-    """A KEM: `nenc` is the length of its output in bytes."""
+@dataclass(frozen=True, slots=True)
+class Aead:
+    """An AEAD: HPKE's number, the bytes of its key, and `cryptography`'s class and HPKE name for it."""
 
-    nenc: int
-
-    def suite(self, kdf: KDF, aead: AEAD) -> Suite: ...
-    def derive_key_pair(self, ikm: bytes) -> tuple[bytes, bytes]: ...
-    def public_of(self, private: bytes) -> bytes: ...
-    def is_public_key(self, public: bytes) -> bool: ...
-    def load_public(self, public: bytes) -> Any: ...
-    def load_private(self, private: bytes) -> Any: ...
+    id: int
+    nk: int
+    cipher: Any
+    native: AEAD
 
 
-class X25519Kem:
-    """DHKEM(X25519, HKDF-SHA256)."""
+AES_128_GCM = Aead(1, 16, AESGCM, AEAD.AES_128_GCM)
+AES_256_GCM = Aead(2, 32, AESGCM, AEAD.AES_256_GCM)
+CHACHA20_POLY1305 = Aead(3, 32, ChaCha20Poly1305, AEAD.CHACHA20_POLY1305)
 
-    nenc = 32
-    _suite_id = b"KEM\x00\x20"
-
-    def suite(self, kdf: KDF, aead: AEAD) -> Suite:
-        return Suite(KEM.X25519, kdf, aead)
-
-    def derive_key_pair(self, ikm: bytes) -> tuple[bytes, bytes]:
-        """RFC 9180 section 7.1.3."""
-        sha256 = hashes.SHA256()
-        prk = HKDF.extract(sha256, None, b"HPKE-v1" + self._suite_id + b"dkp_prk" + ikm)
-        info = (32).to_bytes(2, "big") + b"HPKE-v1" + self._suite_id + b"sk"
-        private = HKDFExpand(sha256, 32, info).derive(prk)
-        return private, self.public_of(private)
-
-    def public_of(self, private: bytes) -> bytes:
-        return self.load_private(private).public_key().public_bytes_raw()
-
-    def is_public_key(self, public: bytes) -> bool:
-        return len(public) == 32
-
-    def load_public(self, public: bytes) -> X25519PublicKey:
-        return X25519PublicKey.from_public_bytes(public)
-
-    def load_private(self, private: bytes) -> X25519PrivateKey:
-        return X25519PrivateKey.from_private_bytes(private)
+_KDFS = {
+    "sha256": (1, KDF.HKDF_SHA256),
+    "sha384": (2, KDF.HKDF_SHA384),
+    "sha512": (3, KDF.HKDF_SHA512),
+}
 
 
-class XWingKem:
-    """X-Wing: ML-KEM-768 with X25519. A private key is its 32-byte seed."""
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the key schedule gives (RFC 9180 section 5.1)."""
 
-    nenc = 1120
-    _npk_mlkem = 1184
+    key: bytes = field(repr=False)
+    base_nonce: bytes = field(repr=False)
+    exporter_secret: bytes = field(repr=False)
 
-    def suite(self, kdf: KDF, aead: AEAD) -> Suite:
-        return Suite(KEM.MLKEM768_X25519, kdf, aead)
 
-    def derive_key_pair(self, ikm: bytes) -> tuple[bytes, bytes]:
-        """As `@hpke/hybridkem-x-wing` does: the seed is SHAKE-256 of the keying material."""
-        private = _shake256(ikm, 32)
-        return private, self.public_of(private)
+class Hpke:
+    """Base mode of one HPKE suite. Bad keys and ciphertexts raise ValueError."""
 
-    def public_of(self, private: bytes) -> bytes:
-        mlkem, x25519 = self._halves(private)
-        return mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
+    def __init__(self, kem: Kem, hash: hashes.HashAlgorithm, aead: Aead) -> None:
+        kdf_id, kdf = _KDFS[hash.name]
+        self.kem = kem
+        self._hash, self._aead = hash, aead
+        self._suite_id = b"HPKE" + b"".join(i.to_bytes(2, "big") for i in (kem.id, kdf_id, aead.id))
+        self._native = Suite(kem.native, kdf, aead.native) if kem.native is not None else None
 
-    def is_public_key(self, public: bytes) -> bool:
+    def seal(self, public: bytes, info: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
+        """SealBase without associated data: KEM output and ciphertext."""
+        nenc = self.kem.nenc
+        if self._native is not None:
+            sealed = self._native.encrypt(plaintext, self.kem.load_public(public), info)
+            return sealed[:nenc], sealed[nenc:]
+        shared, output = self.kem.encapsulate(public)
+        context = self.schedule(shared, info)
+        return output, self._aead.cipher(context.key).encrypt(context.base_nonce, plaintext, b"")
+
+    def open(self, private: bytes, output: bytes, info: bytes, ciphertext: bytes) -> bytes:
+        """OpenBase without associated data."""
+        if len(output) != self.kem.nenc:
+            raise ValueError("a KEM output of another length")
         try:
-            self.load_public(public)
-        except ValueError:
-            return False
-        return True
+            if self._native is not None:
+                return self._native.decrypt(output + ciphertext, self.kem.load_private(private), info)
+            context = self.schedule(self.kem.decapsulate(private, output), info)
+            opened: bytes = self._aead.cipher(context.key).decrypt(context.base_nonce, ciphertext, b"")
+        except InvalidTag:
+            raise ValueError("the ciphertext does not open") from None
+        return opened
 
-    def load_public(self, public: bytes) -> MLKEM768X25519PublicKey:
-        if len(public) != self._npk_mlkem + 32:
-            raise ValueError("an X-Wing public key has 1216 bytes")
-        mlkem = MLKEM768PublicKey.from_public_bytes(public[: self._npk_mlkem])
-        return MLKEM768X25519PublicKey(mlkem, X25519PublicKey.from_public_bytes(public[self._npk_mlkem :]))
+    def send_export(self, public: bytes, info: bytes, label: bytes, length: int) -> tuple[bytes, bytes]:
+        """SendExportBase: KEM output, and a secret that only the private key's holder exports too."""
+        shared, output = self.kem.encapsulate(public)
+        return output, self.export(self.schedule(shared, info), label, length)
 
-    def load_private(self, private: bytes) -> MLKEM768X25519PrivateKey:
-        return MLKEM768X25519PrivateKey(*self._halves(private))
+    def receive_export(self, private: bytes, output: bytes, info: bytes, label: bytes, length: int) -> bytes:
+        """ReceiveExportBase."""
+        if len(output) != self.kem.nenc:
+            raise ValueError("a KEM output of another length")
+        return self.export(self.schedule(self.kem.decapsulate(private, output), info), label, length)
 
-    def _halves(self, private: bytes) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
-        if len(private) != 32:
-            raise ValueError("an X-Wing private key has 32 bytes")
-        expanded = _shake256(private, 96)
-        mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[:64])
-        return mlkem, X25519PrivateKey.from_private_bytes(expanded[64:])
+    def schedule(self, shared_secret: bytes, info: bytes) -> Context:
+        """KeySchedule in mode_base (section 5.1)."""
+        context = (
+            _MODE_BASE
+            + labeled_extract(self._hash, self._suite_id, b"", b"psk_id_hash", b"")
+            + labeled_extract(self._hash, self._suite_id, b"", b"info_hash", info)
+        )
+        secret = labeled_extract(self._hash, self._suite_id, shared_secret, b"secret", b"")
 
+        def derive(label: bytes, length: int) -> bytes:
+            return labeled_expand(self._hash, self._suite_id, secret, label, context, length)
 
-def _shake256(data: bytes, length: int) -> bytes:
-    digest = hashes.Hash(hashes.SHAKE256(length))
-    digest.update(data)
-    return digest.finalize()
+        key, nonce = derive(b"key", self._aead.nk), derive(b"base_nonce", _NONCE_BYTES)
+        return Context(key, nonce, derive(b"exp", self._hash.digest_size))
+
+    def export(self, context: Context, label: bytes, length: int) -> bytes:
+        """Context.Export (section 5.3)."""
+        return labeled_expand(self._hash, self._suite_id, context.exporter_secret, b"sec", label, length)

@@ -23,8 +23,9 @@ from chappe.mls.leaf_node import (
 from chappe.mls.protection import interim_transcript_hash
 from chappe.mls.ratchet_tree import RatchetTree
 from chappe.mls.secret_tree import SecretTree
+from chappe.mls.signatures import SignatureKey
 from chappe.mls.state import GroupState
-from chappe.mls.suites import CipherSuite, Random, SignatureKey, cipher_suite
+from chappe.mls.suites import CipherSuite, Random, cipher_suite
 from chappe.mls.treekem import PathSecret, derive_upwards
 from chappe.mls.validation import check_capabilities
 from chappe.mls.welcome import GroupInfo, Welcome

@@ -22,7 +22,8 @@ from chappe.mls.leaf_node import (
     find_extension,
     read_extensions,
 )
-from chappe.mls.suites import IMPLEMENTED, CipherSuite, Random, SignatureKey, cipher_suite
+from chappe.mls.signatures import SignatureKey
+from chappe.mls.suites import IMPLEMENTED, CipherSuite, Random, cipher_suite
 
 _WIRE_FORMAT_KEY_PACKAGE = 5
 

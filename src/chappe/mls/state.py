@@ -19,7 +19,8 @@ from chappe.mls.leaf_node import Credential
 from chappe.mls.proposals import Proposal, encode_proposal, read_proposal
 from chappe.mls.ratchet_tree import RatchetTree
 from chappe.mls.secret_tree import SecretTree
-from chappe.mls.suites import CipherSuite, SignatureKey, cipher_suite
+from chappe.mls.signatures import SignatureKey
+from chappe.mls.suites import CipherSuite, cipher_suite
 from chappe.mls.treekem import PrivateKeys
 
 MAX_PAST_EPOCHS = 2
@@ -164,7 +165,7 @@ class GroupState:
         def read(r: Reader) -> GroupState:
             if r.u64() != context.epoch:
                 raise MalformedMessage("the two parts of the state are not of the same epoch")
-            signer, secrets = _read_signer(r), EpochSecrets.read(r)
+            signer, secrets = _read_signer(suite, r), EpochSecrets.read(r)
             return cls(
                 suite, context, tree, own_leaf, interim, tag, active, signer, secrets,
                 SecretTree.read(suite, r),
@@ -186,8 +187,8 @@ def _read_shared(r: Reader) -> tuple[CipherSuite, GroupContext, RatchetTree, int
     return suite, context, RatchetTree.read(suite, r), r.u32(), r.opaque(), r.opaque(), bool(r.u8())
 
 
-def _read_signer(r: Reader) -> SignatureKey:
+def _read_signer(suite: CipherSuite, r: Reader) -> SignatureKey:
     try:
-        return SignatureKey.from_private(r.opaque())
+        return suite.signature_key(r.opaque())
     except ValueError:
         raise MalformedMessage("the stored signature key is no key") from None

@@ -7,24 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any
 
-from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import constant_time, hashes, hmac
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from cryptography.hazmat.primitives.hpke import AEAD, KDF
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
+from chappe.mls import hpke, kems, signatures
 from chappe.mls.codec import Reader, opaque, u16, u32
 from chappe.mls.errors import InvalidMessage, UnsupportedSuite
-from chappe.mls.hpke import Kem, X25519Kem, XWingKem
+from chappe.mls.signatures import SignatureKey
 
 Random = Callable[[int], bytes]
 
 X25519_AES128 = 0x0001
+P256_AES128 = 0x0002
 X25519_CHACHA20 = 0x0003
+X448_AES256 = 0x0004
+P521_AES256 = 0x0005
+X448_CHACHA20 = 0x0006
+P384_AES256 = 0x0007
 XWING_AES256 = 0xF00D
 """MLS_256_XWING_AES256GCM_SHA512_Ed25519, a private-use code point until one is registered."""
 
@@ -37,20 +38,6 @@ class KeyPair:
 
     private: bytes = field(repr=False)
     public: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class SignatureKey:
-    """An Ed25519 key: 32-byte seed and 32-byte public key. The private half never shows."""
-
-    private: bytes = field(repr=False)
-    public: bytes
-
-    @classmethod
-    def from_private(cls, private: bytes) -> SignatureKey:
-        """The pair of a 32-byte seed."""
-        public = Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
-        return cls(private, public)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +62,21 @@ class CipherSuite:
         self,
         id: int,
         name: str,
+        kem: kems.Kem,
+        aead: hpke.Aead,
         hash: hashes.HashAlgorithm,
-        kem: Kem,
-        aead: Any,
-        nk: int,
-        kdf: KDF,
-        hpke: AEAD,
+        scheme: signatures.Scheme,
     ) -> None:
         self.id = id
         self.name = name
         self.nh = hash.digest_size
-        self.nk = nk
+        self.nk = aead.nk
         self.nn = 12
-        self.nt = 16
         self._hash = hash
         self._kem = kem
-        self._aead = aead
-        self._hpke = kem.suite(kdf, hpke)
+        self._cipher = aead.cipher
+        self._scheme = scheme
+        self._hpke = hpke.Hpke(kem, hash, aead)
 
     def __repr__(self) -> str:
         return f"<CipherSuite 0x{self.id:04X} {self.name}>"
@@ -136,13 +121,13 @@ class CipherSuite:
     # AEAD -------------------------------------------------------------------------------------------
 
     def seal(self, key: bytes, nonce: bytes, aad: bytes, plaintext: bytes) -> bytes:
-        sealed: bytes = self._aead(key).encrypt(nonce, plaintext, aad)
+        sealed: bytes = self._cipher(key).encrypt(nonce, plaintext, aad)
         return sealed
 
     def open(self, key: bytes, nonce: bytes, aad: bytes, ciphertext: bytes) -> bytes:
         """Raises InvalidMessage."""
         try:
-            opened: bytes = self._aead(key).decrypt(nonce, ciphertext, aad)
+            opened: bytes = self._cipher(key).decrypt(nonce, ciphertext, aad)
         except (InvalidTag, ValueError):
             raise InvalidMessage("the AEAD tag does not hold") from None
         return opened
@@ -150,26 +135,22 @@ class CipherSuite:
     # Signatures -------------------------------------------------------------------------------------
 
     def generate_signature_key(self) -> SignatureKey:
-        return SignatureKey.from_private(Ed25519PrivateKey.generate().private_bytes_raw())
+        return self.signature_key(self._scheme.generate())
+
+    def signature_key(self, private: bytes) -> SignatureKey:
+        """The pair of a private key in wire form. Raises ValueError for one that is none."""
+        return SignatureKey(private, self._scheme.public_of(private))
 
     def sign_with_label(self, private: bytes, label: str, content: bytes) -> bytes:
         """SignWithLabel (section 5.1.2)."""
-        return Ed25519PrivateKey.from_private_bytes(private).sign(_signed(label, content))
+        return self._scheme.sign(private, _signed(label, content))
 
     def verify_with_label(self, public: bytes, label: str, content: bytes, signature: bytes) -> bool:
         """VerifyWithLabel (section 5.1.2); False for a key that is no key."""
-        try:
-            Ed25519PublicKey.from_public_bytes(public).verify(signature, _signed(label, content))
-        except (InvalidSignature, ValueError):
-            return False
-        return True
+        return self._scheme.verify(public, _signed(label, content), signature)
 
     def is_signature_key(self, public: bytes) -> bool:
-        try:
-            Ed25519PublicKey.from_public_bytes(public)
-        except ValueError:
-            return False
-        return True
+        return self._scheme.is_public_key(public)
 
     # Public-key encryption --------------------------------------------------------------------------
 
@@ -181,11 +162,15 @@ class CipherSuite:
         return KeyPair(*self._kem.derive_key_pair(ikm))
 
     def public_of(self, private: bytes) -> bytes:
-        """The public key of an HPKE private key in wire form. Raises InvalidMessage."""
+        """The public key of an HPKE private key in wire form. Raises ValueError for one that is none."""
         return self._kem.public_of(private)
 
     def is_public_key(self, public: bytes) -> bool:
-        return self._kem.is_public_key(public)
+        try:
+            self._kem.load_public(public)
+        except ValueError:
+            return False
+        return True
 
     def encrypt_with_label(
         self, public: bytes, label: str, context: bytes, plaintext: bytes
@@ -193,43 +178,68 @@ class CipherSuite:
         """EncryptWithLabel (section 5.1.3). Raises InvalidMessage for an unusable key."""
         info = opaque(_LABEL + label.encode()) + opaque(context)
         try:
-            sealed = self._hpke.encrypt(plaintext, self._kem.load_public(public), info)
+            return HPKECiphertext(*self._hpke.seal(public, info, plaintext))
         except ValueError:
             raise InvalidMessage("the HPKE public key cannot be used") from None
-        return HPKECiphertext(sealed[: self._kem.nenc], sealed[self._kem.nenc :])
 
     def decrypt_with_label(self, private: bytes, label: str, context: bytes, sealed: HPKECiphertext) -> bytes:
         """DecryptWithLabel (section 5.1.3). Raises InvalidMessage."""
-        if len(sealed.kem_output) != self._kem.nenc:
-            raise InvalidMessage("the KEM output has a wrong length")
         info = opaque(_LABEL + label.encode()) + opaque(context)
         try:
-            return self._hpke.decrypt(
-                sealed.kem_output + sealed.ciphertext, self._kem.load_private(private), info
-            )
-        except (InvalidTag, ValueError):
+            return self._hpke.open(private, sealed.kem_output, info, sealed.ciphertext)
+        except ValueError:
             raise InvalidMessage("the HPKE ciphertext does not open") from None
+
+    def external_init(self, external_pub: bytes) -> tuple[bytes, bytes]:
+        """A KEM output, and the init secret that it carries to the members (section 8.3).
+        Raises InvalidMessage for an unusable key."""
+        try:
+            return self._hpke.send_export(external_pub, b"", _EXTERNAL_INIT, self.nh)
+        except ValueError:
+            raise InvalidMessage("the group's external key cannot be used") from None
+
+    def external_init_secret(self, external_private: bytes, kem_output: bytes) -> bytes:
+        """The init secret that an external committer sent (section 8.3). Raises InvalidMessage."""
+        try:
+            return self._hpke.receive_export(external_private, kem_output, b"", _EXTERNAL_INIT, self.nh)
+        except ValueError:
+            raise InvalidMessage("the KEM output of the ExternalInit cannot be used") from None
+
+
+_EXTERNAL_INIT = b"MLS 1.0 external init secret"
 
 
 def _signed(label: str, content: bytes) -> bytes:
     return opaque(_LABEL + label.encode()) + opaque(content)
 
 
-IMPLEMENTED = (X25519_AES128, X25519_CHACHA20, XWING_AES256)
+def _suites() -> dict[int, CipherSuite]:
+    sha256, sha384, sha512 = hashes.SHA256(), hashes.SHA384(), hashes.SHA512()
+    aes128, aes256, chacha20 = hpke.AES_128_GCM, hpke.AES_256_GCM, hpke.CHACHA20_POLY1305
+    ed25519, ed448 = signatures.ED25519, signatures.ED448
+    rows: list[tuple[int, str, kems.Kem, hpke.Aead, hashes.HashAlgorithm, signatures.Scheme]] = [
+        (X25519_AES128, "128_DHKEMX25519_AES128GCM_SHA256_Ed25519", kems.X25519, aes128, sha256, ed25519),
+        (P256_AES128, "128_DHKEMP256_AES128GCM_SHA256_P256", kems.DH_P256, aes128, sha256,
+         signatures.ECDSA_P256),
+        (X25519_CHACHA20, "128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519", kems.X25519, chacha20, sha256,
+         ed25519),
+        (X448_AES256, "256_DHKEMX448_AES256GCM_SHA512_Ed448", kems.X448, aes256, sha512, ed448),
+        (P521_AES256, "256_DHKEMP521_AES256GCM_SHA512_P521", kems.DH_P521, aes256, sha512,
+         signatures.ECDSA_P521),
+        (X448_CHACHA20, "256_DHKEMX448_CHACHA20POLY1305_SHA512_Ed448", kems.X448, chacha20, sha512, ed448),
+        (P384_AES256, "256_DHKEMP384_AES256GCM_SHA384_P384", kems.DH_P384, aes256, sha384,
+         signatures.ECDSA_P384),
+        (XWING_AES256, "256_XWING_AES256GCM_SHA512_Ed25519", kems.X_WING, aes256, sha512, ed25519),
+    ]  # fmt: skip
+    return {id: CipherSuite(id, "MLS_" + name, *parts) for id, name, *parts in rows}  # type: ignore[arg-type]
 
 
-@lru_cache
+_SUITES = _suites()
+IMPLEMENTED = tuple(_SUITES)
+
+
 def cipher_suite(id: int) -> CipherSuite:
     """The suite with this code point. Raises UnsupportedSuite."""
-    sha256, sha512 = hashes.SHA256(), hashes.SHA512()
-    if id == X25519_AES128:
-        name = "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519"
-        return CipherSuite(id, name, sha256, X25519Kem(), AESGCM, 16, KDF.HKDF_SHA256, AEAD.AES_128_GCM)
-    if id == X25519_CHACHA20:
-        name = "MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519"
-        aead = AEAD.CHACHA20_POLY1305
-        return CipherSuite(id, name, sha256, X25519Kem(), ChaCha20Poly1305, 32, KDF.HKDF_SHA256, aead)
-    if id == XWING_AES256:
-        name = "MLS_256_XWING_AES256GCM_SHA512_Ed25519"
-        return CipherSuite(id, name, sha512, XWingKem(), AESGCM, 32, KDF.HKDF_SHA512, AEAD.AES_256_GCM)
-    raise UnsupportedSuite(f"cipher suite 0x{id:04X} is not implemented")
+    if id not in _SUITES:
+        raise UnsupportedSuite(f"cipher suite 0x{id:04X} is not implemented")
+    return _SUITES[id]

@@ -51,7 +51,7 @@ from chappe.mls.protection import (
 )
 from chappe.mls.ratchet_tree import RatchetTree
 from chappe.mls.secret_tree import SecretTree
-from chappe.mls.suites import SignatureKey, cipher_suite
+from chappe.mls.suites import cipher_suite
 from chappe.mls.vectors.crypto import Vector, same, unhex
 from chappe.mls.welcome import GroupInfo, GroupSecrets, Welcome
 
@@ -158,7 +158,7 @@ def passive_client(v: Vector) -> None:
     suite = cipher_suite(v["cipher_suite"])
     package = parse_key_package(unhex(v["key_package"]))
     bundle = KeyPackageBundle(package, unhex(v["init_priv"]), unhex(v["encryption_priv"]))
-    signer = SignatureKey.from_private(unhex(v["signature_priv"]))
+    signer = suite.signature_key(unhex(v["signature_priv"]))
     same(signer.public, package.leaf_node.signature_key, "signature key")
     same(suite.public_of(bundle.init_private), package.init_key, "init key")
     same(suite.public_of(bundle.encryption_private), package.leaf_node.encryption_key, "encryption key")
