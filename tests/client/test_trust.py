@@ -24,14 +24,16 @@ from chappe.mls import (
     Remove,
     SetExtensions,
     SignatureKey,
+    accept_any,
     create_key_package,
     parse_key_package,
+    propose_own_add,
 )
 from chappe.wire import content as c
 from chappe.wire import frames
 from chappe.wire.errors import ChappeError
 from chappe.wire.links import RelayPlace
-from tests.client.world import PATIENCE, World, all_messages, gather, meet, texts, until
+from tests.client.world import PATIENCE, World, all_messages, gather, meet, members, texts, until
 from tests.relay.world import RelayProcess
 
 
@@ -184,6 +186,41 @@ async def test_a_conversation_does_not_change_its_kind(world: World) -> None:
     result = group.commit([Description("direct", "", 60).proposal(group)], now=engine.core.now())
     hand(ada, result.message)
     assert ada.conversation(ben.address).timer == 60
+
+
+async def test_nobody_lets_themselves_in(world: World) -> None:
+    """An outsider who knows all that a member may tell: a proposal to let them in is not kept for the next
+    commit to carry out, and a commit of their own is not followed."""
+    ada, ben, cyd = await world.phones("ada", "ben", "cyd")
+    id_ = await gather(ada, ben)
+    engine, me, now = ada._engine, cyd._engine.core.me, cyd._engine.core.now()
+    group = ben._engine.groups.group(id_)
+    before = engine.groups.group(id_).to_bytes()
+    package = create_key_package(
+        SUITE, me.signer, me.credential, not_before=now, not_after=now + 60, capabilities=CAPABILITIES
+    )
+    hand(ada, propose_own_add(id_, group.epoch, package.key_package, me.signer))
+    commit = Group.join_by_commit(
+        group.group_info(), me.signer, me.credential, authenticate=accept_any, capabilities=CAPABILITIES
+    )
+    hand(ada, commit.message)
+    assert engine.groups.group(id_).to_bytes() == before
+    # The control: the engine itself takes both.
+    group.process(commit.message, now=now, authenticate=accept_any)
+
+
+async def test_a_member_proposes_nothing_but_to_leave(world: World) -> None:
+    ada, ben, cyd = await world.phones("ada", "ben", "cyd")
+    id_ = await gather(ada, ben, cyd)
+    group, engine = ben._engine.groups.group(id_), ada._engine
+    before = engine.groups.group(id_).to_bytes()
+    leaf_of_cyd = cyd._engine.groups.group(id_).own_leaf
+    for proposal in (Remove(leaf_of_cyd), Description("group", "mine", 0).proposal(group)):
+        hand(ada, group.propose(proposal)[1])
+    hand(ada, group.propose_update()[1])
+    assert engine.groups.group(id_).to_bytes() == before
+    hand(ada, group.propose(Remove(group.own_leaf))[1])
+    await until(lambda: members(ada, id_) == ["ada", "cyd"])
 
 
 async def test_a_welcome_cannot_replace_a_conversation_that_goes_on(world: World) -> None:

@@ -10,10 +10,12 @@ from chappe.mls import (
     CipherSuite,
     CommitResult,
     Credential,
+    Extension,
     Group,
     KeyPackageBundle,
     Proposal,
     SignatureKey,
+    WireFormat,
     accept_any,
     cipher_suite,
     create_key_package,
@@ -59,13 +61,15 @@ class World:
     groups: dict[str, Group] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, suite_id: int, *names: str) -> World:
+    def of(cls, suite_id: int, *names: str, extensions: tuple[Extension, ...] = ()) -> World:
         """The first founds the group and adds the others in one commit."""
         suite = cipher_suite(suite_id)
         founder = suite.generate_signature_key()
         credential = Credential.basic(names[0].encode())
         world = cls(suite)
-        world.groups[names[0]] = Group.create(suite, b"group" * 4, founder, credential, now=NOW)
+        world.groups[names[0]] = Group.create(
+            suite, b"group" * 4, founder, credential, now=NOW, extensions=extensions
+        )
         if len(names) > 1:
             world.add(names[0], *names[1:])
         return world
@@ -81,16 +85,31 @@ class World:
         self.check_agreement()
         return result
 
-    def commit(self, by: str, *proposals: Proposal, update_path: bool = True) -> CommitResult:
-        result = self.groups[by].commit(proposals, now=NOW, update_path=update_path)
+    def commit(
+        self,
+        by: str,
+        *proposals: Proposal,
+        update_path: bool = True,
+        psks: dict[bytes, bytes] | None = None,
+        wire_format: WireFormat = WireFormat.PRIVATE_MESSAGE,
+    ) -> CommitResult:
+        result = self.groups[by].commit(
+            proposals, now=NOW, update_path=update_path, psks=psks, wire_format=wire_format
+        )
+        self.follow(by, result, psks)
+        return result
+
+    def follow(self, by: str, result: CommitResult, psks: dict[bytes, bytes] | None = None) -> None:
+        """Everyone else processes a commit that `by` made, and `by` adopts it."""
         for name, group in self.groups.items():
             if name != by:
-                self.groups[name], _ = group.process(result.message, now=NOW, authenticate=accept_any)
+                self.groups[name], _ = group.process(
+                    result.message, now=NOW, authenticate=accept_any, psks=psks
+                )
         self.groups[by] = result.group
         for name in [name for name, group in self.groups.items() if not group.is_active]:
             del self.groups[name]
         self.check_agreement()
-        return result
 
     def send(self, by: str, data: bytes) -> bytes:
         """All others open it; gives the message for further use."""

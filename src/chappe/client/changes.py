@@ -21,7 +21,16 @@ from chappe.client.core import Core
 from chappe.client.events import ConversationChanged, Failed
 from chappe.client.groups import ACTIVE, LEFT, Description, Groups, changed, lock, opener
 from chappe.client.outbox import Outbox
-from chappe.mls import Add, Group, InvalidMessage, MLSError, Proposal, Remove, parse_key_package
+from chappe.mls import (
+    MAX_LEAF_LIFETIME,
+    Add,
+    Group,
+    InvalidMessage,
+    MLSError,
+    Proposal,
+    Remove,
+    parse_key_package,
+)
 from chappe.wire import frames
 from chappe.wire.certificate import DeviceCertificate
 from chappe.wire.errors import ChappeError, error
@@ -406,7 +415,7 @@ def _check_package(package: bytes, certificate: DeviceCertificate, now: int) -> 
     """A key package is of the device that it came for. Raises certificate.invalid."""
     try:
         key_package = parse_key_package(package)
-        key_package.validate(now=now)
+        key_package.validate(now=now, max_lifetime=MAX_LEAF_LIFETIME)
     except (MLSError, InvalidMessage):
         raise error("certificate.invalid") from None
     leaf = key_package.leaf_node

@@ -130,6 +130,8 @@ class Inbox:
             after, received = group.process(payload, now=self._core.now(), authenticate=check)
             if isinstance(received, CommitApplied):
                 self._check_commit(group, after, received)
+            elif isinstance(received, ProposalReceived):
+                self._check_proposal(conversation, received)
         except AlreadyConsumed:
             return False
         except WrongEpoch as problem:
@@ -147,7 +149,7 @@ class Inbox:
             return False
         if isinstance(received, ProposalReceived):
             self._groups.keep(conversation, after)
-            self._take_proposal(conversation, after, received)
+            self._take_proposal(conversation, received)
             return False
         self._contacts.learn(check.seen)
         self._take_commit(conversation, group, after, received)
@@ -160,9 +162,27 @@ class Inbox:
         return frozenset({self._core.me.address, row[1]})
 
     def _check_commit(self, before: Group, after: Group, applied: CommitApplied) -> None:
-        """A conversation does not change its kind."""
+        """A conversation does not change its kind, and nobody lets themselves in."""
+        if applied.external or applied.reinit is not None:
+            raise error("message.unreadable")
         if not applied.removed_self and Description.of(after).kind != Description.of(before).kind:
             raise error("content.malformed")
+
+    def _check_proposal(self, conversation: bytes, received: ProposalReceived) -> None:
+        """The one proposal that Chappe makes: a line that leaves puts its own devices out. Whatever is kept
+        is carried out by the next commit, so nothing else may be."""
+        addresses = {place.leaf: place.address for place in self._groups.places(conversation)}
+        if not isinstance(received.proposal, Remove) or not received.sender.is_member:
+            raise error("message.unreadable")
+        if addresses.get(received.proposal.removed) != addresses.get(received.sender.index):
+            raise error("message.unreadable")
+
+    def _take_proposal(self, conversation: bytes, received: ProposalReceived) -> None:
+        """Who leaves cannot commit it: the others do, whoever is first."""
+        places = self._groups.places(conversation)
+        leaving = next(place.address for place in places if place.leaf == received.sender.index)
+        if leaving != self._core.me.address:
+            self._changes.want(conversation, i.Settle())
 
     def _take_content(self, conversation: bytes, received: ApplicationMessage, at: int) -> None:
         try:
@@ -177,15 +197,6 @@ class Inbox:
             return
         id_ = self._messages.id_of(conversation, address, received.data)
         self._messages.apply(Incoming(conversation, id_, address, at, message))
-
-    def _take_proposal(self, conversation: bytes, group: Group, received: ProposalReceived) -> None:
-        """Who leaves cannot commit it: the others do, whoever is first."""
-        if not isinstance(received.proposal, Remove) or not received.sender.is_member:
-            return
-        addresses = {place.leaf: place.address for place in self._groups.places(conversation)}
-        leaving = addresses.get(received.proposal.removed)
-        if leaving == addresses.get(received.sender.index) and leaving != self._core.me.address:
-            self._changes.want(conversation, i.Settle())
 
     def _take_commit(self, conversation: bytes, before: Group, after: Group, applied: CommitApplied) -> None:
         self._changes.superseded(conversation, before.epoch)

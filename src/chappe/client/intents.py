@@ -50,7 +50,7 @@ class Leave(Intent, frozen=True, tag="leave"):
 
 AnyIntent: TypeAlias = AddLine | RemoveLine | Describe | Refresh | Settle | Leave
 
-HOLDS_BACK: Final = ("add", "remove", "describe")
+HOLDS_BACK: Final = ("add", "remove", "describe", "settle")
 """While one of these waits, messages wait too: they are for the members there will be."""
 
 

@@ -138,7 +138,7 @@ class Outbox:
             return None
         if payload is None or (content and epoch <= group.epoch - STALE_EPOCHS):
             devices = self._groups.other_devices(conversation)
-            if self._groups.lacks_peer(conversation):
+            if self._groups.lacks_peer(conversation) or (content and group.pending_proposals):
                 return None
             if not devices:
                 self._finish(number, conversation, message)

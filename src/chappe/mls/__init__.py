@@ -3,12 +3,21 @@
 from chappe.mls.commits import CommitApplied
 from chappe.mls.errors import (
     AlreadyConsumed,
+    GroupClosed,
     InvalidMessage,
     MalformedMessage,
     MLSError,
     NotMember,
+    ProposalsPending,
     UnsupportedSuite,
     WrongEpoch,
+)
+from chappe.mls.external import (
+    ExternalSender,
+    external_senders,
+    external_senders_extension,
+    propose_from_outside,
+    propose_own_add,
 )
 from chappe.mls.framing import ContentType, Peeked, Sender, SenderType, WireFormat, peek
 from chappe.mls.group import (
@@ -17,7 +26,6 @@ from chappe.mls.group import (
     Group,
     ProposalReceived,
     Received,
-    accept_any,
     welcome_refs,
 )
 from chappe.mls.key_package import (
@@ -27,8 +35,17 @@ from chappe.mls.key_package import (
     default_capabilities,
     parse_key_package,
 )
-from chappe.mls.leaf_node import Capabilities, Credential, CredentialType, Extension, ExtensionType
-from chappe.mls.proposals import Add, Proposal, Remove, SetExtensions, Update
+from chappe.mls.leaf_node import (
+    Capabilities,
+    Credential,
+    CredentialType,
+    Extension,
+    ExtensionType,
+    RequiredCapabilities,
+)
+from chappe.mls.leaf_rules import MAX_LEAF_LIFETIME, accept_any, same_identity
+from chappe.mls.proposals import Add, PreSharedKey, Proposal, ReInit, Remove, SetExtensions, Update
+from chappe.mls.psks import PreSharedKeyID, ResumptionUsage
 from chappe.mls.signatures import SignatureKey
 from chappe.mls.state import Member
 from chappe.mls.suites import (
@@ -47,6 +64,7 @@ from chappe.mls.suites import (
 
 __all__ = [
     "IMPLEMENTED",
+    "MAX_LEAF_LIFETIME",
     "P256_AES128",
     "P384_AES256",
     "P521_AES256",
@@ -67,7 +85,9 @@ __all__ = [
     "CredentialType",
     "Extension",
     "ExtensionType",
+    "ExternalSender",
     "Group",
+    "GroupClosed",
     "InvalidMessage",
     "KeyPackage",
     "KeyPackageBundle",
@@ -76,10 +96,16 @@ __all__ = [
     "Member",
     "NotMember",
     "Peeked",
+    "PreSharedKey",
+    "PreSharedKeyID",
     "Proposal",
     "ProposalReceived",
+    "ProposalsPending",
+    "ReInit",
     "Received",
     "Remove",
+    "RequiredCapabilities",
+    "ResumptionUsage",
     "Sender",
     "SenderType",
     "SetExtensions",
@@ -92,7 +118,12 @@ __all__ = [
     "cipher_suite",
     "create_key_package",
     "default_capabilities",
+    "external_senders",
+    "external_senders_extension",
     "parse_key_package",
     "peek",
+    "propose_from_outside",
+    "propose_own_add",
+    "same_identity",
     "welcome_refs",
 ]

@@ -6,6 +6,8 @@
     ├── WrongEpoch         of an epoch not reached yet, or too old to open
     ├── AlreadyConsumed    a generation whose key is spent (a replay) or out of the window
     ├── NotMember          this client is not, or no longer, in the group
+    ├── GroupClosed        the group was closed by a ReInit; its successor takes over
+    ├── ProposalsPending   proposals wait: commit them before sending application data
     └── UnsupportedSuite   a cipher suite that this engine does not implement
 
 `code` is stable; the text never holds key material.
@@ -44,6 +46,14 @@ class AlreadyConsumed(MLSError):
 
 class NotMember(MLSError):
     code = "mls.not_member"
+
+
+class GroupClosed(MLSError):
+    code = "mls.group_closed"
+
+
+class ProposalsPending(MLSError):
+    code = "mls.proposals_pending"
 
 
 class UnsupportedSuite(MLSError):

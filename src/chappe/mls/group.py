@@ -12,28 +12,27 @@ Bytes in, bytes and a new value out: no socket, file or clock. Time is `now`, in
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from chappe.mls.codec import Reader, opaque, parse, vector
-from chappe.mls.commits import Authenticate, CommitApplied, Psks, create_commit, process_commit
-from chappe.mls.errors import InvalidMessage, NotMember, WrongEpoch
+from chappe.mls.commits import CommitApplied, NewCommit, create_commit, group_info
+from chappe.mls.epoch import Epoch
+from chappe.mls.errors import GroupClosed, InvalidMessage, NotMember, ProposalsPending
+from chappe.mls.external import external_pub_extension, join_by_commit, parse_group_info
 from chappe.mls.framing import (
     AuthenticatedContent,
     Body,
     ContentType,
     FramedContent,
-    PrivateMessage,
-    PublicMessage,
     Sender,
-    SenderType,
     WireFormat,
     encode_message,
-    parse_message,
 )
 from chappe.mls.joining import create_group, join_group, parse_welcome
-from chappe.mls.key_package import KeyPackageBundle
+from chappe.mls.key_package import KeyPackage, KeyPackageBundle
+from chappe.mls.key_schedule import KeySchedule
 from chappe.mls.leaf_node import (
     Capabilities,
     Credential,
@@ -41,21 +40,27 @@ from chappe.mls.leaf_node import (
     Extensions,
     ExtensionType,
     LeafSource,
-    find_extension,
 )
-from chappe.mls.proposals import Add, Proposal, Remove, Update
-from chappe.mls.protection import (
-    protect_private,
-    sign_content,
-    signature_holds,
-    unprotect_private,
-    unprotect_public,
+from chappe.mls.leaf_rules import (
+    MAX_LEAF_LIFETIME,
+    Authenticate,
+    Succeeds,
+    same_identity,
 )
+from chappe.mls.opening import open_message
+from chappe.mls.processing import Rules, check_successor_leaf, process_commit
+from chappe.mls.proposals import Add, Commit, Proposal, ReInit, Update
+from chappe.mls.protection import protect_private, protect_public, sign_content
+from chappe.mls.psks import PreSharedKeyID, PskStore
 from chappe.mls.secret_tree import RatchetType
 from chappe.mls.signatures import SignatureKey
-from chappe.mls.state import GroupState, Member, PastEpoch, PendingProposal
+from chappe.mls.state import GroupState, Member, PendingProposal
+from chappe.mls.successors import branch, check_successor, reinitialise
 from chappe.mls.suites import CipherSuite, Random
-from chappe.mls.validation import check_proposal_sender
+from chappe.mls.validation import check_proposal
+
+Psks = Mapping[bytes, bytes]
+"""External pre-shared keys by their id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class ProposalReceived:
 
     proposal: Proposal
     sender: Sender
+    ref: bytes
 
 
 Received: TypeAlias = ApplicationMessage | ProposalReceived | CommitApplied
@@ -88,10 +94,6 @@ class CommitResult:
     message: bytes
     welcome: bytes | None
     applied: CommitApplied
-
-
-def accept_any(credential: Credential, signature_key: bytes) -> None:
-    """An `authenticate` that refuses nobody: for tests and benchmarks."""
 
 
 class Group:
@@ -142,15 +144,122 @@ class Group:
         signer: SignatureKey,
         *,
         authenticate: Authenticate,
+        succeeds: Succeeds = same_identity,
         psks: Psks | None = None,
+        groups: Sequence[Group] = (),
+        known_groups: Collection[bytes] = (),
         ratchet_tree: bytes | None = None,
     ) -> Group:
         """The group that a Welcome lets in to (section 12.4.3.1). Keep the result, then delete the bundle
-        unless its key package is the last resort. Raises MalformedMessage, InvalidMessage."""
-        state = join_group(
-            welcome, bundle, signer, authenticate=authenticate, psks=psks or {}, ratchet_tree=ratchet_tree
+        unless its key package is the last resort.
+
+        `groups`: those that the new one may follow on (ReInit, branch). `known_groups`: the ids of the groups
+        that this client is in, which a new one must not repeat. Raises MalformedMessage, InvalidMessage."""
+        state, origin = join_group(
+            welcome,
+            bundle,
+            signer,
+            authenticate=authenticate,
+            psks=_psk_store(psks, groups),
+            ratchet_tree=ratchet_tree,
+            known_groups=known_groups,
         )
+        if origin is not None:
+            check_successor(state, origin, [group._state for group in groups], succeeds)
         return cls(state)
+
+    @classmethod
+    def join_by_commit(
+        cls,
+        group_info: bytes,
+        signer: SignatureKey,
+        credential: Credential,
+        *,
+        authenticate: Authenticate,
+        succeeds: Succeeds = same_identity,
+        resync: bool = False,
+        psk_ids: Sequence[PreSharedKeyID] = (),
+        psks: Psks | None = None,
+        groups: Sequence[Group] = (),
+        ratchet_tree: bytes | None = None,
+        capabilities: Capabilities | None = None,
+        leaf_extensions: Extensions = (),
+        authenticated_data: bytes = b"",
+        random: Random = os.urandom,
+    ) -> CommitResult:
+        """Come in by an external commit, from a GroupInfo with `external_pub` (section 12.4.3.2).
+
+        `resync` puts out the client's own old leaf. The message is a PublicMessage: everybody may read who
+        comes in. Raises MalformedMessage, InvalidMessage, UnsupportedSuite."""
+        rules = Rules(authenticate, succeeds, None, _psk_store(psks, groups))
+        new = join_by_commit(
+            parse_group_info(group_info, ratchet_tree, rules),
+            signer,
+            credential,
+            resync=resync,
+            psk_ids=tuple(psk_ids),
+            rules=rules,
+            capabilities=capabilities,
+            leaf_extensions=leaf_extensions,
+            authenticated_data=authenticated_data,
+            random=random,
+        )
+        return _result(new)
+
+    def reinitialise(
+        self,
+        signer: SignatureKey,
+        credential: Credential,
+        key_packages: Sequence[KeyPackage],
+        *,
+        now: int,
+        capabilities: Capabilities | None = None,
+        succeeds: Succeeds = same_identity,
+        max_lifetime: int | None = MAX_LEAF_LIFETIME,
+        random: Random = os.urandom,
+    ) -> CommitResult:
+        """The group that takes over from this one, which a ReInit closed (section 11.2). `key_packages` are
+        of all the other members, in the new suite. Nobody processes the commit: the others join by its
+        Welcome. Raises InvalidMessage."""
+        new = reinitialise(
+            self._state,
+            signer,
+            credential,
+            key_packages,
+            capabilities=capabilities,
+            succeeds=succeeds,
+            max_lifetime=max_lifetime,
+            now=now,
+            random=random,
+        )
+        return _result(new)
+
+    def branch(
+        self,
+        group_id: bytes,
+        key_packages: Sequence[KeyPackage],
+        *,
+        now: int,
+        extensions: Sequence[Extension] = (),
+        capabilities: Capabilities | None = None,
+        succeeds: Succeeds = same_identity,
+        max_lifetime: int | None = MAX_LEAF_LIFETIME,
+        random: Random = os.urandom,
+    ) -> CommitResult:
+        """A group of this member and the members of `key_packages`, tied to this group (section 11.3).
+        Raises NotMember, GroupClosed, InvalidMessage."""
+        new = branch(
+            self._active_state(),
+            group_id,
+            key_packages,
+            extensions=tuple(extensions),
+            capabilities=capabilities,
+            succeeds=succeeds,
+            max_lifetime=max_lifetime,
+            now=now,
+            random=random,
+        )
+        return _result(new)
 
     def shared_bytes(self) -> bytes:
         """The stored part that changes with the epoch only (made once per epoch)."""
@@ -225,6 +334,26 @@ class Group:
         """MLS-Exporter (section 8.5)."""
         return self._state.secrets.export(self.suite, label, context, length)
 
+    @property
+    def reinit(self) -> ReInit | None:
+        """What the group is to be reinitialised as, once a commit closed it (section 11.2)."""
+        return self._state.reinit
+
+    def group_info(self, *, ratchet_tree: bool = True, external_pub: bool = True) -> bytes:
+        """A signed GroupInfo message of this epoch. With `external_pub` whoever has it may come in by a
+        commit. Raises NotMember, GroupClosed."""
+        state = self._active_state()
+        extensions = []
+        if ratchet_tree:
+            extensions.append(Extension(ExtensionType.RATCHET_TREE, state.tree.encode()))
+        if external_pub:
+            public = state.secrets.external_key_pair(state.suite).public
+            extensions.append(external_pub_extension(public))
+        epoch = Epoch(
+            state.context, state.tree, KeySchedule(b"", b"", b"", state.secrets), state.confirmation_tag
+        )
+        return encode_message(group_info(epoch, state.own_leaf, state.signer, extensions))
+
     # Sending ----------------------------------------------------------------------------------------
 
     def encrypt(
@@ -237,20 +366,44 @@ class Group:
         random: Random = os.urandom,
     ) -> tuple[Group, bytes]:
         """An application message with `padding` zero bytes inside. Store the new group before the message
-        leaves: a key must never serve twice. Raises NotMember."""
+        leaves: a key must never serve twice. Raises NotMember, GroupClosed; ProposalsPending where the
+        epoch's proposals have to be committed first (section 12.4)."""
         state = self._active_state().without_expired(now)
-        return self._protect(state, data, authenticated_data, padding, random)[:2]
+        if state.proposals:
+            raise ProposalsPending("commit the proposals of this epoch before sending application data")
+        group, message, _ = self._protect(
+            state, data, authenticated_data, WireFormat.PRIVATE_MESSAGE, padding, random
+        )
+        return group, message
 
     def propose(
-        self, proposal: Add | Remove, *, authenticated_data: bytes = b"", random: Random = os.urandom
+        self,
+        proposal: Proposal,
+        *,
+        authenticated_data: bytes = b"",
+        wire_format: WireFormat = WireFormat.PRIVATE_MESSAGE,
+        random: Random = os.urandom,
     ) -> tuple[Group, bytes]:
-        """A proposal for another member, or for this one, to commit. Raises NotMember."""
-        return self._propose(self._active_state(), proposal, authenticated_data, random)
+        """A proposal for another member, or for this one, to commit; an Update is `propose_update`'s.
+        Raises NotMember, GroupClosed, InvalidMessage."""
+        state = self._active_state()
+        if isinstance(proposal, Update):
+            raise InvalidMessage("an Update is proposed with its private key: propose_update")
+        me = Sender.member(self.own_leaf)
+        check_proposal(
+            state.tree, state.context, proposal, me, founding=False, max_lifetime=MAX_LEAF_LIFETIME
+        )
+        return self._propose(state, proposal, authenticated_data, wire_format, random)
 
     def propose_update(
-        self, *, authenticated_data: bytes = b"", random: Random = os.urandom
+        self,
+        *,
+        authenticated_data: bytes = b"",
+        wire_format: WireFormat = WireFormat.PRIVATE_MESSAGE,
+        random: Random = os.urandom,
     ) -> tuple[Group, bytes]:
-        """An Update of the own leaf, for another member to commit (section 12.1.2). Raises NotMember."""
+        """An Update of the own leaf, for another member to commit (section 12.1.2).
+        Raises NotMember, GroupClosed."""
         state = self._active_state()
         keys, own = self.suite.generate_key_pair(random), state.tree.leaf(self.own_leaf)
         assert own is not None
@@ -258,7 +411,7 @@ class Group:
             own, encryption_key=keys.public, source=LeafSource.UPDATE, lifetime=None, parent_hash=None
         ).signed(self.suite, state.signer.private, self.group_id, self.own_leaf)
         state = replace(state, own_updates={**state.own_updates, keys.public: keys.private})
-        return self._propose(state, Update(leaf), authenticated_data, random)
+        return self._propose(state, Update(leaf), authenticated_data, wire_format, random)
 
     def commit(
         self,
@@ -267,21 +420,28 @@ class Group:
         now: int,
         authenticated_data: bytes = b"",
         update_path: bool = True,
+        wire_format: WireFormat = WireFormat.PRIVATE_MESSAGE,
         psks: Psks | None = None,
+        groups: Sequence[Group] = (),
+        max_lifetime: int | None = MAX_LEAF_LIFETIME,
         random: Random = os.urandom,
     ) -> CommitResult:
         """Commit `proposals`, and by reference all pending ones that fit; none at all refreshes the own
-        leaf. This group stays as it is. Raises NotMember, InvalidMessage."""
+        leaf. This group stays as it is. `groups`: others whose resumption PSK may be asked for.
+        Raises NotMember, GroupClosed, InvalidMessage."""
+        state = self._active_state().without_expired(now)
         new = create_commit(
-            self._active_state().without_expired(now),
+            state,
             proposals,
             now=now,
             random=random,
             authenticated_data=authenticated_data,
             update_path=update_path,
-            psks=psks or {},
+            wire_format=wire_format,
+            psks=_psk_store(psks, (self, *groups)),
+            max_lifetime=max_lifetime,
         )
-        return CommitResult(Group(new.state), new.message, new.welcome, new.applied)
+        return _result(new)
 
     def carry_over(self, before: Group) -> Group:
         """This group, the result of an own commit, as it is to be adopted now that the commit is accepted.
@@ -295,22 +455,32 @@ class Group:
         past = tuple(replace(p, secret_tree=trees[p.epoch]) for p in new.past if p.epoch in trees)
         return Group(replace(new, past=past))
 
+    def without_proposal(self, ref: bytes) -> Group:
+        """This group without a pending proposal that the application does not want to commit. A commit of it
+        by another member can then not be processed."""
+        kept = tuple(p for p in self._state.proposals if p.ref != ref)
+        return Group(replace(self._state, proposals=kept))
+
     # Receiving --------------------------------------------------------------------------------------
 
     def process(
-        self, message: bytes, *, now: int, authenticate: Authenticate, psks: Psks | None = None
+        self,
+        message: bytes,
+        *,
+        now: int,
+        authenticate: Authenticate,
+        succeeds: Succeeds = same_identity,
+        psks: Psks | None = None,
+        groups: Sequence[Group] = (),
+        max_lifetime: int | None = MAX_LEAF_LIFETIME,
     ) -> tuple[Group, Received]:
-        """Open one message. Raises MalformedMessage, InvalidMessage, WrongEpoch, AlreadyConsumed,
-        NotMember, or what `authenticate` raises; this group then remains as it was."""
-        state = self._active_state().without_expired(now)
-        body = parse_message(message)
-        if isinstance(body, PrivateMessage):
-            state, content, context = self._open_private(state, body)
-        elif isinstance(body, PublicMessage):
-            content, context = self._open_public(state, body)
-        else:
-            raise InvalidMessage("not a message to a group")
-        member = self._check_signature(state, content, context)
+        """Open one message. `max_lifetime`: longest lifetime in seconds that an added leaf may claim.
+
+        Raises MalformedMessage, InvalidMessage, WrongEpoch, AlreadyConsumed, NotMember, GroupClosed, or what
+        `authenticate` raises; this group then remains as it was."""
+        if not self._state.active:
+            raise NotMember("this client is no longer in the group")
+        state, content, member = open_message(self._state.without_expired(now), message)
         payload = content.content.body
         if isinstance(payload, bytes):
             assert member is not None
@@ -319,9 +489,12 @@ class Group:
                 sent.sender.index, sent.epoch, payload, sent.authenticated_data, member
             )
             return Group(state), received
+        if state.reinit is not None:
+            raise GroupClosed("the group was closed by a ReInit")
+        rules = Rules(authenticate, succeeds, max_lifetime, _psk_store(psks, (self, *groups)))
         if content.content.content_type is ContentType.PROPOSAL:
-            return self._take_proposal(state, content)
-        after, applied = process_commit(state, content, now=now, authenticate=authenticate, psks=psks or {})
+            return self._take_proposal(state, content, rules)
+        after, applied = process_commit(state, content, now=now, rules=rules)
         return Group(after), applied
 
     # Inside -----------------------------------------------------------------------------------------
@@ -329,17 +502,28 @@ class Group:
     def _active_state(self) -> GroupState:
         if not self._state.active:
             raise NotMember("this client is no longer in the group")
+        if self._state.reinit is not None:
+            raise GroupClosed("the group was closed by a ReInit")
         return self._state
 
     def _protect(
-        self, state: GroupState, body: Body, authenticated_data: bytes, padding: int, random: Random
+        self,
+        state: GroupState,
+        body: Body,
+        authenticated_data: bytes,
+        wire_format: WireFormat,
+        padding: int,
+        random: Random,
     ) -> tuple[Group, bytes, AuthenticatedContent]:
         content = FramedContent(
             self.group_id, self.epoch, Sender.member(self.own_leaf), authenticated_data, body
         )
-        wire_format = WireFormat.PRIVATE_MESSAGE
-        auth = sign_content(self.suite, state.signer.private, wire_format, content, state.context.encoded)
+        context = state.context.encoded
+        auth = sign_content(self.suite, state.signer.private, wire_format, content, context)
         signed = AuthenticatedContent(wire_format, content, auth)
+        if wire_format is WireFormat.PUBLIC_MESSAGE:
+            public = protect_public(self.suite, state.secrets.membership_key, signed, context)
+            return Group(state), encode_message(public), signed
         secret_tree, message = protect_private(
             self.suite,
             state.secret_tree,
@@ -351,9 +535,14 @@ class Group:
         return Group(replace(state, secret_tree=secret_tree)), encode_message(message), signed
 
     def _propose(
-        self, state: GroupState, proposal: Proposal, authenticated_data: bytes, random: Random
+        self,
+        state: GroupState,
+        proposal: Proposal,
+        authenticated_data: bytes,
+        wire_format: WireFormat,
+        random: Random,
     ) -> tuple[Group, bytes]:
-        group, message, signed = self._protect(state, proposal, authenticated_data, 0, random)
+        group, message, signed = self._protect(state, proposal, authenticated_data, wire_format, 0, random)
         pending = self._pending(signed, proposal)
         return Group(replace(group._state, proposals=(*state.proposals, pending))), message
 
@@ -362,92 +551,36 @@ class Group:
         return PendingProposal(ref, proposal, content.content.sender)
 
     def _take_proposal(
-        self, state: GroupState, content: AuthenticatedContent
+        self, state: GroupState, content: AuthenticatedContent, rules: Rules
     ) -> tuple[Group, ProposalReceived]:
+        """Checked here as it will be in a commit: what is kept can be committed."""
         proposal, sender = content.content.body, content.content.sender
-        assert not isinstance(proposal, bytes)
-        check_proposal_sender(proposal, sender)  # type: ignore[arg-type]
-        pending = self._pending(content, proposal)  # type: ignore[arg-type]
+        assert not isinstance(proposal, bytes | Commit)
+        check_proposal(
+            state.tree, state.context, proposal, sender, founding=False, max_lifetime=rules.max_lifetime
+        )
+        if isinstance(proposal, Add):
+            leaf = proposal.key_package.leaf_node
+            rules.authenticate(leaf.credential, leaf.signature_key)
+        elif isinstance(proposal, Update):
+            check_successor_leaf(state, sender.index, proposal.leaf_node, rules)
+        pending = self._pending(content, proposal)
         known = any(p.ref == pending.ref for p in state.proposals)
         after = state if known else replace(state, proposals=(*state.proposals, pending))
-        return Group(after), ProposalReceived(pending.proposal, sender)
-
-    def _open_private(
-        self, state: GroupState, message: PrivateMessage
-    ) -> tuple[GroupState, AuthenticatedContent, bytes]:
-        self._check_group(message.group_id)
-        if message.epoch == self.epoch:
-            tree, content = unprotect_private(
-                self.suite,
-                state.secret_tree,
-                state.secrets.sender_data_secret,
-                message,
-                lambda leaf: state.tree.leaf(leaf) is not None and leaf != self.own_leaf,
-            )
-            return replace(state, secret_tree=tree), content, state.context.encoded
-        past = self._past_epoch(state, message.epoch)
-        if message.content_type is not ContentType.APPLICATION:
-            raise WrongEpoch("a handshake message of an epoch that is over", ahead=False)
-        tree, content = unprotect_private(
-            self.suite,
-            past.secret_tree,
-            past.sender_data_secret,
-            message,
-            lambda leaf: _past_member(state, past, leaf) is not None and leaf != self.own_leaf,
-        )
-        kept = tuple(replace(p, secret_tree=tree) if p is past else p for p in state.past)
-        return replace(state, past=kept), content, past.context
-
-    def _open_public(self, state: GroupState, message: PublicMessage) -> tuple[AuthenticatedContent, bytes]:
-        self._check_group(message.content.group_id)
-        if message.content.epoch != self.epoch:
-            ahead = message.content.epoch > self.epoch
-            raise WrongEpoch("a public message of another epoch", ahead=ahead)
-        context = state.context.encoded
-        return unprotect_public(self.suite, state.secrets.membership_key, message, context), context
-
-    def _check_group(self, group_id: bytes) -> None:
-        if group_id != self.group_id:
-            raise InvalidMessage("a message to another group")
-
-    def _past_epoch(self, state: GroupState, epoch: int) -> PastEpoch:
-        if epoch > self.epoch:
-            raise WrongEpoch("a message of an epoch not reached yet", ahead=True)
-        for past in state.past:
-            if past.epoch == epoch:
-                return past
-        raise WrongEpoch("a message of an epoch whose keys are gone", ahead=False)
-
-    def _check_signature(
-        self, state: GroupState, content: AuthenticatedContent, context: bytes
-    ) -> Member | None:
-        """The sender, where it is a member, once its signature holds."""
-        sender = content.content.sender
-        member: Member | None = None
-        if sender.is_member:
-            past = next((p for p in state.past if p.epoch == content.content.epoch), None)
-            member = _past_member(state, past, sender.index) if past else state.member(sender.index)
-            key = member.signature_key if member else None
-        elif sender.type is SenderType.EXTERNAL:
-            key = _external_sender_key(state.context.extensions, sender.index)
-        else:
-            raise InvalidMessage("messages of new members are not taken here")
-        if key is None or not signature_holds(self.suite, key, content, context):
-            raise InvalidMessage("the signature does not hold")
-        return member
+        return Group(after), ProposalReceived(proposal, sender, pending.ref)
 
 
-def _past_member(state: GroupState, past: PastEpoch, leaf: int) -> Member | None:
-    return past.changes[leaf] if leaf in past.changes else state.member(leaf)
+def _result(new: NewCommit) -> CommitResult:
+    return CommitResult(Group(new.state), new.message, new.welcome, new.applied)
 
 
-def _external_sender_key(extensions: Extensions, index: int) -> bytes | None:
-    """Signature key of an entry of `external_senders` (section 12.1.8.1)."""
-    data = find_extension(extensions, ExtensionType.EXTERNAL_SENDERS)
-    if data is None:
-        return None
-    senders = parse(lambda r: r.vector(lambda i: (i.opaque(), Credential.read(i))), data)
-    return senders[index][0] if index < len(senders) else None
+def _psk_store(psks: Psks | None, groups: Sequence[Group]) -> PskStore:
+    resumption = {
+        (group.group_id, epoch): psk
+        for group in groups
+        for epoch, psk in group._state.resumption_psks.items()
+    }
+    return PskStore(psks or {}, resumption)
 
 
 def welcome_refs(welcome: bytes) -> list[bytes]:

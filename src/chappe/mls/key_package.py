@@ -22,6 +22,7 @@ from chappe.mls.leaf_node import (
     find_extension,
     read_extensions,
 )
+from chappe.mls.leaf_rules import check_own_support
 from chappe.mls.signatures import SignatureKey
 from chappe.mls.suites import IMPLEMENTED, CipherSuite, Random, cipher_suite
 
@@ -79,8 +80,9 @@ class KeyPackage:
     def is_last_resort(self) -> bool:
         return find_extension(self.extensions, ExtensionType.LAST_RESORT) is not None
 
-    def validate(self, *, now: int | None = None) -> None:
-        """Section 10.1 and, where `now` is given, the lifetime (section 7.3). Raises InvalidMessage."""
+    def validate(self, *, now: int | None = None, max_lifetime: int | None) -> None:
+        """Section 10.1; where `now` is given, whether the lifetime holds (section 7.3); where `max_lifetime`
+        is, whether it is no longer than so many seconds (section 7.2). Raises InvalidMessage."""
         suite, leaf = cipher_suite(self.cipher_suite), self.leaf_node
         if self.version != MLS10:
             raise InvalidMessage("key package of another MLS version")
@@ -96,10 +98,11 @@ class KeyPackage:
             raise InvalidMessage("init key equals the leaf's encryption key")
         if not (suite.is_public_key(self.init_key) and suite.is_public_key(leaf.encryption_key)):
             raise InvalidMessage("a key of the key package is no key of its suite")
-        if self.cipher_suite not in leaf.capabilities.cipher_suites:
-            raise InvalidMessage("the leaf does not support its own suite")
+        check_own_support(suite, leaf)
         if now is not None and not leaf.lifetime.holds(now):
             raise InvalidMessage("key package outside its lifetime")
+        if max_lifetime is not None and not leaf.lifetime.is_within(max_lifetime):
+            raise InvalidMessage("key package claims too long a lifetime")
 
 
 def parse_key_package(message: bytes) -> KeyPackage:

@@ -2,66 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
-from chappe.mls.codec import Reader, opaque, u8, u16, u64
-from chappe.mls.errors import MalformedMessage
+from chappe.mls.codec import Reader, opaque
 from chappe.mls.suites import CipherSuite, KeyPair
-
-_EXTERNAL, _RESUMPTION = 1, 2
-
-
-@dataclass(frozen=True, slots=True)
-class PreSharedKeyID:
-    """External (`psk_id`) or resumption (`usage`, `psk_group_id`, `psk_epoch`) (section 8.4)."""
-
-    psktype: int
-    psk_nonce: bytes
-    psk_id: bytes = b""
-    usage: int = 0
-    psk_group_id: bytes = b""
-    psk_epoch: int = 0
-
-    @classmethod
-    def external(cls, psk_id: bytes, psk_nonce: bytes) -> PreSharedKeyID:
-        return cls(_EXTERNAL, psk_nonce, psk_id=psk_id)
-
-    @classmethod
-    def resumption(cls, usage: int, group_id: bytes, epoch: int, psk_nonce: bytes) -> PreSharedKeyID:
-        return cls(_RESUMPTION, psk_nonce, usage=usage, psk_group_id=group_id, psk_epoch=epoch)
-
-    @property
-    def is_external(self) -> bool:
-        return self.psktype == _EXTERNAL
-
-    def encode(self) -> bytes:
-        if self.is_external:
-            return u8(_EXTERNAL) + opaque(self.psk_id) + opaque(self.psk_nonce)
-        body = u8(self.usage) + opaque(self.psk_group_id) + u64(self.psk_epoch)
-        return u8(_RESUMPTION) + body + opaque(self.psk_nonce)
-
-    @classmethod
-    def read(cls, r: Reader) -> PreSharedKeyID:
-        kind = r.u8()
-        if kind == _EXTERNAL:
-            return cls.external(r.opaque(), r.opaque())
-        if kind != _RESUMPTION:
-            raise MalformedMessage("unknown PSK type")
-        usage = r.u8()
-        if usage not in (1, 2, 3):
-            raise MalformedMessage("unknown resumption PSK usage")
-        return cls.resumption(usage, r.opaque(), r.u64(), r.opaque())
-
-
-def psk_secret(suite: CipherSuite, psks: Sequence[tuple[PreSharedKeyID, bytes]]) -> bytes:
-    """Section 8.4; all zero for no PSK."""
-    secret, zero = bytes(suite.nh), bytes(suite.nh)
-    for index, (psk_id, psk) in enumerate(psks):
-        label = psk_id.encode() + u16(index) + u16(len(psks))
-        extracted = suite.extract(zero, psk)
-        secret = suite.extract(suite.expand_with_label(extracted, "derived psk", label, suite.nh), secret)
-    return secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +27,11 @@ class EpochSecrets:
     @classmethod
     def read(cls, r: Reader) -> EpochSecrets:
         return cls(*(r.opaque() for _ in fields(cls)))
+
+    @classmethod
+    def gone(cls) -> EpochSecrets:
+        """What a client keeps of a group that it is out of: nothing."""
+        return cls(*(b"" for _ in fields(cls)))
 
     def export(self, suite: CipherSuite, label: str, context: bytes, length: int) -> bytes:
         """MLS-Exporter (section 8.5)."""

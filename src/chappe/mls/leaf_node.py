@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 
-from chappe.mls.codec import Reader, opaque, u8, u16, u32, u64, vector
+from chappe.mls.codec import Reader, opaque, parse, u8, u16, u32, u64, vector
 from chappe.mls.errors import MalformedMessage
 from chappe.mls.suites import CipherSuite
 
@@ -109,13 +109,25 @@ class Capabilities:
 
     @classmethod
     def read(cls, r: Reader) -> Capabilities:
-        return cls(_read_u16s(r), _read_u16s(r), _read_u16s(r), _read_u16s(r), _read_u16s(r))
+        """Equal ones are one object: the members of a group mostly support the same."""
+        start = r.pos
+        for _ in range(5):
+            r.opaque()
+        return _parse_capabilities(r.data[start : r.pos])
 
     def has_extension(self, type_: int) -> bool:
         return type_ in DEFAULT_EXTENSIONS or type_ in self.extensions
 
     def has_proposal(self, type_: int) -> bool:
         return type_ in DEFAULT_PROPOSALS or type_ in self.proposals
+
+
+@lru_cache(maxsize=1024)
+def _parse_capabilities(data: bytes) -> Capabilities:
+    def read(r: Reader) -> Capabilities:
+        return Capabilities(*(_read_u16s(r) for _ in range(5)))
+
+    return parse(read, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +165,10 @@ class Lifetime:
     def holds(self, now: int) -> bool:
         return self.not_before <= now <= self.not_after
 
+    def is_within(self, seconds: int) -> bool:
+        """Whether it is no longer than that, and not the wrong way round."""
+        return 0 <= self.not_after - self.not_before <= seconds
+
 
 class LeafSource(IntEnum):
     KEY_PACKAGE = 1
@@ -174,8 +190,12 @@ class LeafNode:
     extensions: Extensions = ()
     signature: bytes = b""
 
-    @cached_property
+    @property
     def _content(self) -> bytes:
+        """All but the signature."""
+        encoded = self.__dict__.get("encoded")
+        if encoded is not None:
+            return bytes(encoded[: len(encoded) - len(opaque(self.signature))])
         head = (
             opaque(self.encryption_key)
             + opaque(self.signature_key)
@@ -200,6 +220,7 @@ class LeafNode:
 
     @classmethod
     def read(cls, r: Reader) -> LeafNode:
+        start = r.pos
         keys = r.opaque(), r.opaque()
         credential, capabilities = Credential.read(r), Capabilities.read(r)
         try:
@@ -212,7 +233,10 @@ class LeafNode:
         elif source is LeafSource.COMMIT:
             parent_hash = r.opaque()
         extensions = read_extensions(r)
-        return cls(*keys, credential, capabilities, source, lifetime, parent_hash, extensions, r.opaque())
+        leaf = cls(*keys, credential, capabilities, source, lifetime, parent_hash, extensions, r.opaque())
+        # There is one encoding only: what was read is what `encoded` would build.
+        leaf.__dict__["encoded"] = r.data[start : r.pos]
+        return leaf
 
     def to_be_signed(self, group_id: bytes, leaf_index: int) -> bytes:
         """LeafNodeTBS; the group's id and the index count only for source update and commit."""
@@ -225,8 +249,7 @@ class LeafNode:
     ) -> LeafNode:
         """A copy with its signature made anew."""
         signature = suite.sign_with_label(private, "LeafNodeTBS", self.to_be_signed(group_id, leaf_index))
-        fields = {k: v for k, v in self.__dict__.items() if k not in ("_content", "encoded", "signature")}
-        return LeafNode(**fields, signature=signature)
+        return replace(self, signature=signature)
 
     def signature_holds(self, suite: CipherSuite, group_id: bytes = b"", leaf_index: int = 0) -> bool:
         content = self.to_be_signed(group_id, leaf_index)

@@ -9,8 +9,8 @@ from typing import ClassVar, TypeAlias
 from chappe.mls.codec import Reader, opaque, optional, u8, u16, u32, vector
 from chappe.mls.errors import MalformedMessage
 from chappe.mls.key_package import KeyPackage
-from chappe.mls.key_schedule import PreSharedKeyID
 from chappe.mls.leaf_node import Extensions, LeafNode, encode_extensions, read_extensions
+from chappe.mls.psks import PreSharedKeyID
 from chappe.mls.treekem import UpdatePath
 
 

@@ -1,11 +1,12 @@
 """The ratchet tree as everyone sees it: nodes, resolutions, tree and parent hashes (RFC 9420 section 7).
 
 A tree is a value: every change gives a new tree that shares its unchanged nodes and their hashes with
-the old one, so that a change of one leaf costs one path.
+the old one, so that a change of one leaf costs one path. Many changes at once are made on one `TreeEdit`.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -157,50 +158,33 @@ class RatchetTree:
 
     # Changing (each gives a new tree) ---------------------------------------------------------------
 
+    def edit(self) -> TreeEdit:
+        return TreeEdit(self)
+
     def with_nodes(self, changes: Iterable[tuple[int, Node | None]]) -> RatchetTree:
         """The tree with these nodes set, hashes kept where nothing below changed."""
-        nodes, hashes = self.nodes.copy(), self._hashes.copy()
+        edit = self.edit()
         for index, node in changes:
-            nodes[index] = node
-            hashes[index] = None
-            for above in tm.direct_path(index, self.width):
-                hashes[above] = None
-        return RatchetTree(self.suite, nodes, hashes)
+            edit.set(index, node)
+        return edit.done()
 
     def add(self, leaf: LeafNode) -> tuple[RatchetTree, int]:
-        """Into the leftmost blank leaf, the tree doubled if there is none; gives the leaf index too
-        (section 7.7)."""
-        tree, index = self, next((i for i, node in enumerate(self.nodes[::2]) if node is None), None)
-        if index is None:
-            index = self.width
-            tree = tree._doubled()
-        changes: list[tuple[int, Node | None]] = [(2 * index, leaf)]
-        for above in tm.direct_path(2 * index, tree.width):
-            node = tree.parent(above)
-            if node is not None:
-                unmerged = tuple(sorted({*node.unmerged_leaves, index}))
-                changes.append((above, replace(node, unmerged_leaves=unmerged)))
-        return tree.with_nodes(changes), index
+        """See `TreeEdit.add`; gives the leaf index too."""
+        edit = self.edit()
+        index = edit.add(leaf)
+        return edit.done(), index
 
     def update(self, index: int, leaf: LeafNode) -> RatchetTree:
-        """Section 12.1.2: the leaf replaced, its direct path blanked."""
-        path = tm.direct_path(2 * index, self.width)
-        return self.with_nodes([(2 * index, leaf), *((node, None) for node in path)])
+        """See `TreeEdit.update`."""
+        edit = self.edit()
+        edit.update(index, leaf)
+        return edit.done()
 
     def remove(self, index: int) -> RatchetTree:
-        """Section 12.1.3: leaf and direct path blanked, the empty right half cut off."""
-        path = tm.direct_path(2 * index, self.width)
-        return self.with_nodes([(2 * index, None), *((node, None) for node in path)])._truncated()
-
-    def _doubled(self) -> RatchetTree:
-        more = len(self.nodes) + 1
-        return RatchetTree(self.suite, self.nodes + [None] * more, self._hashes + [None] * more)
-
-    def _truncated(self) -> RatchetTree:
-        nodes = self.nodes
-        while len(nodes) > 1 and all(node is None for node in nodes[len(nodes) // 2 + 1 :]):
-            nodes = nodes[: len(nodes) // 2]
-        return self if nodes is self.nodes else RatchetTree(self.suite, nodes, self._hashes[: len(nodes)])
+        """See `TreeEdit.remove`."""
+        edit = self.edit()
+        edit.remove(index)
+        return edit.done()
 
     # Hashes -----------------------------------------------------------------------------------------
 
@@ -209,22 +193,26 @@ class RatchetTree:
         at = self.root if node is None else node
         cached = self._hashes[at]
         if cached is None:
-            cached = self._hashes[at] = self._hash_node(at, self.nodes[at], frozenset())
+            cached = self._hashes[at] = self._hash_node(at, self.nodes[at], ())
         return cached
 
-    def _hash_without(self, node: int, removed: frozenset[int]) -> bytes:
-        """Tree hash as it was before the leaves `removed` were added (section 7.9)."""
-        if not any(tm.is_below(2 * leaf, node) for leaf in removed):
+    def _hash_without(self, node: int, removed: tuple[int, ...]) -> bytes:
+        """Tree hash as it was before the leaves `removed`, sorted, were added (section 7.9)."""
+        span = 1 << tm.level(node)
+        first = (node - span + 1) // 2
+        below = removed[bisect_left(removed, first) : bisect_left(removed, first + span)]
+        if not below:
             return self.tree_hash(node)
         found = self.nodes[node]
         if not node & 1:
             found = None
-        elif isinstance(found, ParentNode) and removed.intersection(found.unmerged_leaves):
-            kept = tuple(leaf for leaf in found.unmerged_leaves if leaf not in removed)
+        elif isinstance(found, ParentNode) and found.unmerged_leaves:
+            gone = set(below)
+            kept = tuple(leaf for leaf in found.unmerged_leaves if leaf not in gone)
             found = replace(found, unmerged_leaves=kept)
-        return self._hash_node(node, found, removed)
+        return self._hash_node(node, found, below)
 
-    def _hash_node(self, node: int, found: Node | None, removed: frozenset[int]) -> bytes:
+    def _hash_node(self, node: int, found: Node | None, removed: tuple[int, ...]) -> bytes:
         encoded = optional(None if found is None else found.encoded)
         if not node & 1:
             return self.suite.hash(u8(_LEAF) + u32(node // 2) + encoded)
@@ -239,7 +227,7 @@ class RatchetTree:
         """Hash of parent `node` for a descendant whose copath child is `sibling` (section 7.9)."""
         found = self.parent(node)
         assert found is not None
-        original = self._hash_without(sibling, frozenset(found.unmerged_leaves))
+        original = self._hash_without(sibling, found.unmerged_leaves)
         return self.suite.hash(opaque(found.encryption_key) + opaque(found.parent_hash) + opaque(original))
 
     def parent_hashes_hold(self) -> bool:
@@ -298,6 +286,74 @@ class RatchetTree:
         for index, leaf in self.leaves():
             if not leaf.signature_holds(self.suite, group_id, index):
                 raise InvalidMessage("a leaf's signature does not hold")
+
+
+class TreeEdit:
+    """A tree that is being changed, in place on a copy: many changes for the price of one copy."""
+
+    def __init__(self, tree: RatchetTree) -> None:
+        self._suite, self._nodes, self._hashes = tree.suite, tree.nodes.copy(), tree._hashes.copy()
+        self._blank = 0
+        """No leaf slot before this one is blank."""
+
+    @property
+    def _width(self) -> int:
+        return (len(self._nodes) + 1) // 2
+
+    def done(self) -> RatchetTree:
+        """The changed tree; the edit is over."""
+        return RatchetTree(self._suite, self._nodes, self._hashes)
+
+    def set(self, at: int, node: Node | None) -> None:
+        """Put a node in its place. Above a node without a hash no node has one."""
+        self._nodes[at] = node
+        top = tm.root(self._width)
+        while self._hashes[at] is not None:
+            self._hashes[at] = None
+            if at == top:
+                break
+            at = tm.parent(at, self._width)
+
+    def reserve(self) -> int:
+        """The leftmost blank leaf, the tree doubled if there is none; gives its leaf index (section 7.7)."""
+        nodes = self._nodes
+        while 2 * self._blank < len(nodes) and nodes[2 * self._blank] is not None:
+            self._blank += 1
+        if 2 * self._blank >= len(nodes):
+            more = len(nodes) + 1
+            nodes.extend([None] * more)
+            self._hashes.extend([None] * more)
+        return self._blank
+
+    def add(self, leaf: LeafNode) -> int:
+        """Into the leaf that `reserve` gives; the leaf is unmerged at all parents above (section 12.1.1)."""
+        index = self.reserve()
+        self.set(2 * index, leaf)
+        for above in tm.direct_path(2 * index, self._width):
+            node = self._nodes[above]
+            if isinstance(node, ParentNode):
+                unmerged = node.unmerged_leaves
+                place = bisect_left(unmerged, index)
+                self.set(above, replace(node, unmerged_leaves=(*unmerged[:place], index, *unmerged[place:])))
+        return index
+
+    def update(self, index: int, leaf: LeafNode) -> None:
+        """Section 12.1.2: the leaf replaced, its direct path blanked."""
+        self.set(2 * index, leaf)
+        self._blank_path(index)
+
+    def remove(self, index: int) -> None:
+        """Section 12.1.3: leaf and direct path blanked, the empty right half cut off."""
+        self.set(2 * index, None)
+        self._blank_path(index)
+        self._blank = min(self._blank, index)
+        while len(self._nodes) > 1 and not any(self._nodes[len(self._nodes) // 2 + 1 :: 2]):
+            half = len(self._nodes) // 2
+            del self._nodes[half:], self._hashes[half:]
+
+    def _blank_path(self, index: int) -> None:
+        for node in tm.direct_path(2 * index, self._width):
+            self.set(node, None)
 
 
 def _encode_node(node: Node | None) -> bytes | None:

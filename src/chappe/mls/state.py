@@ -16,7 +16,7 @@ from chappe.mls.framing import Sender
 from chappe.mls.group_context import GroupContext
 from chappe.mls.key_schedule import EpochSecrets
 from chappe.mls.leaf_node import Credential
-from chappe.mls.proposals import Proposal, encode_proposal, read_proposal
+from chappe.mls.proposals import Proposal, ReInit, encode_proposal, read_proposal
 from chappe.mls.ratchet_tree import RatchetTree
 from chappe.mls.secret_tree import SecretTree
 from chappe.mls.signatures import SignatureKey
@@ -27,7 +27,7 @@ MAX_PAST_EPOCHS = 2
 PAST_EPOCH_SECONDS = 24 * 3600
 """How long, at the most, message secrets of a past epoch are kept."""
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,8 @@ class GroupState:
     own_updates: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
     past: tuple[PastEpoch, ...] = field(default=(), repr=False)
     resumption_psks: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    reinit: ReInit | None = None
+    """Set once a commit closed the group for another."""
 
     def member(self, leaf_index: int) -> Member | None:
         leaf = self.tree.leaf(leaf_index)
@@ -137,6 +139,7 @@ class GroupState:
             + opaque(self.interim_transcript_hash)
             + opaque(self.confirmation_tag)
             + u8(self.active)
+            + optional(None if self.reinit is None else encode_proposal(self.reinit))
         )
 
     @property
@@ -160,7 +163,7 @@ class GroupState:
     @classmethod
     def from_parts(cls, shared: bytes, secret: bytes) -> GroupState:
         """Raises MalformedMessage, also where the parts are not of the same epoch."""
-        suite, context, tree, own_leaf, interim, tag, active = parse(_read_shared, shared)
+        suite, context, tree, own_leaf, interim, tag, active, reinit = parse(_read_shared, shared)
 
         def read(r: Reader) -> GroupState:
             if r.u64() != context.epoch:
@@ -174,17 +177,29 @@ class GroupState:
                 dict(r.vector(lambda i: (i.opaque(), i.opaque()))),
                 r.vector(lambda i: PastEpoch.read(suite, i)),
                 dict(r.vector(lambda i: (i.u64(), i.opaque()))),
+                reinit,
             )  # fmt: skip
 
         return parse(read, secret)
 
 
-def _read_shared(r: Reader) -> tuple[CipherSuite, GroupContext, RatchetTree, int, bytes, bytes, bool]:
+_Shared = tuple[CipherSuite, GroupContext, RatchetTree, int, bytes, bytes, bool, ReInit | None]
+
+
+def _read_shared(r: Reader) -> _Shared:
     if r.u8() != _VERSION:
         raise MalformedMessage("group state of another version")
     suite = cipher_suite(r.u16())
     context = parse(GroupContext.read, r.opaque())
-    return suite, context, RatchetTree.read(suite, r), r.u32(), r.opaque(), r.opaque(), bool(r.u8())
+    tree = RatchetTree.read(suite, r)
+    return suite, context, tree, r.u32(), r.opaque(), r.opaque(), bool(r.u8()), r.optional(_read_reinit)
+
+
+def _read_reinit(r: Reader) -> ReInit:
+    proposal = read_proposal(r)
+    if not isinstance(proposal, ReInit):
+        raise MalformedMessage("the stored successor is no ReInit")
+    return proposal
 
 
 def _read_signer(suite: CipherSuite, r: Reader) -> SignatureKey:

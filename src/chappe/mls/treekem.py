@@ -158,10 +158,10 @@ def decrypt_path(
     start = next((i for i, (_, other) in enumerate(path) if tm.is_below(2 * receiver, other)), None)
     if start is None:
         raise InvalidMessage("no node of the update path is for this member")
-    targets = [at for at in tree.resolution(path[start][1]) if at not in leaves]
-    sealed = update.nodes[start].encrypted_path_secret
-    if len(targets) != len(sealed):
+    resolutions = [[at for at in tree.resolution(other) if at not in leaves] for _, other in path]
+    if [len(nodes) for nodes in resolutions] != [len(node.encrypted_path_secret) for node in update.nodes]:
         raise InvalidMessage("the update path has a wrong number of ciphertexts")
+    targets, sealed = resolutions[start], update.nodes[start].encrypted_path_secret
     at = next((i for i, target in enumerate(targets) if target in private_keys), None)
     if at is None:
         raise InvalidMessage("this member has no key for the update path")

@@ -8,8 +8,9 @@ from functools import cached_property
 from chappe.mls.codec import Reader, opaque, optional, parse, u16, u32, vector
 from chappe.mls.errors import InvalidMessage
 from chappe.mls.group_context import GroupContext
-from chappe.mls.key_schedule import PreSharedKeyID, welcome_secret
+from chappe.mls.key_schedule import welcome_secret
 from chappe.mls.leaf_node import Extensions, encode_extensions, read_extensions
+from chappe.mls.psks import PreSharedKeyID
 from chappe.mls.suites import CipherSuite, HPKECiphertext
 
 _LABEL = "Welcome"

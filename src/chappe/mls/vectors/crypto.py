@@ -6,8 +6,9 @@ from typing import Any
 
 from chappe.mls.codec import Reader
 from chappe.mls.group_context import GroupContext
-from chappe.mls.key_schedule import PreSharedKeyID, next_joiner_secret, schedule
-from chappe.mls.key_schedule import psk_secret as compute_psk_secret
+from chappe.mls.key_schedule import next_joiner_secret, schedule
+from chappe.mls.psks import PreSharedKeyID
+from chappe.mls.psks import psk_secret as compute_psk_secret
 from chappe.mls.secret_tree import RatchetType, SecretTree, sender_data_key
 from chappe.mls.suites import HPKECiphertext, cipher_suite
 

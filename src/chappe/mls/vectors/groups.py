@@ -24,10 +24,11 @@ from chappe.mls.framing import (
     parse_message,
     read_body,
 )
-from chappe.mls.group import Group, accept_any
+from chappe.mls.group import Group
 from chappe.mls.group_context import GroupContext
 from chappe.mls.key_package import KeyPackage, KeyPackageBundle, parse_key_package
 from chappe.mls.key_schedule import schedule
+from chappe.mls.leaf_rules import accept_any
 from chappe.mls.proposals import (
     Add,
     Commit,
@@ -170,7 +171,9 @@ def passive_client(v: Vector) -> None:
     same(group.epoch_authenticator, unhex(v["initial_epoch_authenticator"]), "initial_epoch_authenticator")
     for epoch in v["epochs"]:
         for message in (*epoch["proposals"], epoch["commit"]):
-            group, _ = group.process(unhex(message), now=0, authenticate=accept_any, psks=psks)
+            group, _ = group.process(
+                unhex(message), now=0, authenticate=accept_any, psks=psks, max_lifetime=None
+            )
         same(group.epoch_authenticator, unhex(epoch["epoch_authenticator"]), "epoch_authenticator")
 
 
