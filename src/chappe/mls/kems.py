@@ -38,6 +38,9 @@ class Kem(Protocol):
     def load_public(self, public: bytes) -> Any: ...
     def load_private(self, private: bytes) -> Any: ...
 
+    def check_public(self, public: bytes) -> None:
+        """ValueError for what is no key, and for a key that nobody can encapsulate to."""
+
     def encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
         """A fresh shared secret, and the KEM output that carries it."""
 
@@ -70,6 +73,7 @@ class _Curve(Protocol):
     def generate(self) -> Any: ...
     def load_public(self, public: bytes) -> Any: ...
     def load_private(self, private: bytes) -> Any: ...
+    def check_public(self, public: bytes) -> None: ...
     def encode(self, public: Any) -> bytes: ...
     def exchange(self, private: Any, public: Any) -> bytes:
         """ValueError where the result is zero (RFC 9180 section 7.1.4)."""
@@ -82,6 +86,7 @@ class _Montgomery:
 
     def __init__(self, private: Any, public: Any, size: int) -> None:
         self._private, self._public, self.size = private, public, size
+        self._probe = private.generate()
 
     def generate(self) -> Any:
         return self._private.generate()
@@ -91,6 +96,10 @@ class _Montgomery:
 
     def load_private(self, private: bytes) -> Any:
         return self._private.from_private_bytes(private)
+
+    def check_public(self, public: bytes) -> None:
+        """A point of low order loads, and every exchange with it is zero; any one exchange tells."""
+        self._probe.exchange(self.load_public(public))
 
     def encode(self, public: Any) -> bytes:
         encoded: bytes = public.public_bytes_raw()
@@ -122,6 +131,10 @@ class NistCurve:
             raise ValueError("a private key longer than the curve's")
         return ec.derive_private_key(int.from_bytes(private, "big"), self._curve)
 
+    def check_public(self, public: bytes) -> None:
+        """These curves have no point of low order: one that loads will do."""
+        self.load_public(public)
+
     def encode(self, public: ec.EllipticCurvePublicKey) -> bytes:
         point = public.public_numbers()
         return b"\x04" + point.x.to_bytes(self.size, "big") + point.y.to_bytes(self.size, "big")
@@ -133,6 +146,8 @@ class NistCurve:
 P256: Final = NistCurve(ec.SECP256R1())
 P384: Final = NistCurve(ec.SECP384R1())
 P521: Final = NistCurve(ec.SECP521R1())
+_X25519: Final = _Montgomery(X25519PrivateKey, X25519PublicKey, 32)
+_X448: Final = _Montgomery(X448PrivateKey, X448PublicKey, 56)
 
 
 class DhKem:
@@ -144,6 +159,7 @@ class DhKem:
         self._suite_id = b"KEM" + id.to_bytes(2, "big")
         self.nenc = curve.size if curve.order is None else 2 * curve.size + 1
         self.load_public, self.load_private = curve.load_public, curve.load_private
+        self.check_public = curve.check_public
 
     def derive_key_pair(self, ikm: bytes) -> tuple[bytes, bytes]:
         """RFC 9180 section 7.1.3."""
@@ -208,6 +224,10 @@ class XWingKem:
     def load_private(self, private: bytes) -> MLKEM768X25519PrivateKey:
         return MLKEM768X25519PrivateKey(*self._halves(private))
 
+    def check_public(self, public: bytes) -> None:
+        self._public_halves(public)
+        _X25519.check_public(public[self._mlkem_public :])
+
     def encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
         mlkem, x25519 = self._public_halves(public)
         ephemeral = X25519PrivateKey.generate()
@@ -250,8 +270,8 @@ def _shake256(data: bytes, length: int) -> bytes:
     return digest.finalize()
 
 
-X25519: Final = DhKem(0x0020, _Montgomery(X25519PrivateKey, X25519PublicKey, 32), hashes.SHA256(), KEM.X25519)
-X448: Final = DhKem(0x0021, _Montgomery(X448PrivateKey, X448PublicKey, 56), hashes.SHA512(), None)
+X25519: Final = DhKem(0x0020, _X25519, hashes.SHA256(), KEM.X25519)
+X448: Final = DhKem(0x0021, _X448, hashes.SHA512(), None)
 DH_P256: Final = DhKem(0x0010, P256, hashes.SHA256(), KEM.P256)
 DH_P384: Final = DhKem(0x0011, P384, hashes.SHA384(), KEM.P384)
 DH_P521: Final = DhKem(0x0012, P521, hashes.SHA512(), KEM.P521)

@@ -166,8 +166,9 @@ class CipherSuite:
         return self._kem.public_of(private)
 
     def is_public_key(self, public: bytes) -> bool:
+        """Whether something can be sealed to it. Members who took another into the tree would be stuck."""
         try:
-            self._kem.load_public(public)
+            self._kem.check_public(public)
         except ValueError:
             return False
         return True
