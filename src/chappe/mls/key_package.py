@@ -83,6 +83,26 @@ class KeyPackage:
     def validate(self, *, now: int | None = None, max_lifetime: int | None) -> None:
         """Section 10.1; where `now` is given, whether the lifetime holds (section 7.3); where `max_lifetime`
         is, whether it is no longer than so many seconds (section 7.2). Raises InvalidMessage."""
+        if self._fault is not None:
+            raise InvalidMessage(self._fault)
+        lifetime = self.leaf_node.lifetime
+        assert lifetime is not None
+        if now is not None and not lifetime.holds(now):
+            raise InvalidMessage("key package outside its lifetime")
+        if max_lifetime is not None and not lifetime.is_within(max_lifetime):
+            raise InvalidMessage("key package claims too long a lifetime")
+
+    @cached_property
+    def _fault(self) -> str | None:
+        """What is wrong with it at any time: found once, for a package is looked at when it is proposed and again
+        when it is committed."""
+        try:
+            self._check()
+        except InvalidMessage as fault:
+            return str(fault)
+        return None
+
+    def _check(self) -> None:
         suite, leaf = cipher_suite(self.cipher_suite), self.leaf_node
         if self.version != MLS10:
             raise InvalidMessage("key package of another MLS version")
@@ -99,10 +119,6 @@ class KeyPackage:
         if not (suite.is_public_key(self.init_key) and suite.is_public_key(leaf.encryption_key)):
             raise InvalidMessage("a key of the key package is no key of its suite")
         check_own_support(suite, leaf)
-        if now is not None and not leaf.lifetime.holds(now):
-            raise InvalidMessage("key package outside its lifetime")
-        if max_lifetime is not None and not leaf.lifetime.is_within(max_lifetime):
-            raise InvalidMessage("key package claims too long a lifetime")
 
 
 def parse_key_package(message: bytes) -> KeyPackage:
