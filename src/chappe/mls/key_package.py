@@ -94,8 +94,8 @@ class KeyPackage:
 
     @cached_property
     def _fault(self) -> str | None:
-        """What is wrong with it at any time: found once, for a package is looked at when it is proposed and again
-        when it is committed."""
+        """What is wrong with it at any time: found once, for a package is looked at when it is proposed and
+        again when it is committed."""
         try:
             self._check()
         except InvalidMessage as fault:
