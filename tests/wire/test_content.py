@@ -274,3 +274,42 @@ def test_no_name_leaves_its_folder(name: str) -> None:
 
 def test_a_files_key_does_not_show() -> None:
     assert repr(KEY) not in repr(FILE)
+
+
+TEXT_PART = cbor2.dumps([1, "", 1, c.TEXT_TYPE, b"hi"])
+
+
+def raw(extensions: bytes = b"\xa0", part: bytes = TEXT_PART) -> bytes:
+    """A message whose last two places are given as CBOR."""
+    return b"\x87\x50" + SALT + b"\xf6\x40\xf6\xf6" + extensions + part
+
+
+@pytest.mark.parametrize("tag", [0, 1, 2, 5, 25, 28, 29, 30, 37, 256, 258, 1004, 43000, 55799, 2**40])
+def test_every_tag_is_refused(tag: int) -> None:
+    """Also those that cbor2 would take off without asking."""
+    tagged = b"\xdb" + tag.to_bytes(8, "big")
+    refused(raw(part=tagged + TEXT_PART))
+    refused(raw(extensions=b"\xa1\x00" + tagged + b"\x40"))
+    refused(tagged + raw())
+
+
+def test_a_number_in_the_spelling_of_big_ones() -> None:
+    refused(raw(part=TEXT_PART.replace(b"\x85\x01", b"\x85\xc2\x41\x01", 1)))
+
+
+def test_shared_references_do_not_multiply() -> None:
+    """Four hundred bytes that stand for 40^4 items: refused without counting them."""
+    width = 40
+    levels = [b"\xd8\x1c\x98" + bytes([width]) + bytes(width)]
+    for level in range(3):
+        levels.append(b"\xd8\x1c\x98" + bytes([width]) + (b"\xd8\x1d" + bytes([level])) * width)
+    refused(raw(extensions=b"\xa1\x00\x84" + b"".join(levels)))
+
+
+scalars = st.none() | st.booleans() | st.integers(-(2**64), 2**64 - 1) | st.binary(max_size=300) | texts
+
+
+@given(st.lists(st.lists(scalars, max_size=5) | st.dictionaries(st.integers(0, 99), scalars), max_size=5))
+def test_what_has_no_tag_is_not_taken_for_one(extension: list[object]) -> None:
+    """Whatever bytes stand in strings and numbers."""
+    assert c.decode(raw(extensions=cbor2.dumps({0: extension}))).body == c.Text("hi")
