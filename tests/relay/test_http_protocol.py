@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import msgspec
 import pytest
@@ -60,3 +61,32 @@ async def test_the_connection_lives_on_after_a_refused_body(relay: RelayProcess)
     answer = await exchange(relay, big + small)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"HTTP/1.1 200 " in answer
+
+
+CHUNKED = b"GET /v1/info HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("trailer", [b"X-Pad: " + b"a" * 1_000 + b"\r\n", b"a"], ids=["many", "one"])
+async def test_endless_trailers_are_cut_off(relay: RelayProcess, trailer: bytes) -> None:
+    """What comes after a chunked body is bounded like a head, also once it is answered."""
+    reader, writer = await asyncio.open_connection("localhost", relay.port, ssl=relay.tls())
+    sent, piece = 0, trailer * (50_000 // len(trailer))
+    try:
+        writer.write(CHUNKED + b"0\r\nX: ")
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(10):
+                while sent < 16 * 1024 * 1024 and not reader.at_eof():
+                    writer.write(piece)
+                    await writer.drain()
+                    sent += len(piece)
+                    await asyncio.sleep(0)
+        assert sent < 16 * 1024 * 1024
+    finally:
+        writer.close()
+
+
+async def test_a_chunked_body_with_a_trailer_passes(relay: RelayProcess) -> None:
+    body = b"5;note=x\r\nhello\r\n" * 100 + b"0\r\nX-Sum: 1\r\n\r\n"
+    closing = b"GET /v1/info HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    answer = await exchange(relay, CHUNKED + body + closing)
+    assert answer.count(b"HTTP/1.1 200 ") == 2

@@ -39,12 +39,12 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        in_head = not self._in_body
-        if in_head:
+        if not self._in_body:
             self._start_timer()
-            self._head_bytes += len(data)
+        # Also in a body, where what is no content of it (chunk heads, trailers) has the same bound.
+        self._head_bytes += len(data)
         super().data_received(data)
-        if in_head and not self._in_body and self._head_bytes > MAX_HEAD and not self.transport.is_closing():
+        if self._head_bytes > MAX_HEAD and not self.transport.is_closing():
             self.send_400_response("")
 
     def on_headers_complete(self) -> None:
@@ -53,8 +53,13 @@ class PatientProtocol(HttpToolsProtocol):
         self._stop_timer()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         self._in_body = False
+        self._head_bytes = 0
         self._stop_timer()
         super().on_message_complete()
 
