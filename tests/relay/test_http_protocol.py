@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
 
+from chappe.relay.http_protocol import STALL_SECONDS, PatientProtocol
 from chappe.wire import api
 from tests.relay.world import RelayProcess
 
@@ -90,3 +93,29 @@ async def test_a_chunked_body_with_a_trailer_passes(relay: RelayProcess) -> None
     closing = b"GET /v1/info HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     answer = await exchange(relay, CHUNKED + body + closing)
     assert answer.count(b"HTTP/1.1 200 ") == 2
+
+
+def test_who_takes_no_answer_is_let_go() -> None:
+    """A timer runs from the moment on when nothing more can be written, and ends with it."""
+
+    class Loop:
+        def __init__(self) -> None:
+            self.timers: list[tuple[float, Any, Any]] = []
+
+        def call_later(self, seconds: float, call: Any) -> Any:
+            handle = Mock()
+            self.timers.append((seconds, call, handle))
+            return handle
+
+    protocol = PatientProtocol.__new__(PatientProtocol)
+    loop, transport = Loop(), Mock()
+    protocol.loop = loop  # type: ignore[assignment]
+    protocol.transport, protocol.flow = transport, Mock()
+    protocol._write_timer = None
+    protocol.pause_writing()
+    ((seconds, call, handle),) = loop.timers
+    assert (seconds, call) == (STALL_SECONDS, transport.abort)
+    protocol.resume_writing()
+    handle.cancel.assert_called_once()
+    protocol.pause_writing()
+    assert len(loop.timers) == 2

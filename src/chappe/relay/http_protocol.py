@@ -18,17 +18,20 @@ MAX_HEAD: Final = 64 * 1024
 """Bytes of a request line and its headers."""
 PATIENCE_SECONDS: Final = 20.0
 """How long a connection may take to send them, and to end a request that was answered."""
+STALL_SECONDS: Final = 60.0
+"""How long a client may leave an answer untaken: whoever takes none keeps a connection and an open file."""
 
 
 class PatientProtocol(HttpToolsProtocol):
     """One HTTP connection. A timer runs whenever a request's head, or the rest of a body that was answered
-    already, is awaited."""
+    already, is awaited; another whenever the client does not take what it is sent."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._in_body = False
         self._head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -36,6 +39,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._stop_write_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -78,6 +82,20 @@ class PatientProtocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._write_timer is None:
+            self._write_timer = self.loop.call_later(STALL_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_write_timer()
+        super().resume_writing()
+
+    def _stop_write_timer(self) -> None:
+        timer, self._write_timer = self._write_timer, None
+        if timer is not None:
+            timer.cancel()
 
     def _start_timer(self) -> None:
         if self._timer is None:
