@@ -129,5 +129,9 @@ async def test_lookups_are_limited_per_device(data_dir: Path) -> None:
             refusal = await a.hear(frames.Refusal)
             assert (refusal.code, refusal.ref) == ("limit.rate", 8)
             await look_up(b, ada.address, take=False)
+        # Another socket of the same device brings nothing back.
+        async with own.sign_in(ada) as a:
+            await a.say(frames.Lookup(9, bob.address))
+            assert await a.refused() == "limit.rate"
     finally:
         own.kill()

@@ -50,7 +50,8 @@ def record(**changes: Any) -> DeviceRecord:
 
 
 def greeted() -> Session:
-    return Session("localhost", NONCE, Allowance(10, 1, 0))
+    allowance = Allowance(10, 1, 0)
+    return Session("localhost", NONCE, lambda _record: allowance)
 
 
 def sign_in() -> bytes:

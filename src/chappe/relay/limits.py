@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from chappe.wire.errors import error
 
 _REMEMBERED: Final = 50_000
+
+K = TypeVar("K")
 
 
 class Allowance:
@@ -34,24 +36,33 @@ class Allowance:
         self._left = min(self._burst, self._left + amount)
 
 
+class Allowances(Generic[K]):
+    """An allowance for each who asks; the least recent are forgotten."""
+
+    def __init__(self, burst: float, per_second: float) -> None:
+        self._burst = burst
+        self._per_second = per_second
+        self._by_key: OrderedDict[K, Allowance] = OrderedDict()
+
+    def of(self, key: K, now: float) -> Allowance:
+        allowance = self._by_key.get(key)
+        if allowance is None:
+            if len(self._by_key) >= _REMEMBERED:
+                self._by_key.popitem(last=False)
+            allowance = self._by_key[key] = Allowance(self._burst, self._per_second, now)
+        self._by_key.move_to_end(key)
+        return allowance
+
+
 class Attempts:
-    """An allowance for each network that makes unauthenticated requests; the least recent are forgotten."""
+    """An allowance for each network that makes unauthenticated requests."""
 
     def __init__(self, burst: float, per_minute: float) -> None:
-        self._burst = burst
-        self._per_second = per_minute / 60
-        self._by_network: OrderedDict[str, Allowance] = OrderedDict()
+        self._by_network: Allowances[str] = Allowances(burst, per_minute / 60)
 
     def of(self, host: str, now: float) -> Allowance:
         """The allowance of the network that `host` is in."""
-        network = network_of(host)
-        allowance = self._by_network.get(network)
-        if allowance is None:
-            if len(self._by_network) >= _REMEMBERED:
-                self._by_network.popitem(last=False)
-            allowance = self._by_network[network] = Allowance(self._burst, self._per_second, now)
-        self._by_network.move_to_end(network)
-        return allowance
+        return self._by_network.of(network_of(host), now)
 
 
 def network_of(host: str) -> str:

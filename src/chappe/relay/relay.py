@@ -12,7 +12,7 @@ import structlog
 from chappe.relay.config import Settings
 from chappe.relay.files import Attachments
 from chappe.relay.hub import Hub
-from chappe.relay.limits import Allowance, Attempts
+from chappe.relay.limits import Allowance, Allowances, Attempts
 from chappe.relay.mailroom import AckOperation, Mailroom, SendOperation
 from chappe.relay.ports import Answer, Clock, DeviceRecord, Operation, Outcome, system_clock
 from chappe.relay.reader import Page
@@ -65,6 +65,7 @@ class Relay:
         )
         self.rendezvous = Rendezvous(clock, settings.max_links)
         self._attempts = Attempts(settings.attempts_burst, settings.attempts_per_minute)
+        self._lookups: Allowances[int] = Allowances(settings.lookups_burst, settings.lookups_per_second)
         self._sockets: set[Socket] = set()
         self._pages = asyncio.Semaphore(MAX_PAGES_AT_ONCE)
         self._chores: list[asyncio.Task[None]] = []
@@ -99,9 +100,9 @@ class Relay:
     def leave(self, record: DeviceRecord, socket: Socket) -> None:
         self.hub.leave(record.mailbox, socket)
 
-    def lookups(self) -> Allowance:
-        settings = self.settings
-        return Allowance(settings.lookups_burst, settings.lookups_per_second, self._loop.time())
+    def lookups(self, record: DeviceRecord) -> Allowance:
+        """Of the device, not of its socket: signing in anew brings nothing back."""
+        return self._lookups.of(record.mailbox, self._loop.time())
 
     def unix_time(self) -> int:
         return int(self._clock())

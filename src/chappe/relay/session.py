@@ -8,6 +8,7 @@ The shell (socket.py) carries the actions out and never decides anything itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
@@ -98,9 +99,10 @@ TRY_AGAIN_LATER: Final = 1013
 
 
 class Session:
-    """`now` is steady seconds; `lookups` is what this device may ask."""
+    """`now` is steady seconds; `lookups` gives what a device may look up."""
 
     __slots__ = (
+        "_allowed",
         "_delivery",
         "_in_flight",
         "_in_flight_bytes",
@@ -112,10 +114,11 @@ class Session:
         "record",
     )
 
-    def __init__(self, server: str, nonce: bytes, lookups: Allowance) -> None:
+    def __init__(self, server: str, nonce: bytes, lookups: Callable[[DeviceRecord], Allowance]) -> None:
         self._server = server
         self._nonce = nonce
         self._lookups = lookups
+        self._allowed: Allowance | None = None
         self._sign_in: frames.SignIn | None = None
         self._delivery: Delivery | None = None
         self._in_flight = 0
@@ -153,13 +156,13 @@ class Session:
                 raise error("frame.unexpected")
             self.phase, self._sign_in = Phase.CHECKING, frame
             return [Identify(frame.device)]
-        if self.phase is not Phase.OPEN or self._delivery is None:
+        if self.phase is not Phase.OPEN or self._delivery is None or self._allowed is None:
             raise error("signin.required")
         if isinstance(frame, frames.Ack):
             self._delivery.acknowledge(frame.sequence)
             return [Acknowledge(frame.sequence), *self._next_page()]
         if isinstance(frame, frames.Lookup):
-            self._lookups.spend(now)
+            self._allowed.spend(now)
         self._in_flight += 1
         self._in_flight_bytes += size
         return [Ask(frame, size)]
@@ -178,6 +181,7 @@ class Session:
         assert record is not None
         self._nonce = b""
         self.phase, self.record = Phase.OPEN, record
+        self._allowed = self._lookups(record)
         self._delivery = Delivery(record.gone_sequence)
         welcome = frames.Welcome(record.key_packages, record.last_resort, record.newest)
         return [Open(record), Say(frames.encode(welcome)), *self._next_page()]

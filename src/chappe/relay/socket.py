@@ -63,7 +63,7 @@ class Desk(Protocol):
 
     def leave(self, record: DeviceRecord, socket: Socket) -> None: ...
 
-    def lookups(self) -> Allowance: ...
+    def lookups(self, record: DeviceRecord) -> Allowance: ...
 
     def unix_time(self) -> int: ...
 
@@ -208,7 +208,7 @@ class Socket(asyncio.Protocol):
         core.send_response(response)
         if response.status_code != 101:
             return
-        session = Session(self._desk.server_name, secrets.token_bytes(32), self._desk.lookups())
+        session = Session(self._desk.server_name, secrets.token_bytes(32), self._desk.lookups)
         self._session = session
         admitted = self._desk.admit(self)
         self._buffer += core.data_to_send()
