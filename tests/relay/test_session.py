@@ -164,13 +164,26 @@ def test_every_message_of_a_device_has_one_effect(messages: list[bytes]) -> None
     for data in messages:
         actions = session.receive(data, 0)
         assert session.phase is Phase.OPEN
+        if not actions:
+            # Nothing was delivered: there is nothing to acknowledge.
+            assert frames.decode_from_device(data) == frames.Ack(0)
+            continue
         (action,) = actions
         if isinstance(action, Say):
             (refusal,) = said(actions)
             assert isinstance(refusal, frames.Refusal)
             assert refusal.code in KINDS
         else:
-            assert isinstance(action, (Ask, Acknowledge))
+            assert isinstance(action, Ask)
+
+
+def test_acknowledging_again_asks_nothing_of_the_store() -> None:
+    """Else a device could fill the store's queue with them, and every other would be told limit.rate."""
+    session = opened()
+    for sequence in (1, 2, 3):
+        session.arrived(Arrival(b"i" * 16, b"x", 1, ()), sequence)
+    asked = [session.receive(frames.encode(frames.Ack(sequence)), 0) for sequence in (0, 2, 2, 1, 0, 3, 3)]
+    assert asked == [[], [Acknowledge(2)], [], [], [], [Acknowledge(3)], []]
 
 
 def test_answers_go_to_their_requests() -> None:

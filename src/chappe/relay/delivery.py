@@ -25,11 +25,21 @@ PAGE_ITEMS: Final = 128
 class Delivery:
     """`pushed`: the last sequence given to the device; `noted`: the last that is known to be there."""
 
-    __slots__ = ("_behind", "_held", "_noted_when_asked", "_reading", "_unacked", "noted", "pushed")
+    __slots__ = (
+        "_acknowledged",
+        "_behind",
+        "_held",
+        "_noted_when_asked",
+        "_reading",
+        "_unacked",
+        "noted",
+        "pushed",
+    )
 
     def __init__(self, gone_sequence: int) -> None:
         self.pushed = gone_sequence
         self.noted = gone_sequence
+        self._acknowledged = gone_sequence
         self._unacked: deque[tuple[int, int]] = deque()
         self._held = 0
         self._behind = True
@@ -85,12 +95,18 @@ class Delivery:
         """The page could not be read: stay behind."""
         self._reading = False
 
-    def acknowledge(self, sequence: int) -> None:
-        """The device has everything up to `sequence`. Raises mailbox.not_yours if it was not pushed that."""
+    def acknowledge(self, sequence: int) -> bool:
+        """The device has everything up to `sequence`. False if it said so before: then the store, which has
+        no other bound on acknowledgements, is not to be asked. Raises mailbox.not_yours if it was not pushed
+        that."""
         if sequence > self.pushed:
             raise error("mailbox.not_yours")
+        if sequence <= self._acknowledged:
+            return False
+        self._acknowledged = sequence
         while self._unacked and self._unacked[0][0] <= sequence:
             self._held -= self._unacked.popleft()[1]
+        return True
 
     def _push(self, sequence: int, size: int) -> None:
         self.pushed = sequence

@@ -159,8 +159,8 @@ class Session:
         if self.phase is not Phase.OPEN or self._delivery is None or self._allowed is None:
             raise error("signin.required")
         if isinstance(frame, frames.Ack):
-            self._delivery.acknowledge(frame.sequence)
-            return [Acknowledge(frame.sequence), *self._next_page()]
+            news = self._delivery.acknowledge(frame.sequence)
+            return [Acknowledge(frame.sequence), *self._next_page()] if news else []
         if isinstance(frame, frames.Lookup):
             self._allowed.spend(now)
         self._in_flight += 1
