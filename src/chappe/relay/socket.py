@@ -42,6 +42,8 @@ PATH: Final = "/v1/socket"
 RETRY_PAGE_SECONDS: Final = 5.0
 LINGER_SECONDS: Final = 2.0
 """How long a closed WebSocket may take to end its TCP connection."""
+TAKE_SECONDS: Final = 20.0
+"""How long the other end may then take to read what was still on its way to it."""
 
 # The core would log a line per connection; the relay does not. Not known to logging.getLogger, so that no
 # setting switches it on.
@@ -355,8 +357,12 @@ class Socket(asyncio.Protocol):
 
     def _close(self) -> None:
         self._flush()
-        if self._transport is not None:
-            self._transport.close()
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            transport.close()
+            # Closing waits until everything is taken. Who takes nothing would keep the connection, its place
+            # among the sockets and a window of mail in memory, and could then come again.
+            self._loop.call_later(TAKE_SECONDS, transport.abort)
 
 
 def protocol_class(desk: Desk) -> Callable[..., Socket]:
