@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from unittest.mock import Mock
+import sys
+from unittest.mock import Mock, patch
 
 import pytest
 from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
@@ -15,6 +17,10 @@ from chappe.relay.limits import Allowance
 from chappe.wire import frames
 
 HOST = "ws://localhost/v1/socket"
+
+
+def fragment(opcode: Opcode, data: bytes, fin: bool) -> bytes:
+    return Frame(opcode, data, fin).serialize(mask=True)
 
 
 def opened() -> tuple[socket.Socket, Mock, Mock]:
@@ -45,3 +51,19 @@ async def test_who_does_not_take_the_last_words_is_cut_off(monkeypatch: pytest.M
             break
     transport.close.assert_called_once()
     transport.abort.assert_called_once()
+
+
+async def test_fragments_without_number_take_no_memory() -> None:
+    shell, _, _ = opened()
+    shell.data_received(fragment(Opcode.BINARY, b"half", False))
+    empty = fragment(Opcode.CONT, b"", False) * 1_000
+    before = sys.getsizeof(shell._parts)
+    for _ in range(10):
+        shell.data_received(empty)
+    assert sys.getsizeof(shell._parts) - before < 1_000
+    session = shell._session
+    assert session is not None
+    with patch.object(type(session), "receive", return_value=[]) as receive:
+        shell.data_received(fragment(Opcode.CONT, b" a frame", True))
+        shell.data_received(fragment(Opcode.BINARY, b"whole", True))
+    assert [call.args[0] for call in receive.call_args_list] == [b"half a frame", b"whole"]

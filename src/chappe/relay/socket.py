@@ -110,7 +110,8 @@ class Socket(asyncio.Protocol):
         self._session: Session | None = None
         self._transport: asyncio.Transport | None = None
         self._buffer: list[bytes] = []
-        self._parts: list[bytes] = []
+        # One piece of memory, not one per fragment: fragments may be empty, and without number.
+        self._parts = bytearray()
         self._flushing = False
         self._stopped_reading = False
         self._writable = True
@@ -227,11 +228,11 @@ class Socket(asyncio.Protocol):
         if opcode is Opcode.BINARY or opcode is Opcode.CONT:
             data = frame.data
             if not frame.fin:
-                self._parts.append(bytes(data))
+                self._parts += data
                 return
             if self._parts:
-                data = b"".join([*self._parts, bytes(data)])
-                self._parts.clear()
+                data = bytes(self._parts + data)
+                self._parts = bytearray()
             self._carry_out(session.receive(bytes(data), self._loop.time()))
             self._mind_reading()
         elif opcode is Opcode.TEXT:
