@@ -147,6 +147,15 @@ async def test_the_same_id_is_stored_once(relay: RelayProcess) -> None:
         await b.send_accepted([ada], b"mine", id_)
 
 
+async def test_a_recipient_less_and_a_payload_longer_by_it_is_another_message(relay: RelayProcess) -> None:
+    ada, bob = await two(relay)
+    async with relay.sign_in(ada) as a, relay.sign_in(bob) as b:
+        id_ = await a.send_accepted([ada, bob], b"x")
+        await a.send([ada], bob.id + b"x", id_)
+        assert await a.refused() == "id.reused"
+        await b.hear(frames.Deliver)
+
+
 async def test_the_same_id_twice_in_one_batch(relay: RelayProcess) -> None:
     ada, bob = await two(relay)
     id_ = secrets.token_bytes(16)

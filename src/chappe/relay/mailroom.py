@@ -39,7 +39,8 @@ class SendOperation:
 
     def digest(self) -> bytes:
         """What the id stands for; the same id with another digest is another message."""
-        state = hashlib.sha256(b"send")
+        # With their number, or a recipient could as well be the beginning of the payload.
+        state = hashlib.sha256(b"send" + len(self.to).to_bytes(4, "big"))
         for device in self.to:
             state.update(device)
         state.update(self.payload)
