@@ -91,6 +91,19 @@ def test_a_file_that_is_no_database_is_a_typed_error(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"this is not")
 
 
+def test_a_database_of_a_newer_chappe_is_a_typed_error_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "relay.db"
+    upgrade(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StorageFailure) as caught:
+        upgrade(path)
+    assert caught.value.code == "storage.failed"
+    assert "newer" in caught.value.message
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
+
+
 def test_the_head_is_the_newest_revision() -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))

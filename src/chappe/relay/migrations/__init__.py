@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import exc
 
 from chappe.relay.database import open_engine, storage_failure
+from chappe.wire.errors import error
 
 HEAD: Final = "0001"
 """The newest revision in `versions/`."""
@@ -38,6 +39,7 @@ def _migrate(path: Path) -> None:
     # Only here: it takes as long to load as all else together, and most starts do not need it.
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     engine = open_engine(path, writes=True)
     config = Config()
@@ -48,5 +50,8 @@ def _migrate(path: Path) -> None:
             command.upgrade(config, "head")
     except exc.DBAPIError as problem:
         raise storage_failure(problem) from None
+    except CommandError:
+        # It knows no way from the revision that the file names.
+        raise error("storage.failed", "A newer Chappe made this database; start that one.") from None
     finally:
         engine.dispose()
