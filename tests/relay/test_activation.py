@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chappe.relay.config import load_settings
 from chappe.relay.new_codes import new_code
-from chappe.wire import api, codes
+from chappe.wire import api, codes, frames
 from chappe.wire.certificate import CONTEXT, SIGNATURE_BYTES, DeviceCertificate, issue
 from chappe.wire.errors import KINDS
 from tests.relay.world import Device, RelayProcess, activate, activate_body, add_device_body
@@ -215,6 +215,25 @@ async def test_more_devices_of_a_line(relay: RelayProcess) -> None:
         assert counts(relay) == before
     async with relay.sign_in(sibling) as wire:
         assert wire.welcome.key_packages == 0
+
+
+async def test_a_line_has_room_for_a_hundred_devices(relay: RelayProcess) -> None:
+    """Else one code made mailboxes without number, and an answer to a lookup that fits no frame."""
+    device = await relay.device(name())
+    siblings = [device.sibling() for _ in range(frames.MAX_DEVICES)]
+    async with relay.http() as http:
+
+        async def add(added: Device) -> httpx.Response:
+            return await http.post("/v1/devices", content=api.encode(add_device_body(added)))
+
+        for sibling in siblings[:-1]:
+            assert (await add(sibling)).status_code == 200
+        before = counts(relay)
+        refused = await add(siblings[-1])
+        assert (refused.status_code, failure(refused)) == (409, "devices.too_many")
+        assert counts(relay) == before
+        # One that is there is answered as before.
+        assert (await add(siblings[0])).status_code == 200
 
 
 @pytest.mark.parametrize(

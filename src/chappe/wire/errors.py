@@ -65,6 +65,7 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
     ("link.unknown", Fault.REFUSAL, 38, "The link is unknown or has expired; start again on the new device."),
     ("link.malformed", Fault.INPUT, 39, "That is not a Chappe link; scan or paste it again, whole."),
     ("link.used", Fault.REFUSAL, 44, "This link was answered already; start again on the new device."),
+    ("devices.too_many", Fault.REFUSAL, 45, "The line has as many devices as one may have."),
     # Mailboxes.
     ("mailbox.unknown_recipient", Fault.REFUSAL, 40, "A recipient is not on this relay; refresh and retry."),
     ("mailbox.not_yours", Fault.REFUSAL, 41, "That mailbox sequence is not this device's; nothing changed."),

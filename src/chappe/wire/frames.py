@@ -22,6 +22,8 @@ MAX_PAYLOAD = 1024 * 1024
 MAX_COMMIT = 4 * 1024 * 1024
 MAX_RECIPIENTS = 20_000
 MAX_KEY_PACKAGES = 200
+MAX_DEVICES = 100
+"""Of a line: a `Line` with a key package for each still fits a frame."""
 MAX_KEY_PACKAGE = 16 * 1024
 MAILBOX_SECONDS = 30 * 24 * 3600
 """What nobody fetches for this long is dropped; `Accepted.expires` says when, in Unix seconds."""
@@ -189,7 +191,7 @@ class Lookup(Frame, tag="lookup", frozen=True):
     ref: Ref
     address: Address
     key_packages: bool = False
-    devices: Annotated[list[Id16], Meta(max_length=100)] | None = None
+    devices: Annotated[list[Id16], Meta(max_length=MAX_DEVICES)] | None = None
 
 
 class NewAttachment(Frame, tag="attach", frozen=True):

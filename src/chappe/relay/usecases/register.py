@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from chappe.relay.ports import Unit
 from chappe.relay.tables import codes, devices, lines, mailboxes
+from chappe.wire import frames
 from chappe.wire.certificate import DeviceCertificate
 from chappe.wire.errors import error
 
@@ -70,7 +71,7 @@ class ActivateLine:
 class AddDevice:
     """Add a device to its line: the certificate must be signed by the identity key the line has here.
 
-    Refused with address.unknown, certificate.invalid.
+    Refused with address.unknown, certificate.invalid, devices.too_many.
     """
 
     certificate: DeviceCertificate
@@ -87,6 +88,8 @@ class AddDevice:
         if line.line != certificate.line_id or line.identity_key != certificate.identity_key:
             raise error("certificate.invalid", "The certificate is not signed by this line's identity key.")
         if not _has_device(connection, certificate):
+            if _count_devices(connection, line.line) >= frames.MAX_DEVICES:
+                raise error("devices.too_many")
             _add_device(unit, certificate)
         return _registered(certificate)
 
@@ -101,6 +104,14 @@ def _has_device(connection: Connection, certificate: DeviceCertificate) -> bool:
         select(devices.c.certificate).where(devices.c.device == certificate.device_id)
     ).scalar()
     return stored == certificate.to_bytes()
+
+
+def _count_devices(connection: Connection, line: bytes) -> int:
+    return connection.execute(
+        select(func.count())
+        .select_from(devices)
+        .where(devices.c.line == line, devices.c.revoked_at.is_(None))
+    ).scalar_one()
 
 
 def _add_device(unit: Unit, certificate: DeviceCertificate) -> None:
