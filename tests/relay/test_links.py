@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from pathlib import Path
 
 import pytest
 
@@ -82,3 +83,20 @@ async def test_meetings_end_and_are_limited() -> None:
     links.put(b"c", "offer", b"3")
     links.put(b"a", "offer", b"anew")
     assert await links.get(b"a", "offer", 0) == b"anew"
+
+
+async def test_one_network_does_not_fill_the_room_for_all(data_dir: Path) -> None:
+    own = RelayProcess(data_dir, attempts_burst=5, attempts_per_minute=0.01)
+    try:
+        async with own.http() as http:
+            paths = [meeting() for _ in range(5)]
+            for path in paths:
+                assert (await http.put(f"{path}/offer", content=b"x")).status_code == 204
+                # Neither a retry nor the rest of the meeting costs anything.
+                if path != paths[-1]:
+                    assert (await http.put(f"{path}/offer", content=b"x")).status_code == 204
+                    assert (await http.put(f"{path}/answer", content=b"y")).status_code == 204
+                    assert (await http.get(f"{path}/answer")).content == b"y"
+            assert failure(await http.put(f"{meeting()}/offer", content=b"x")) == "limit.rate"
+    finally:
+        own.kill()

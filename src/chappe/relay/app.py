@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from chappe.relay import registration
 from chappe.relay.http_errors import failure, read_body
+from chappe.relay.limits import Allowance
 from chappe.relay.ranges import Span, parse_range
 from chappe.relay.relay import Relay
 from chappe.wire import api, frames
@@ -103,9 +104,11 @@ def _add_lines(app: FastAPI, relay: Relay) -> None:
 def _add_links(app: FastAPI, relay: Relay) -> None:
     @app.put("/v1/links/{meeting}/{slot}")
     async def leave(meeting: str, slot: Slot, request: Request) -> Response:
-        with _attempt(relay, request):
+        with _attempt(relay, request) as allowance:
             id_ = api.from_base64(meeting, 16)
-            relay.rendezvous.put(id_, slot, await read_body(request, api.MAX_RENDEZVOUS))
+            if relay.rendezvous.put(id_, slot, await read_body(request, api.MAX_RENDEZVOUS)):
+                # There is room for so many meetings: one network must not have it all.
+                _charge(allowance)
         return Response(status_code=204)
 
     @app.get("/v1/links/{meeting}/{slot}")
@@ -174,19 +177,24 @@ def _unsatisfied(problem: ChappeError, size: int) -> Response:
 
 
 @contextmanager
-def _attempt(relay: Relay, request: Request) -> Iterator[None]:
+def _attempt(relay: Relay, request: Request) -> Iterator[Allowance]:
     """A request of somebody unknown: what fails is taken from the allowance of its network, and with none
     left nothing is looked at."""
     allowance = relay.attempts(request.client.host if request.client else "")
     allowance.spend(time.monotonic())
     allowance.give_back()
     try:
-        yield
+        yield allowance
     except ChappeError as problem:
         if not problem.code.startswith(_NO_GUESS):
-            with suppress(ChappeError):
-                allowance.spend(time.monotonic())
+            _charge(allowance)
         raise
+
+
+def _charge(allowance: Allowance) -> None:
+    """Take one from it, if another request at the same time has left one."""
+    with suppress(ChappeError):
+        allowance.spend(time.monotonic())
 
 
 def _token(request: Request) -> bytes:

@@ -32,13 +32,14 @@ class Rendezvous:
         self._limit = limit
         self._meetings: dict[bytes, _Meeting] = {}
 
-    def put(self, id_: bytes, slot: Slot, data: bytes) -> None:
-        """Write a slot. Raises http.malformed (empty or too large), link.used, link.unknown (an answer to
-        nothing), limit.rate (too many meetings)."""
+    def put(self, id_: bytes, slot: Slot, data: bytes) -> bool:
+        """Write a slot; True if a meeting begins with it. Raises http.malformed (empty or too large),
+        link.used, link.unknown (an answer to nothing), limit.rate (too many meetings)."""
         if not 0 < len(data) <= MAX_RENDEZVOUS:
             raise error("http.malformed")
         self._forget_old()
         meeting = self._meetings.get(id_)
+        begins = meeting is None
         if meeting is None:
             if slot == "answer":
                 raise error("link.unknown")
@@ -50,6 +51,7 @@ class Rendezvous:
         # Wake all who wait now; those who come later find the slot, or wait for the next.
         meeting.written.set()
         meeting.written = asyncio.Event()
+        return begins
 
     async def get(self, id_: bytes, slot: Slot, wait: float) -> bytes:
         """Read a slot, waiting up to `wait` seconds for it. Raises link.unknown."""
