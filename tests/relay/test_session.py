@@ -100,6 +100,14 @@ def test_sign_ins_that_fail_say_why_and_hang_up(found: DeviceRecord | None, code
     assert session.receive(sign_in(), 0) == []
 
 
+@pytest.mark.parametrize("code", ["storage.failed", "limit.connections"])
+def test_a_relay_in_trouble_asks_to_come_back(code: str) -> None:
+    """1008 tells a device not to."""
+    session = greeted()
+    session.receive(sign_in(), 0)
+    assert session.end(error(code))[-1] == HangUp(1013)
+
+
 def test_a_second_sign_in_while_the_first_is_checked() -> None:
     session = greeted()
     session.receive(sign_in(), 0)

@@ -239,7 +239,8 @@ class Session:
         if self.phase is Phase.CLOSED:
             return []
         self.phase = Phase.CLOSED
-        code = TRY_AGAIN_LATER if reason.code.startswith("limit.") else POLICY_VIOLATION
+        passing = reason.code.startswith(("limit.", "storage."))
+        code = TRY_AGAIN_LATER if passing else POLICY_VIOLATION
         return [_refusal(None, reason), HangUp(code)]
 
     def lost(self) -> None:
