@@ -185,13 +185,20 @@ async def test_a_second_socket_supersedes_the_first(relay: RelayProcess) -> None
         assert (await new.hear(frames.Deliver)).payload == b"for the new one"
 
 
-async def test_who_does_not_sign_in_is_shown_out(data_dir: Path) -> None:
-    own = RelayProcess(data_dir, sign_in_seconds=0.4, max_connections=2)
+async def test_one_connection_too_many(data_dir: Path) -> None:
+    own = RelayProcess(data_dir, max_connections=2)
     try:
-        async with own.connect() as wire, own.connect():
-            async with own.connect_raw() as third:
-                assert await third.refused() == "limit.connections"
-                assert await third.closed() == 1013
+        async with own.connect(), own.connect(), own.connect_raw() as third:
+            assert await third.refused() == "limit.connections"
+            assert await third.closed() == 1013
+    finally:
+        own.kill()
+
+
+async def test_who_does_not_sign_in_is_shown_out(data_dir: Path) -> None:
+    own = RelayProcess(data_dir, sign_in_seconds=0.4)
+    try:
+        async with own.connect() as wire:
 
             async def drip() -> None:
                 while True:
