@@ -26,6 +26,9 @@ from chappe.wire.errors import ChappeError, error
 MAX_IN_FLIGHT: Final = 1_024
 MAX_IN_FLIGHT_BYTES: Final = 4 * 1024 * 1024
 """Requests of one device that wait for the store; beyond, its socket is not read."""
+LOOKUP_WEIGHT: Final = 16 * 1024
+LOOKUP_WITH_PACKAGES_WEIGHT: Final = 256 * 1024
+"""A lookup counts with what its answer may hold: some forty bytes ask for more than a mebibyte."""
 MAX_BEFORE_SIGN_IN: Final = 1_024
 """Bytes of a WebSocket message before sign-in."""
 
@@ -163,6 +166,7 @@ class Session:
             return [Acknowledge(frame.sequence), *self._next_page()] if news else []
         if isinstance(frame, frames.Lookup):
             self._allowed.spend(now)
+            size += LOOKUP_WITH_PACKAGES_WEIGHT if frame.key_packages else LOOKUP_WEIGHT
         self._in_flight += 1
         self._in_flight_bytes += size
         return [Ask(frame, size)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, Protocol, cast
@@ -86,6 +87,7 @@ class Socket(asyncio.Protocol):
         "_connections",
         "_core",
         "_desk",
+        "_events",
         "_flushing",
         "_loop",
         "_parts",
@@ -109,6 +111,8 @@ class Socket(asyncio.Protocol):
         )
         self._session: Session | None = None
         self._transport: asyncio.Transport | None = None
+        # What was parsed and waits until the session takes more: one read may hold thousands of frames.
+        self._events: deque[Frame] = deque()
         self._buffer: list[bytes] = []
         # One piece of memory, not one per fragment: fragments may be empty, and without number.
         self._parts = bytearray()
@@ -133,7 +137,8 @@ class Socket(asyncio.Protocol):
             if isinstance(event, Request):
                 self._shake_hands(event)
             elif isinstance(event, Frame):
-                self._frame(event)
+                self._events.append(event)
+        self._mind_reading()
         if core.parser_exc is not None:
             self._unfit(core.parser_exc)
         self._buffer += core.data_to_send()
@@ -150,6 +155,7 @@ class Socket(asyncio.Protocol):
         self._transport = None
         self._buffer.clear()
         self._parts.clear()
+        self._events.clear()
         session, self._session = self._session, None
         if session is not None:
             session.lost()
@@ -234,7 +240,6 @@ class Socket(asyncio.Protocol):
                 data = bytes(self._parts + data)
                 self._parts = bytearray()
             self._carry_out(session.receive(bytes(data), self._loop.time()))
-            self._mind_reading()
         elif opcode is Opcode.TEXT:
             self._carry_out(session.end(error("frame.malformed")))
 
@@ -335,14 +340,20 @@ class Socket(asyncio.Protocol):
             self._transport.write(data)
 
     def _mind_reading(self) -> None:
-        """Do not read from a device that has too much under way, or does not take its answers."""
+        """Take nothing from a device that has too much under way, or does not take its answers: neither of
+        what was read, nor more."""
+        while self._events and self._takes_more():
+            self._frame(self._events.popleft())
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        may = self._writable and (self._session is None or self._session.wants_more)
+        may = self._takes_more()
         if may == self._stopped_reading:
             self._stopped_reading = not may
             (transport.resume_reading if may else transport.pause_reading)()
+
+    def _takes_more(self) -> bool:
+        return self._writable and (self._session is None or self._session.wants_more)
 
     def _hang_up(self, code: int) -> None:
         if self._core.state is State.OPEN:
