@@ -1,8 +1,8 @@
 """The one writer: operations queue up, all that wait share one transaction and one fsync.
 
 Each operation is still all or nothing: those that may fail run in a savepoint of their own, and the bulk
-ones (sends, acknowledgements) check everything before they write anything. If the disk refuses the whole
-transaction, its operations are tried again one by one, so that what needs no room is still done.
+ones (sends, acknowledgements) check everything before they write anything. If the whole transaction fails,
+its operations are tried again one by one, so that what needs no room on a full disk is still done.
 """
 
 from __future__ import annotations
@@ -99,8 +99,7 @@ class Writer:
         except (exc.DBAPIError, MemoryError) as problem:
             self._undone()
             if len(batch) > 1:
-                for waiting in batch:
-                    self._commit([waiting])
+                self._commit_one_by_one(batch)
                 return
             failure = storage_failure(problem)
             log.error("the store refused a change", code=failure.code)
@@ -108,9 +107,17 @@ class Writer:
         except Exception:  # the thread's outermost shell: one bad operation must not end it
             self._undone()
             log.exception("an operation failed in a way it should not")
-            unit, outcomes = None, [error("internal.bug")] * len(batch)
+            if len(batch) > 1:
+                self._commit_one_by_one(batch)
+                return
+            unit, outcomes = None, [error("internal.bug")]
         answers = [(waiting.answer, outcome) for waiting, outcome in zip(batch, outcomes, strict=True)]
         self._report(answers, unit.arrivals if unit else [])
+
+    def _commit_one_by_one(self, batch: list[_Waiting]) -> None:
+        """Those that only shared a transaction with one that failed are not to fail with it."""
+        for waiting in batch:
+            self._commit([waiting])
 
     def _transaction(self, batch: list[_Waiting]) -> tuple[Unit, list[Outcome]]:
         if self._connection is None:
