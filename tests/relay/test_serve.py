@@ -16,7 +16,7 @@ import pytest
 from chappe.relay.__main__ import main
 from chappe.relay.config import load_settings
 from chappe.relay.serve import serve
-from chappe.relay.tls import certificate_pin, pin_in_force
+from chappe.relay.tls import certificate_pin, ensure_certificate, pin_in_force
 from chappe.wire.errors import KINDS, ChappeError
 from tests.relay.world import RelayProcess
 
@@ -149,3 +149,18 @@ async def test_behind_a_proxy_it_speaks_plain_http(tmp_path: Path) -> None:
             assert await guess("192.0.2.2") == 400
     finally:
         own.kill()
+
+
+def test_a_new_certificate_outlives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links carry its hash: each name is durable before anything goes on."""
+    durable: list[list[str]] = []
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            durable.append(sorted(path.name for path in tmp_path.iterdir()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    ensure_certificate(tmp_path, "localhost")
+    assert durable == [["tls-key.pem"], ["tls-certificate.pem", "tls-key.pem"]]

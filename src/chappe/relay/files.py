@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from chappe.relay.database import os_failure
+from chappe.relay.database import os_failure, sync_folder
 from chappe.relay.ports import Clock
 from chappe.relay.reader import AttachmentRecord
 from chappe.relay.store import Store
@@ -158,7 +158,7 @@ class Attachments:
             os.ftruncate(descriptor, offset)
             file.seek(offset)
             if offset == 0:
-                _sync_folder(self._folder)
+                sync_folder(self._folder)
         except OSError as problem:
             raise os_failure(problem) from None
         return file
@@ -224,11 +224,3 @@ def _write(file: BinaryIO, pieces: list[bytes]) -> None:
         # An unbuffered file may take less than it is given.
         while len(view):
             view = view[file.write(view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from chappe.relay.config import Settings
-from chappe.relay.database import os_failure
+from chappe.relay.database import os_failure, sync_folder
 from chappe.wire.api import to_base64
 from chappe.wire.errors import error
 
@@ -114,7 +114,7 @@ def _pin(path: Path) -> str:
 
 
 def _write_whole(path: Path, data: bytes, mode: int) -> None:
-    """Write beside, sync, rename: the file is there whole or not at all."""
+    """Write beside, sync, rename, sync: the file is there whole or not at all, and then stays."""
     beside = path.with_suffix(".new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as file:
@@ -123,3 +123,4 @@ def _write_whole(path: Path, data: bytes, mode: int) -> None:
         file.flush()
         os.fsync(descriptor)
     beside.replace(path)
+    sync_folder(path.parent)
