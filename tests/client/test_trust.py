@@ -182,6 +182,11 @@ async def test_a_conversation_does_not_change_its_kind(world: World) -> None:
     result = group.commit([SetExtensions(())], now=engine.core.now())
     hand(ada, result.message)
     assert ada._engine.groups.group(his.id).epoch == group.epoch
+    # A value with a tag: 60 as a big number.
+    tagged = b"\xa3" + b"\x64kind\x66direct" + b"\x64name\x60" + b"\x65timer" + b"\xc2\x41\x3c"
+    result = group.commit([SetExtensions((Extension(0xF0C4, tagged),))], now=engine.core.now())
+    hand(ada, result.message)
+    assert ada._engine.groups.group(his.id).epoch == group.epoch
     # The control: what is allowed is followed.
     result = group.commit([Description("direct", "", 60).proposal(group)], now=engine.core.now())
     hand(ada, result.message)

@@ -22,6 +22,7 @@ from chappe.mls import (
     cipher_suite,
     default_capabilities,
 )
+from chappe.wire.content import load_item
 from chappe.wire.errors import error
 
 SUITE: Final = cipher_suite(XWING_AES256)
@@ -66,10 +67,7 @@ class Description:
     @classmethod
     def read(cls, data: bytes) -> Description:
         """Raises content.malformed."""
-        try:
-            found = cbor2.loads(data) if len(data) <= MAX_DESCRIPTION else None
-        except (cbor2.CBORDecodeError, ValueError, TypeError, RecursionError):
-            raise error("content.malformed") from None
+        found = load_item(data) if len(data) <= MAX_DESCRIPTION else None
         if not isinstance(found, dict) or set(found) != {"kind", "name", "timer"}:
             raise error("content.malformed")
         kind, name, timer = found["kind"], found["name"], found["timer"]

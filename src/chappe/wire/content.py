@@ -157,7 +157,7 @@ def decode(data: bytes) -> Message:
     """One message that fills `data`. Raises BadInput content.malformed."""
     if len(data) > MAX_CONTENT:
         raise _malformed()
-    array = _load(data)
+    array = load_item(data)
     if not isinstance(array, list) or len(array) != 7:
         raise _malformed()
     salt, replaces, topic, expires, in_reply_to, extensions, part = array
@@ -278,7 +278,7 @@ def _decode_single(disposition: int, content_type: str, data: object) -> Body:
 
 
 def _decode_receipt(data: bytes) -> Receipt:
-    found = _load(data)
+    found = load_item(data)
     if not isinstance(found, list) or not 0 < len(found) <= MAX_STATUSES:
         raise _malformed()
     statuses: list[tuple[bytes, Status]] = []
@@ -329,8 +329,9 @@ def _check_sense(message: Message) -> None:
         raise _malformed()
 
 
-def _load(data: bytes) -> object:
-    """The one CBOR item in `data`: no tags, nothing after it, nothing nested deeper than MAX_DEPTH."""
+def load_item(data: bytes) -> object:
+    """The one CBOR item in `data`: no tags, nothing after it, nothing nested deeper than MAX_DEPTH.
+    Raises content.malformed."""
     _check_untagged(data)
     stream = io.BytesIO(data)
     try:
