@@ -7,7 +7,6 @@ from random import Random
 import pytest
 
 from chappe.mls import (
-    IMPLEMENTED,
     Add,
     AlreadyConsumed,
     Credential,
@@ -29,12 +28,12 @@ from tests.interop.driver import (
     TsProposal,
     TsProposalReceived,
 )
-from tests.interop.world import GROUP, Mixed, PyClient, now
+from tests.interop.world import GROUP, SUITES, Mixed, PyClient, now
 
 PAIRS = [("py", "ts"), ("ts", "py")]
 """Who founds or acts, and who joins or watches."""
 
-suites = pytest.mark.parametrize("suite", IMPLEMENTED, ids=lambda s: f"{s:#06x}")
+suites = pytest.mark.parametrize("suite", SUITES, ids=lambda s: f"{s:#06x}")
 pairs = pytest.mark.parametrize(("one", "other"), PAIRS)
 
 

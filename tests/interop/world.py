@@ -27,6 +27,8 @@ from tests.interop.driver import TsApplication, TsCommit, TsCommitApplied, TsMls
 
 DAY = 24 * 3600
 GROUP = "g"
+SUITES = (0x0001, 0x0003, 0xF00D)
+"""Those that ts-mls serves here (node/client.mjs); the Python engine has more."""
 
 
 def now() -> int:
