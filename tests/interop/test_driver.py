@@ -7,21 +7,19 @@ from random import Random
 import pytest
 
 from chappe.mls import (
-    Add,
     AlreadyConsumed,
     Credential,
     InvalidMessage,
     NotMember,
-    Remove,
     WrongEpoch,
     accept_any,
     cipher_suite,
-    parse_key_package,
 )
 from tests.interop.conftest import need_node
 from tests.interop.driver import (
     NODE_DIR,
     DriverGone,
+    ProposalKind,
     TsCommitApplied,
     TsMls,
     TsMlsError,
@@ -136,29 +134,15 @@ def test_an_add_and_a_remove_in_one_commit(ts: TsMls, suite: int, one: str, othe
 # By reference ---------------------------------------------------------------------------------------
 
 
-def _propose(world: Mixed, by: str, kind: str, *, who: str = "", public: bool = False) -> None:
+def _propose(world: Mixed, by: str, kind: ProposalKind, *, who: str = "", public: bool = False) -> None:
     """Someone proposes an Add of ts9, a Remove of `who` or an Update, and everybody hears it."""
-    ts, group = world.ts, world.groups.get(by)
-    if kind == "add":
-        ts.client("ts9", suite=world.suite.id, identity=b"ts9")
-        key_package = ts.key_package("ts9")
-    if group is None and kind == "add":
-        message = ts.propose(by, GROUP, "add", key_package=key_package, public=public, aad=b"why")
-    elif group is None and kind == "remove":
-        message = ts.propose(by, GROUP, "remove", leaf=world.leaf(who), public=public)
-    elif group is None:
-        message = ts.propose(by, GROUP, "update", public=public)
-    elif kind == "add":
-        world.groups[by], message = group.propose(Add(parse_key_package(key_package)))
-    elif kind == "remove":
-        world.groups[by], message = group.propose(Remove(world.leaf(who)))
-    else:
-        world.groups[by], message = group.propose_update()
-    world.share(by, message)
+    key_package = world.joiner("ts9")[0] if kind == "add" else b""
+    world.propose(by, kind, what=key_package, who=who, public=public)
 
 
 WAYS = [
     ("py", "ts", False),
+    ("py", "ts", True),
     ("ts", "py", False),
     ("ts", "py", True),
     ("ts", "ts4", False),
@@ -174,7 +158,7 @@ def test_an_update_by_reference(ts: TsMls, suite: int, proposer: str, committer:
     world = Mixed.of(ts, suite, proposer, committer, "py3", "ts5")
     world.commit("py3")
     _propose(world, proposer, "update", public=public)
-    world.commit(committer, public=public and committer.startswith("ts"))
+    world.commit(committer, public=public)
     world.talk()
     world.commit(proposer)
     world.talk()
@@ -313,10 +297,11 @@ def test_a_message_opens_once(ts: TsMls, suite: int, one: str, other: str) -> No
 
 
 @suites
-def test_public_commits_of_ts_mls(ts: TsMls, suite: int) -> None:
-    world = Mixed.of(ts, suite, "py", "ts", "py3", "ts4")
-    world.commit("ts", public=True)
-    world.commit("ts4", remove=["py3"], public=True)
+@pairs
+def test_public_commits(ts: TsMls, suite: int, one: str, other: str) -> None:
+    world = Mixed.of(ts, suite, one, other, "py3", "ts4")
+    world.commit(one, public=True)
+    world.commit(other, remove=["py3"], public=True)
     world.talk()
 
 
@@ -353,7 +338,7 @@ def test_a_random_walk(ts: TsMls, seed: int) -> None:
             world.talk()
 
 
-# ts-mls alone: what the Python engine does not do yet ------------------------------------------------
+# ts-mls alone -----------------------------------------------------------------------------------------
 
 
 @suites

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from chappe.mls import (
     Add,
@@ -15,17 +17,23 @@ from chappe.mls import (
     Credential,
     Group,
     KeyPackageBundle,
+    PreSharedKey,
+    PreSharedKeyID,
     Proposal,
     Remove,
     SignatureKey,
+    WireFormat,
     accept_any,
     cipher_suite,
     create_key_package,
     parse_key_package,
 )
-from tests.interop.driver import TsApplication, TsCommit, TsCommitApplied, TsMls
+from tests.interop.driver import ProposalKind, TsApplication, TsCommit, TsCommitApplied, TsMls, TsState
 
 DAY = 24 * 3600
+Join: TypeAlias = Callable[[bytes], None]
+"""What a client does with its Welcome."""
+
 GROUP = "g"
 SUITES = (0x0001, 0x0003, 0xF00D)
 """Those that ts-mls serves here (node/client.mjs); the Python engine has more."""
@@ -64,14 +72,16 @@ class Mixed:
     suite: CipherSuite
     groups: dict[str, Group] = field(default_factory=dict)
     ts_members: set[str] = field(default_factory=set)
+    psks: Mapping[bytes, bytes] = field(default_factory=dict)
+    """External PSKs that all clients know."""
 
     @classmethod
-    def of(cls, ts: TsMls, suite_id: int, *names: str) -> Mixed:
+    def of(cls, ts: TsMls, suite_id: int, *names: str, psks: Mapping[bytes, bytes] | None = None) -> Mixed:
         """The first founds the group and adds the others in one commit."""
-        world = cls(ts, cipher_suite(suite_id))
+        world = cls(ts, cipher_suite(suite_id), psks=psks or {})
         founder, group_id = names[0], b"group" * 4
         if is_ts(founder):
-            ts.client(founder, suite=suite_id, identity=founder.encode())
+            world._ts_client(founder)
             ts.create(founder, GROUP, group_id=group_id)
             world.ts_members.add(founder)
         else:
@@ -89,7 +99,7 @@ class Mixed:
 
     def add(self, by: str, *names: str) -> None:
         """All in one commit."""
-        joiners = [self._joiner(name) for name in names]
+        joiners = [self.joiner(name) for name in names]
         welcome = self.commit(by, add=[message for message, _ in joiners])
         assert welcome is not None
         for _, join in joiners:
@@ -98,39 +108,101 @@ class Mixed:
         assert len(self.roster(by)) == len(self.members)
 
     def commit(
-        self, by: str, *, add: Iterable[bytes] = (), remove: Iterable[str] = (), public: bool = False
+        self,
+        by: str,
+        *,
+        add: Iterable[bytes] = (),
+        remove: Iterable[str] = (),
+        psk: Iterable[bytes] = (),
+        public: bool = False,
     ) -> bytes | None:
         """What is given by value, what is pending by reference. Everybody processes it; gives the Welcome."""
-        made = self.begin(by, add=add, remove=remove, public=public)
+        made = self.begin(by, add=add, remove=remove, psk=psk, public=public)
+        self.land(by, made)
+        return made.welcome
+
+    def joiner(self, name: str) -> tuple[bytes, Join]:
+        """A new client's key package, and what it does with its Welcome."""
+        if is_ts(name):
+            self._ts_client(name)
+
+            def ts_join(welcome: bytes) -> None:
+                self.ts.join(name, GROUP, welcome)
+                self.ts_members.add(name)
+
+            return self.ts.key_package(name), ts_join
+        client = PyClient.new(self.suite, name)
+
+        def join(welcome: bytes) -> None:
+            self.groups[name] = Group.join(
+                welcome, client.bundle, client.signer, authenticate=accept_any, psks=self.psks
+            )
+
+        return client.bundle.message, join
+
+    def begin(
+        self,
+        by: str,
+        *,
+        add: Iterable[bytes] = (),
+        remove: Iterable[str] = (),
+        psk: Iterable[bytes] = (),
+        public: bool = False,
+        path: bool = True,
+    ) -> CommitResult | TsCommit:
+        """A commit that nobody has yet; `land` it. Whether there is a path beyond need is ts-mls's own choice
+        (quirk 12)."""
+        leaves = [self.leaf(name) for name in remove]
+        if is_ts(by):
+            return self.ts.commit(by, GROUP, add=list(add), remove=leaves, psk=list(psk), public=public)
+        adds = [Add(parse_key_package(message)) for message in add]
+        removes = [Remove(leaf) for leaf in leaves]
+        proposals: list[Proposal] = [*adds, *removes, *(self._psk(psk_id) for psk_id in psk)]
+        return self.groups[by].commit(
+            proposals, now=now(), wire_format=_wire_format(public), psks=self.psks, update_path=path
+        )
+
+    def come_in(
+        self, by: str, group_info: bytes, *, resync: bool = False, psk: Iterable[bytes] = ()
+    ) -> CommitResult | TsCommit:
+        """An external commit that nobody has yet; `land` it. ts-mls cannot carry a `psk` (quirk 11)."""
+        if is_ts(by):
+            if not resync:
+                self._ts_client(by)
+            return TsCommit(self.ts.external_join(by, GROUP, group_info, resync=resync), None, 0)
+        psk_ids = [PreSharedKeyID.external(psk_id, os.urandom(self.suite.nh)) for psk_id in psk]
+        return Group.join_by_commit(
+            group_info,
+            self.suite.generate_signature_key(),
+            Credential.basic(by.encode()),
+            authenticate=accept_any,
+            resync=resync,
+            psk_ids=psk_ids,
+            psks=self.psks,
+        )
+
+    def land(self, by: str, made: CommitResult | TsCommit) -> None:
+        """The commit is accepted: everybody processes it, and all must agree."""
         for name in self.members:
             if name != by:
                 self.process_commit(name, made.message)
         self.adopt(by, made)
         self.check_agreement()
-        return made.welcome
-
-    def begin(
-        self, by: str, *, add: Iterable[bytes] = (), remove: Iterable[str] = (), public: bool = False
-    ) -> CommitResult | TsCommit:
-        """A commit that nobody has yet; `adopt` it once everybody does. `public` is for ts-mls only."""
-        leaves = [self.leaf(name) for name in remove]
-        if is_ts(by):
-            return self.ts.commit(by, GROUP, add=list(add), remove=leaves, public=public)
-        adds = [Add(parse_key_package(message)) for message in add]
-        proposals: list[Proposal] = [*adds, *(Remove(leaf) for leaf in leaves)]
-        return self.groups[by].commit(proposals, now=now())
 
     def adopt(self, by: str, made: CommitResult | TsCommit) -> None:
-        if isinstance(made, CommitResult):
-            self.groups[by] = made.group.carry_over(self.groups[by])
-        else:
+        if isinstance(made, TsCommit):
             self.ts.adopt(by, GROUP)
+            self.ts_members.add(by)
+        elif made.applied.external:
+            self.groups[by] = made.group
+        else:
+            self.groups[by] = made.group.carry_over(self.groups[by])
 
     def process_commit(self, name: str, message: bytes) -> None:
         """A member that the commit puts out leaves this world."""
         if name in self.groups:
             self.groups[name], applied = self.groups[name].process(
-                message, now=now(), authenticate=accept_any
+                message, now=now(), authenticate=accept_any, psks=self.psks
             )
             assert isinstance(applied, CommitApplied)
             if not self.groups[name].is_active:
@@ -140,6 +212,23 @@ class Mixed:
             assert isinstance(received, TsCommitApplied)
             if not received.state.active:
                 self.ts_members.remove(name)
+
+    def propose(
+        self, by: str, kind: ProposalKind, *, what: bytes = b"", who: str = "", public: bool = False
+    ) -> None:
+        """By reference; everybody hears it. `what`: the key package of an Add, the id of a PSK."""
+        group, leaf = self.groups.get(by), self.leaf(who) if kind == "remove" else None
+        if group is None:
+            key_package, psk_id = (what if kind == of else None for of in ("add", "psk"))
+            message = self.ts.propose(
+                by, GROUP, kind, leaf=leaf, key_package=key_package, psk_id=psk_id, public=public
+            )
+        elif kind == "update":
+            self.groups[by], message = group.propose_update(wire_format=_wire_format(public))
+        else:
+            proposal = self._proposal(kind, what, leaf)
+            self.groups[by], message = group.propose(proposal, wire_format=_wire_format(public))
+        self.share(by, message)
 
     def share(self, by: str, message: bytes) -> None:
         """Hand a proposal to everyone else."""
@@ -194,7 +283,7 @@ class Mixed:
         if name in self.groups:
             members = self.groups[name].members
             return [(m.leaf_index, m.credential.identity, m.signature_key) for m in members]
-        return [(m.leaf, m.identity, m.signature_key) for m in self.ts.state(name, GROUP).members]
+        return _ts_roster(self.ts.state(name, GROUP))
 
     def authenticator(self, name: str) -> tuple[int, bytes]:
         """The epoch and its authenticator."""
@@ -203,37 +292,53 @@ class Mixed:
         state = self.ts.state(name, GROUP)
         return state.epoch, state.epoch_authenticator
 
-    def export(self, name: str) -> bytes:
-        if name in self.groups:
-            return self.groups[name].export("chappe test", b"context", 48)
-        return self.ts.export(name, GROUP, "chappe test", b"context", 48)
+    def group_info(self, name: str) -> bytes:
+        """With all that is needed to come in by one's own commit."""
+        return self.groups[name].group_info() if name in self.groups else self.ts.group_info(name, GROUP)
 
     def check_agreement(self) -> None:
         """On the epoch and its authenticator, the roster and an exported secret."""
-        views: list[Callable[[str], object]] = [self.authenticator, self.roster, self.export]
-        for view in views:
-            seen = [view(name) for name in self.members]
-            assert all(one == seen[0] for one in seen)
+        seen = {name: self._view(name) for name in self.members}
+        first = seen[self.members[0]]
+        assert {name for name, view in seen.items() if view != first} == set()
 
     # Inside -----------------------------------------------------------------------------------------
 
-    def _joiner(self, name: str) -> tuple[bytes, Callable[[bytes], None]]:
-        """A new client's key package, and what it does with its Welcome."""
-        if is_ts(name):
-            self.ts.client(name, suite=self.suite.id, identity=name.encode())
+    def _view(self, name: str) -> tuple[int, bytes, list[tuple[int, bytes, bytes]], bytes]:
+        label, context, length = "chappe test", b"context", 48
+        if name in self.groups:
+            group = self.groups[name]
+            exported = group.export(label, context, length)
+            return group.epoch, group.epoch_authenticator, self.roster(name), exported
+        state = self.ts.state(name, GROUP)
+        exported = self.ts.export(name, GROUP, label, context, length)
+        return state.epoch, state.epoch_authenticator, _ts_roster(state), exported
 
-            def ts_join(welcome: bytes) -> None:
-                self.ts.join(name, GROUP, welcome)
-                self.ts_members.add(name)
+    def _psk(self, psk_id: bytes) -> PreSharedKey:
+        return PreSharedKey(PreSharedKeyID.external(psk_id, os.urandom(self.suite.nh)))
 
-            return self.ts.key_package(name), ts_join
-        client = PyClient.new(self.suite, name)
+    def _proposal(self, kind: ProposalKind, what: bytes, leaf: int | None) -> Proposal:
+        if kind == "add":
+            return Add(parse_key_package(what))
+        if kind == "psk":
+            return self._psk(what)
+        assert leaf is not None
+        return Remove(leaf)
 
-        def join(welcome: bytes) -> None:
-            self.groups[name] = Group.join(welcome, client.bundle, client.signer, authenticate=accept_any)
-
-        return client.bundle.message, join
+    def _ts_client(self, name: str) -> None:
+        """A new client of that name; what an old one of the name held is forgotten."""
+        self.ts.client(name, suite=self.suite.id, identity=name.encode())
+        for psk_id, secret in self.psks.items():
+            self.ts.add_psk(name, psk_id, secret)
 
 
 def is_ts(name: str) -> bool:
     return name.startswith("ts")
+
+
+def _ts_roster(state: TsState) -> list[tuple[int, bytes, bytes]]:
+    return [(m.leaf, m.identity, m.signature_key) for m in state.members]
+
+
+def _wire_format(public: bool) -> WireFormat:
+    return WireFormat.PUBLIC_MESSAGE if public else WireFormat.PRIVATE_MESSAGE
