@@ -10,6 +10,7 @@ from chappe.mls import (
     AlreadyConsumed,
     Credential,
     InvalidMessage,
+    MalformedMessage,
     NotMember,
     WrongEpoch,
     accept_any,
@@ -490,6 +491,46 @@ def test_mended_the_good_tree_is_taken(ts: TsMls) -> None:
     world = _unequal_unmerged_leaves(ts)
     world.add("py6", "ts")
     world.commit("ts")
+    world.talk()
+
+
+@pytest.mark.parametrize(("joiner", "informer"), PAIRS)
+def test_published_nobody_comes_in_by_the_others_group_info(
+    published_ts: TsMls, joiner: str, informer: str
+) -> None:
+    """Section 12.4.3.2: external_pub is a struct of an HPKEPublicKey, with a length in front of the key."""
+    world = Mixed.of(published_ts, 1, informer)
+    with pytest.raises((MalformedMessage, TsMlsError), match=r"trailing|truncated|prefix|Deserialize"):
+        world.come_in(joiner, world.group_info(informer))
+
+
+@suites
+@pairs
+def test_mended_each_comes_in_by_the_others_group_info(ts: TsMls, suite: int, one: str, other: str) -> None:
+    world = Mixed.of(ts, suite, one, "py2", "ts2")
+    world.land(other, world.come_in(other, world.group_info(one)))
+    world.talk()
+    world.land(one, world.come_in(one, world.group_info(other), resync=True))
+    world.talk()
+
+
+def test_published_the_path_goes_beyond_its_last_node(published_ts: TsMls) -> None:
+    """Section 7.4: the commit secret follows from the last node of the filtered path, which the root is not
+    while the other half of the tree is empty. Here it is taken from one step further, at a blank root."""
+    world = Mixed.of(published_ts, 1, "py0", "py1", "py2", "ts3")
+    made = world.begin("py2", remove=["py0", "py1"])
+    with pytest.raises(TsMlsError, match="confirmation tag"):
+        world.process_commit("ts3", made.message)
+
+
+@pairs
+def test_mended_half_of_the_tree_is_empty(ts: TsMls, one: str, other: str) -> None:
+    world = Mixed.of(ts, 1, "py0", "ts1", one, other)
+    world.commit(one, remove=["py0", "ts1"])
+    world.commit(other)
+    world.talk()
+    world.add(other, "py5", "ts6", "ts7")
+    world.commit("ts6")
     world.talk()
 
 

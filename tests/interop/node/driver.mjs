@@ -9,7 +9,7 @@
  * Bytes are hex strings, in both directions; messages are whole MLSMessages. The operations are in ops.mjs.
  * With `--mended`, ts-mls is loaded with the corrections of mends.mjs; without, as it was published.
  *
- * Quirks of ts-mls 2.0.0-rc.10 (sections of RFC 9420 in brackets). mends.mjs corrects the first three:
+ * Quirks of ts-mls 2.0.0-rc.10 (sections of RFC 9420 in brackets). mends.mjs corrects these:
  *
  *   1 A commit of exactly one Update or one Remove carries no update path, and such a commit is taken: it says
  *     `length > 1` for `length > 0`. Who is removed that way can compute the next epoch's secrets [12.4].
@@ -17,6 +17,10 @@
  *   3 A committer encrypts path secrets to the keys of the tree before the proposals: to the old key of a leaf
  *     that an Update replaced, and where a commit both removes and adds, to the removed member for the new one
  *     on its leaf, who thereby reads on. New leaves are not left out of the ciphertexts [7.6, 12.4.1].
+ *  19 The `external_pub` of a GroupInfo is the bare key, made and read without its length: nobody else's client
+ *     can come in by it, nor a client of ts-mls by anybody else's [12.4.3.2].
+ *  20 While one half of the tree is empty, the root is blank and on nobody's filtered path; a receiver goes on
+ *     to it all the same and gets another commit secret: it refuses every good commit from then on [7.4].
  *
  * The driver goes round these:
  *

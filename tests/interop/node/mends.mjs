@@ -51,6 +51,47 @@ const mends = [
     to: `state.groupContext, state.signaturePrivateKey, cipherSuite,
             (res.additionalResult.addedLeafNodes ?? []).map(([leafIndex]) => 2 * leafIndex))`,
   },
+  {
+    // 19: ExternalPub is a struct of one HPKEPublicKey, which has a length in front of it.
+    file: "createCommit.js",
+    from: 'import { encode } from "./codec/tlsEncoder.js";',
+    to: `import { encode } from "./codec/tlsEncoder.js";
+import { decode } from "./codec/tlsDecoder.js";
+import { varLenDataDecoder, varLenDataEncoder } from "./codec/variableLength.js";`,
+  },
+  {
+    file: "createCommit.js",
+    from: "extensionData: externalPub }], cs);",
+    to: "extensionData: encode(varLenDataEncoder, externalPub) }], cs);",
+  },
+  {
+    file: "createCommit.js",
+    from: "extensionData: externalPub },",
+    to: "extensionData: encode(varLenDataEncoder, externalPub) },",
+  },
+  {
+    file: "createCommit.js",
+    from: "await exportSecret(externalPub.extensionData, cs);",
+    to: "await exportSecret(decode(varLenDataDecoder, externalPub.extensionData), cs);",
+  },
+  {
+    // 20: the root is not on the committer's filtered path while the other half of the tree is empty, ...
+    file: "pathSecrets.js",
+    from: "const nextIndex = findFirstNonBlankAncestor(tree, currentIndex);",
+    to: `const nextIndex = findFirstNonBlankAncestor(tree, currentIndex);
+        if (tree[nextIndex] === undefined) break;`,
+  },
+  {
+    // ... and the commit secret comes from the last node that is.
+    file: "processMessages.js",
+    from: "const rootIndex = root(leafWidth(tree.length));",
+    to: "const rootIndex = filteredDirectPath(leafNodeIndex, tree).at(-1);",
+  },
+  {
+    file: "processMessages.js",
+    from: "import { findBlankLeafNodeIndex, addLeafNodeMutable }",
+    to: "import { filteredDirectPath, findBlankLeafNodeIndex, addLeafNodeMutable }",
+  },
 ];
 
 /** @param {string} url @param {object} context @param {Function} next @returns {Promise<object>} */
