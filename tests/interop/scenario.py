@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from tests.interop.author import write
 from tests.interop.driver import TsMls, missing
 from tests.interop.stage import ScenarioFailed, play
-from tests.interop.steps import Begin, ComeIn, Commit, Hand, Propose, Scenario, Step
+from tests.interop.steps import Attempt, Begin, ComeIn, Hand, Land, Propose, Scenario, Step
 from tests.interop.world import is_ts
 
 Deed = tuple[str, str, int]
@@ -22,8 +22,18 @@ Deed = tuple[str, str, int]
 
 
 def deeds(scenario: Scenario) -> Counter[Deed]:
-    """How often what is done in it, by the engine that makes it, or that must open or refuse it."""
-    found = [("found", scenario.founder), *(d for step in scenario.steps for d in _deeds(step))]
+    """How often what is done in it, by the engine that makes it, or that must open or refuse it. Of a commit
+    that lost its race only that it did."""
+    found = [("found", scenario.founder)]
+    attempts: tuple[Attempt, ...] = ()
+    for step in scenario.steps:
+        if isinstance(step, Begin):
+            attempts = step.attempts
+        elif isinstance(step, Land):
+            for attempt in attempts:
+                found += _of_attempt(attempt) if attempt.by == step.winner else [("lose a race", attempt.by)]
+        else:
+            found += _deeds(step)
     return Counter((what, "ts" if is_ts(who) else "py", scenario.suite) for what, who in found)
 
 
@@ -31,16 +41,11 @@ def _deeds(step: Step) -> Iterator[tuple[str, str]]:
     if isinstance(step, Propose):
         yield f"propose {step.wish.kind}", step.by
         yield f"{_way(step.public)} proposal", step.by
-    elif isinstance(step, Begin):
-        for attempt in step.attempts:
-            yield from _of_attempt(attempt)
-        if len(step.attempts) > 1:
-            yield from (("race", attempt.by) for attempt in step.attempts)
     elif isinstance(step, Hand):
         yield f"{'open' if step.opens else 'refuse'} {step.why}".strip(), step.to
 
 
-def _of_attempt(attempt: Commit | ComeIn) -> Iterator[tuple[str, str]]:
+def _of_attempt(attempt: Attempt) -> Iterator[tuple[str, str]]:
     if isinstance(attempt, ComeIn):
         yield "resync" if attempt.resync else "come in", attempt.by
         yield "group info", attempt.informer
@@ -48,6 +53,8 @@ def _of_attempt(attempt: Commit | ComeIn) -> Iterator[tuple[str, str]]:
             yield "come in with a psk", attempt.by
         return
     yield f"{_way(attempt.public)} commit", attempt.by
+    if not attempt.path:
+        yield "commit without a path if it may", attempt.by
     yield from ((wish.kind, attempt.by) for wish in attempt.wishes)
     if not attempt.wishes:
         yield "refresh", attempt.by

@@ -9,12 +9,15 @@ import pytest
 from chappe.mls import (
     AlreadyConsumed,
     Credential,
+    ExternalSender,
+    Group,
     InvalidMessage,
     MalformedMessage,
     NotMember,
     WrongEpoch,
     accept_any,
     cipher_suite,
+    external_senders_extension,
 )
 from tests.interop.conftest import need_node
 from tests.interop.driver import (
@@ -532,6 +535,44 @@ def test_mended_half_of_the_tree_is_empty(ts: TsMls, one: str, other: str) -> No
     world.add(other, "py5", "ts6", "ts7")
     world.commit("ts6")
     world.talk()
+
+
+def test_published_external_senders_are_not_read(published_ts: TsMls) -> None:
+    """Section 12.1.8.1: the extension is a list of senders. ts-mls takes it for one, so that its clients
+    cannot be in a group that has it. Not mended: Chappe's groups do not have it."""
+    world = Mixed.of(published_ts, 1, "py")
+    signer = world.suite.generate_signature_key()
+    extension = external_senders_extension(ExternalSender(signer.public, Credential.basic(b"officer")))
+    world.groups["py"] = Group.create(
+        world.suite, b"h", signer, Credential.basic(b"py"), now=now(), extensions=(extension,)
+    )
+    key_package, join = world.joiner("ts")
+    welcome = world.commit("py", add=[key_package])
+    assert welcome is not None
+    with pytest.raises(TsMlsError, match="Could not decode group info"):
+        join(welcome)
+
+
+def test_published_anybody_resyncs_in_anothers_place(published_ts: TsMls) -> None:
+    """Section 12.4.3.2: an external commit removes only an earlier appearance of its own client. ts-mls
+    leaves that to the application, which has to look in its callback; the Python engine refuses it."""
+    world = Mixed.of(published_ts, 1, "py", "ts", "ts3")
+    made = Group.join_by_commit(
+        world.group_info("py"),
+        world.suite.generate_signature_key(),
+        Credential.basic(b"mallory"),
+        authenticate=accept_any,
+        succeeds=lambda old, _: old.identity == b"ts3",
+        resync=True,
+    )
+    with pytest.raises(InvalidMessage):
+        world.process_commit("py", made.message)
+    world.process_commit("ts", made.message)
+    assert [member.identity for member in published_ts.state("ts", GROUP).members] == [
+        b"py",
+        b"ts",
+        b"mallory",
+    ]
 
 
 # The driver itself ----------------------------------------------------------------------------------

@@ -48,6 +48,9 @@
  *  16 Bytes after the end of an MLSMessage are ignored; a decoder gives `undefined` for bad ones.
  *  17 Ten message keys that were skipped are kept for each sender, four epochs, 200 steps ahead (a setting).
  *  18 `maximumTotalLifetime` is not looked at. A lifetime is looked at by the committer only.
+ *  21 The extension `external_senders` is read as one sender, not as a list: a Welcome into a group that has it
+ *     cannot be read [12.1.8.1].
+ *  22 The Remove of an external commit may name anybody's leaf; whose it is, the callback has to look [12.4.3.2].
  */
 
 import { register } from "node:module";
