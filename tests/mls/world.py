@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from chappe.mls import (
     Add,
     ApplicationMessage,
+    Capabilities,
     CipherSuite,
     CommitResult,
     Credential,
@@ -36,7 +37,14 @@ class Client:
     bundle: KeyPackageBundle
 
     @classmethod
-    def new(cls, suite: CipherSuite, name: str, *, last_resort: bool = False) -> Client:
+    def new(
+        cls,
+        suite: CipherSuite,
+        name: str,
+        *,
+        last_resort: bool = False,
+        capabilities: Capabilities | None = None,
+    ) -> Client:
         signer = suite.generate_signature_key()
         bundle = create_key_package(
             suite,
@@ -45,6 +53,7 @@ class Client:
             not_before=NOW - DAY,
             not_after=NOW + 90 * DAY,
             last_resort=last_resort,
+            capabilities=capabilities,
         )
         return cls(name, suite, signer, bundle)
 
@@ -59,23 +68,36 @@ class World:
 
     suite: CipherSuite
     groups: dict[str, Group] = field(default_factory=dict)
+    capabilities: Capabilities | None = None
 
     @classmethod
-    def of(cls, suite_id: int, *names: str, extensions: tuple[Extension, ...] = ()) -> World:
+    def of(
+        cls,
+        suite_id: int,
+        *names: str,
+        extensions: tuple[Extension, ...] = (),
+        capabilities: Capabilities | None = None,
+    ) -> World:
         """The first founds the group and adds the others in one commit."""
         suite = cipher_suite(suite_id)
         founder = suite.generate_signature_key()
         credential = Credential.basic(names[0].encode())
-        world = cls(suite)
+        world = cls(suite, capabilities=capabilities)
         world.groups[names[0]] = Group.create(
-            suite, b"group" * 4, founder, credential, now=NOW, extensions=extensions
+            suite,
+            b"group" * 4,
+            founder,
+            credential,
+            now=NOW,
+            extensions=extensions,
+            capabilities=capabilities,
         )
         if len(names) > 1:
             world.add(names[0], *names[1:])
         return world
 
     def add(self, by: str, *names: str) -> CommitResult:
-        clients = [Client.new(self.suite, name) for name in names]
+        clients = [Client.new(self.suite, name, capabilities=self.capabilities) for name in names]
         result = self.commit(by, *(client.add for client in clients))
         assert result.welcome is not None
         for client in clients:
