@@ -219,7 +219,7 @@ def test_nobody_asks_for_another() -> None:
 def test_an_unwanted_proposal_can_be_dropped() -> None:
     world = World.of(1, "ana", "ben")
     cyd = Client.new(world.suite, "cyd")
-    _, message = world.groups["ben"].propose(Add(cyd.bundle.key_package))
+    _, message = world.groups["ben"].propose(Add(cyd.bundle.key_package), now=NOW)
     after, received = world.groups["ana"].process(message, now=NOW, authenticate=accept_any)
     assert isinstance(received, ProposalReceived)
     assert after.without_proposal(received.ref).pending_proposals == ()

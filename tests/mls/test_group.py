@@ -71,7 +71,7 @@ def test_proposals_by_reference_from_two_members(suite: int) -> None:
     world.share("ben", update)
     world.groups["cyd"], removal = world.groups["cyd"].propose(Remove(world.groups["dan"].own_leaf))
     world.share("cyd", removal)
-    world.groups["ana"], addition = world.groups["ana"].propose(fay.add)
+    world.groups["ana"], addition = world.groups["ana"].propose(fay.add, now=NOW)
     world.share("ana", addition)
     result = world.commit("cyd")
     assert [m.credential.identity for m in result.applied.added] == [b"fay"]

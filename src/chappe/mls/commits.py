@@ -89,7 +89,7 @@ def create_commit(
     for proposal in proposals:
         if isinstance(proposal, Add):
             proposal.key_package.validate(now=now, max_lifetime=max_lifetime)
-    pending = usable_pending(state, proposals)
+    pending = usable_pending(state, proposals, now)
     items: tuple[ProposalOrRef, ...] = (*(p.ref for p in pending), *proposals)
     me = Sender.member(state.own_leaf)
     sent: list[Sent] = [*((p.proposal, p.sender) for p in pending), *((p, me) for p in proposals)]
@@ -136,13 +136,13 @@ def protect(state: GroupState, message: AuthenticatedContent, random: Random) ->
     return encode_message(private)
 
 
-def usable_pending(state: GroupState, extra: Sequence[Proposal]) -> list[PendingProposal]:
+def usable_pending(state: GroupState, extra: Sequence[Proposal], now: int) -> list[PendingProposal]:
     """The pending proposals that this member can commit beside `extra` (section 12.2).
 
     Of several for one member a Remove wins, then the latest Update; a ReInit waits while there is anything
-    else.
+    else; an Add whose lifetime is over is left out (section 7.3).
     """
-    chosen = _Choice(state, extra)
+    chosen = _Choice(state, extra, now)
     removals = [p for p in state.proposals if isinstance(p.proposal, Remove)]
     others = [p for p in reversed(state.proposals) if not isinstance(p.proposal, Remove)]
     kept = {p.ref for p in (*removals, *others) if chosen.takes(p)}
@@ -154,8 +154,8 @@ def usable_pending(state: GroupState, extra: Sequence[Proposal]) -> list[Pending
 class _Choice:
     """What a commit holds so far, and whether one more proposal fits beside it."""
 
-    def __init__(self, state: GroupState, extra: Sequence[Proposal]) -> None:
-        self._state = state
+    def __init__(self, state: GroupState, extra: Sequence[Proposal], now: int) -> None:
+        self._state, self._now = state, now
         self._targets = {p.removed for p in extra if isinstance(p, Remove)} | {state.own_leaf}
         self._keys = {p.key_package.leaf_node.signature_key for p in extra if isinstance(p, Add)}
         self._psks = {p.psk for p in extra if isinstance(p, PreSharedKey)}
@@ -168,7 +168,9 @@ class _Choice:
         if isinstance(proposal, Remove):
             return _once(self._targets, proposal.removed)
         if isinstance(proposal, Add):
-            return self._takes_client(proposal.key_package.leaf_node.signature_key)
+            leaf = proposal.key_package.leaf_node
+            in_time = leaf.lifetime is not None and leaf.lifetime.holds(self._now)
+            return in_time and self._takes_client(leaf.signature_key)
         if isinstance(proposal, PreSharedKey):
             return _once(self._psks, proposal.psk)
         if isinstance(proposal, SetExtensions):

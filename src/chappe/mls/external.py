@@ -136,7 +136,7 @@ def parse_group_info(data: bytes, ratchet_tree: bytes | None, rules: Rules) -> O
     if not isinstance(info, GroupInfo):
         raise MalformedMessage("not a GroupInfo")
     suite = cipher_suite(info.group_context.cipher_suite)
-    tree = checked_tree(suite, info, ratchet_tree, rules.authenticate)
+    tree = checked_tree(suite, info, ratchet_tree, rules.authenticate, rules.max_lifetime)
     found = find_extension(info.extensions, ExtensionType.EXTERNAL_PUB)
     if found is None:
         raise InvalidMessage("the GroupInfo has no key to come in by")

@@ -149,12 +149,14 @@ class Group:
         groups: Sequence[Group] = (),
         known_groups: Collection[bytes] = (),
         ratchet_tree: bytes | None = None,
+        max_lifetime: int | None = MAX_LEAF_LIFETIME,
     ) -> Group:
         """The group that a Welcome lets in to (section 12.4.3.1). Keep the result, then delete the bundle
         unless its key package is the last resort.
 
         `groups`: those that the new one may follow on (ReInit, branch). `known_groups`: the ids of the groups
-        that this client is in, which a new one must not repeat. Raises MalformedMessage, InvalidMessage."""
+        that this client is in, which a new one must not repeat. `max_lifetime`: longest lifetime in seconds
+        that a leaf of the tree may claim. Raises MalformedMessage, InvalidMessage."""
         state, origin = join_group(
             welcome,
             bundle,
@@ -163,6 +165,7 @@ class Group:
             psks=_psk_store(psks, groups),
             ratchet_tree=ratchet_tree,
             known_groups=known_groups,
+            max_lifetime=max_lifetime,
         )
         if origin is not None:
             check_successor(state, origin, [group._state for group in groups], succeeds)
@@ -185,13 +188,14 @@ class Group:
         capabilities: Capabilities | None = None,
         leaf_extensions: Extensions = (),
         authenticated_data: bytes = b"",
+        max_lifetime: int | None = MAX_LEAF_LIFETIME,
         random: Random = os.urandom,
     ) -> CommitResult:
         """Come in by an external commit, from a GroupInfo with `external_pub` (section 12.4.3.2).
 
         `resync` puts out the client's own old leaf. The message is a PublicMessage: everybody may read who
         comes in. Raises MalformedMessage, InvalidMessage, UnsupportedSuite."""
-        rules = Rules(authenticate, succeeds, None, _psk_store(psks, groups))
+        rules = Rules(authenticate, succeeds, max_lifetime, _psk_store(psks, groups))
         new = join_by_commit(
             parse_group_info(group_info, ratchet_tree, rules),
             signer,
@@ -380,13 +384,19 @@ class Group:
         self,
         proposal: Proposal,
         *,
+        now: int | None = None,
         authenticated_data: bytes = b"",
         wire_format: WireFormat = WireFormat.PRIVATE_MESSAGE,
         random: Random = os.urandom,
     ) -> tuple[Group, bytes]:
-        """A proposal for another member, or for this one, to commit; an Update is `propose_update`'s.
+        """A proposal for another member, or for this one, to commit; an Update is `propose_update`'s. An Add
+        needs `now`: nobody sends a leaf outside its lifetime (section 7.3).
         Raises NotMember, GroupClosed, InvalidMessage."""
         state = self._active_state()
+        if isinstance(proposal, Add):
+            if now is None:
+                raise ValueError("an Add is proposed at a time")
+            proposal.key_package.validate(now=now, max_lifetime=MAX_LEAF_LIFETIME)
         if isinstance(proposal, Update):
             raise InvalidMessage("an Update is proposed with its private key: propose_update")
         me = Sender.member(self.own_leaf)

@@ -22,7 +22,7 @@ from chappe.mls.leaf_node import (
     Lifetime,
     find_extension,
 )
-from chappe.mls.leaf_rules import Authenticate, check_support
+from chappe.mls.leaf_rules import Authenticate, check_lifetimes, check_support
 from chappe.mls.psks import PreSharedKeyID, PskStore, ResumptionUsage
 from chappe.mls.ratchet_tree import RatchetTree
 from chappe.mls.signatures import SignatureKey
@@ -82,6 +82,7 @@ def join_group(
     psks: PskStore,
     ratchet_tree: bytes | None,
     known_groups: Collection[bytes],
+    max_lifetime: int | None,
 ) -> tuple[GroupState, PreSharedKeyID | None]:
     """The state that a Welcome gives, and the resumption PSK by which the group says what it follows on.
 
@@ -99,7 +100,7 @@ def join_group(
     info = welcome.open_group_info(suite, secrets.joiner_secret, psk)
     if info.group_context.group_id in known_groups:
         raise InvalidMessage("this client is in a group with that id already")
-    tree = checked_tree(suite, info, ratchet_tree, authenticate)
+    tree = checked_tree(suite, info, ratchet_tree, authenticate, max_lifetime)
     own_leaf = _find_own(tree, package.leaf_node)
     private_keys = {2 * own_leaf: bundle.encryption_private} | _path_keys(tree, own_leaf, info, secrets)
     sched = schedule(suite, secrets.joiner_secret, psk, info.group_context.encoded)
@@ -121,7 +122,11 @@ def _origin(psks: Sequence[PreSharedKeyID]) -> PreSharedKeyID | None:
 
 
 def checked_tree(
-    suite: CipherSuite, info: GroupInfo, given: bytes | None, authenticate: Authenticate
+    suite: CipherSuite,
+    info: GroupInfo,
+    given: bytes | None,
+    authenticate: Authenticate,
+    max_lifetime: int | None,
 ) -> RatchetTree:
     """The tree of a GroupInfo, checked as section 12.4.3.1 asks. Raises InvalidMessage, MalformedMessage, or
     what `authenticate` raises."""
@@ -144,6 +149,7 @@ def checked_tree(
     tree.check_leaf_signatures(info.group_context.group_id)
     tree.check_keys_unique()
     check_support(tree, info.group_context.extensions)
+    check_lifetimes(tree, max_lifetime)
     for _, leaf in tree.leaves():
         authenticate(leaf.credential, leaf.signature_key)
     return tree

@@ -88,6 +88,14 @@ def check_support(tree: RatchetTree, extensions: Extensions) -> None:
             raise InvalidMessage("a member lacks a required capability")
 
 
+def check_lifetimes(tree: RatchetTree, max_lifetime: int | None) -> None:
+    """No leaf claims a longer lifetime in seconds than `max_lifetime` (section 7.2). Whether they hold now is
+    not asked: a leaf may have run out since it was added. Raises InvalidMessage."""
+    for _, leaf in tree.leaves():
+        if leaf.lifetime and max_lifetime is not None and not leaf.lifetime.is_within(max_lifetime):
+            raise InvalidMessage("a leaf claims too long a lifetime")
+
+
 def required_capabilities(extensions: Extensions) -> RequiredCapabilities:
     """The group's `required_capabilities` (section 11.1); empty if it has none. Raises MalformedMessage."""
     data = find_extension(extensions, ExtensionType.REQUIRED_CAPABILITIES)

@@ -127,14 +127,16 @@ def encrypt_path(new: NewPath, context: bytes, excluded: Collection[int]) -> Upd
 
 def merge_path(tree: RatchetTree, sender: int, update: UpdatePath) -> RatchetTree:
     """The tree with a received path's public keys (section 7.5). Raises InvalidMessage: wrong length,
-    wrong parent hash, a key that was already there."""
+    a leaf of another source, wrong parent hash, a key that was already there."""
     path = tree.filtered_direct_path(sender)
     if len(path) != len(update.nodes):
         raise InvalidMessage("the update path has a wrong length")
     publics = [node.encryption_key for node in update.nodes]
     _check_fresh(tree, [update.leaf_node.encryption_key, *publics])
     merged, parent_hash = _merge_parents(tree, sender, path, publics)
-    if update.leaf_node.source is not LeafSource.COMMIT or update.leaf_node.parent_hash != parent_hash:
+    if update.leaf_node.source is not LeafSource.COMMIT:
+        raise InvalidMessage("the leaf of an update path has source commit")
+    if update.leaf_node.parent_hash != parent_hash:
         raise InvalidMessage("the update path's parent hash does not hold")
     return merged.with_nodes([(2 * sender, update.leaf_node)])
 

@@ -166,7 +166,13 @@ def passive_client(v: Vector) -> None:
     psks = {unhex(p["psk_id"]): unhex(p["psk"]) for p in v["external_psks"]}
     tree = unhex(v["ratchet_tree"]) if v["ratchet_tree"] else None
     group = Group.join(
-        unhex(v["welcome"]), bundle, signer, authenticate=accept_any, psks=psks, ratchet_tree=tree
+        unhex(v["welcome"]),
+        bundle,
+        signer,
+        authenticate=accept_any,
+        psks=psks,
+        ratchet_tree=tree,
+        max_lifetime=None,
     )
     same(group.epoch_authenticator, unhex(v["initial_epoch_authenticator"]), "initial_epoch_authenticator")
     for epoch in v["epochs"]:
