@@ -12,13 +12,7 @@ from chappe.mls.errors import (
     UnsupportedSuite,
     WrongEpoch,
 )
-from chappe.mls.external import (
-    ExternalSender,
-    external_senders,
-    external_senders_extension,
-    propose_from_outside,
-    propose_own_add,
-)
+from chappe.mls.external import propose_from_outside, propose_own_add
 from chappe.mls.framing import ContentType, Peeked, Sender, SenderType, WireFormat, peek
 from chappe.mls.group import (
     ApplicationMessage,
@@ -46,6 +40,7 @@ from chappe.mls.leaf_node import (
 from chappe.mls.leaf_rules import MAX_LEAF_LIFETIME, accept_any, same_identity
 from chappe.mls.proposals import Add, PreSharedKey, Proposal, ReInit, Remove, SetExtensions, Update
 from chappe.mls.psks import PreSharedKeyID, ResumptionUsage
+from chappe.mls.senders import ExternalSender, external_senders, external_senders_extension
 from chappe.mls.signatures import SignatureKey
 from chappe.mls.state import Member
 from chappe.mls.suites import (

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 
-from chappe.mls.codec import Reader, opaque, parse, vector
+from chappe.mls.codec import Reader, opaque, parse
 from chappe.mls.commits import CommitApplied, NewCommit, members_at
 from chappe.mls.epoch import newcomer, next_epoch, provisional_context
 from chappe.mls.errors import InvalidMessage, MalformedMessage
@@ -45,32 +45,6 @@ from chappe.mls.suites import CipherSuite, Random, cipher_suite
 from chappe.mls.treekem import create_path, encrypt_path
 from chappe.mls.validation import apply_external
 from chappe.mls.welcome import GroupInfo
-
-
-@dataclass(frozen=True, slots=True)
-class ExternalSender:
-    """One who may propose from outside: an entry of the `external_senders` extension (section 12.1.8.1)."""
-
-    signature_key: bytes
-    credential: Credential
-
-    def encode(self) -> bytes:
-        return opaque(self.signature_key) + self.credential.encode()
-
-    @classmethod
-    def read(cls, r: Reader) -> ExternalSender:
-        return cls(r.opaque(), Credential.read(r))
-
-
-def external_senders_extension(*senders: ExternalSender) -> Extension:
-    """The GroupContext extension that lets these propose from outside."""
-    return Extension(ExtensionType.EXTERNAL_SENDERS, vector(sender.encode() for sender in senders))
-
-
-def external_senders(extensions: Extensions) -> tuple[ExternalSender, ...]:
-    """Those who may propose from outside, by index. Raises MalformedMessage."""
-    data = find_extension(extensions, ExtensionType.EXTERNAL_SENDERS)
-    return () if data is None else parse(lambda r: r.vector(ExternalSender.read), data)
 
 
 def propose_from_outside(

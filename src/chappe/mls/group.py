@@ -49,10 +49,11 @@ from chappe.mls.leaf_rules import (
 )
 from chappe.mls.opening import open_message
 from chappe.mls.processing import Rules, check_successor_leaf, process_commit
-from chappe.mls.proposals import Add, Commit, Proposal, ReInit, Update
+from chappe.mls.proposals import Add, Commit, Proposal, ReInit, SetExtensions, Update
 from chappe.mls.protection import protect_private, protect_public, sign_content
 from chappe.mls.psks import PreSharedKeyID, PskStore
 from chappe.mls.secret_tree import RatchetType
+from chappe.mls.senders import authenticate_new_senders
 from chappe.mls.signatures import SignatureKey
 from chappe.mls.state import GroupState, Member, PendingProposal
 from chappe.mls.successors import branch, check_successor, reinitialise
@@ -574,6 +575,8 @@ class Group:
             rules.authenticate(leaf.credential, leaf.signature_key)
         elif isinstance(proposal, Update):
             check_successor_leaf(state, sender.index, proposal.leaf_node, rules)
+        elif isinstance(proposal, SetExtensions):
+            authenticate_new_senders(state.context.extensions, proposal.extensions, rules.authenticate)
         pending = self._pending(content, proposal)
         known = any(p.ref == pending.ref for p in state.proposals)
         after = state if known else replace(state, proposals=(*state.proposals, pending))

@@ -25,6 +25,7 @@ from chappe.mls.leaf_node import (
 from chappe.mls.leaf_rules import Authenticate, check_lifetimes, check_support
 from chappe.mls.psks import PreSharedKeyID, PskStore, ResumptionUsage
 from chappe.mls.ratchet_tree import RatchetTree
+from chappe.mls.senders import authenticate_new_senders
 from chappe.mls.signatures import SignatureKey
 from chappe.mls.state import GroupState
 from chappe.mls.suites import CipherSuite, Random, cipher_suite
@@ -152,6 +153,7 @@ def checked_tree(
     check_lifetimes(tree, max_lifetime)
     for _, leaf in tree.leaves():
         authenticate(leaf.credential, leaf.signature_key)
+    authenticate_new_senders((), info.group_context.extensions, authenticate)
     return tree
 
 

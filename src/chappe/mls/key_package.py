@@ -122,12 +122,16 @@ class KeyPackage:
 
 
 def parse_key_package(message: bytes) -> KeyPackage:
-    """A key package from the MLSMessage that carries it. Raises MalformedMessage; validates nothing."""
+    """A key package from the MLSMessage that carries it. Raises MalformedMessage, also where the two are of
+    different versions (section 10); validates nothing else."""
 
     def read(r: Reader) -> KeyPackage:
         if r.u16() != MLS10 or r.u16() != _WIRE_FORMAT_KEY_PACKAGE:
             raise MalformedMessage("not a key package message")
-        return KeyPackage.read(r)
+        package = KeyPackage.read(r)
+        if package.version != MLS10:
+            raise MalformedMessage("key package of another MLS version than its message")
+        return package
 
     return parse(read, message)
 

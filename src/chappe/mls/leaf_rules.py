@@ -19,6 +19,7 @@ from chappe.mls.leaf_node import (
     find_extension,
 )
 from chappe.mls.ratchet_tree import RatchetTree
+from chappe.mls.senders import external_senders
 from chappe.mls.suites import CipherSuite
 
 Authenticate = Callable[[Credential, bytes], None]
@@ -67,7 +68,9 @@ def check_own_support(suite: CipherSuite, leaf: LeafNode) -> None:
 
 
 def check_support(tree: RatchetTree, extensions: Extensions) -> None:
-    """Every member supports what the group uses (sections 7.3, 11.1, 12.1.7, 13.4). Raises InvalidMessage."""
+    """Every member supports what the group uses (sections 7.3, 11.1, 12.1.7, 13.4), and the group's own
+    extensions can be read. Raises InvalidMessage, MalformedMessage."""
+    external_senders(extensions)
     in_use = {e.type for e in extensions if e.type not in DEFAULT_EXTENSIONS}
     required = required_capabilities(extensions)
     credentials: set[int] = set()

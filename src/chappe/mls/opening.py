@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chappe.mls.errors import InvalidMessage, WrongEpoch
-from chappe.mls.external import external_senders
 from chappe.mls.framing import (
     AuthenticatedContent,
     ContentType,
@@ -17,6 +16,7 @@ from chappe.mls.framing import (
 )
 from chappe.mls.proposals import Add, Commit
 from chappe.mls.protection import signature_holds, unprotect_private, unprotect_public
+from chappe.mls.senders import external_senders
 from chappe.mls.state import GroupState, Member, PastEpoch
 
 
@@ -34,7 +34,9 @@ def open_message(state: GroupState, message: bytes) -> tuple[GroupState, Authent
     member = _member(state, past, content)
     key = member.signature_key if member else _key_from_outside(state, content)
     context = past.context if past else state.context.encoded
-    if key is None or not signature_holds(state.suite, key, content, context):
+    if key is None:
+        raise InvalidMessage("the sender may not send this")
+    if not signature_holds(state.suite, key, content, context):
         raise InvalidMessage("the signature does not hold")
     return after, content, member
 

@@ -117,30 +117,32 @@ def commit(
     group: Group,
     items: Sequence[ProposalOrRef] = (),
     *,
+    applies: Sequence[ProposalOrRef] | None = None,
     path: bool = True,
     leaf: Callable[[LeafNode], LeafNode] = same,
     leaf_signer: SignatureKey | None = None,
     new_path: Callable[[NewPath], NewPath] = same,
     update: Callable[[UpdatePath], UpdatePath] = same,
     content: Callable[[FramedContent], FramedContent] = same,
+    context: Callable[[GroupContext], GroupContext] = same,
     tag: Callable[[bytes], bytes] = same,
-    extensions: Extensions | None = None,
+    signer: SignatureKey | None = None,
     psks: dict[bytes, bytes] | None = None,
     wire_format: WireFormat = WireFormat.PRIVATE_MESSAGE,
     random: Random = os.urandom,
 ) -> Forged:
-    """A commit of exactly `items`, whatever they are. The hooks change the new leaf (signed anew, by
-    `leaf_signer`), the path before and after its encryption, the framed content and the confirmation tag."""
+    """A commit of exactly `items`, whatever they are; `applies`: what the forger does in truth.
+
+    The hooks change the new leaf (signed anew, by `leaf_signer`), the path before and after its encryption,
+    the provisional context, the framed content and the confirmation tag. `signer` signs the whole."""
     state = group._state
     me = Sender.member(state.own_leaf)
     known = {p.ref: p for p in state.proposals}
     sent: list[Sent] = [
         (known[item].proposal, known[item].sender) if isinstance(item, bytes) else (item, me)
-        for item in items
+        for item in (items if applies is None else applies)
     ]
     applied = unchecked(state.tree, state.context, sent)
-    if extensions is not None:
-        applied = replace(applied, extensions=extensions)
     new = None
     if path:
         template = applied.tree.leaf(state.own_leaf) or state.tree.leaf(state.own_leaf)
@@ -151,7 +153,7 @@ def commit(
         new = with_leaf(new_path(made), state, state.own_leaf, leaf, leaf_signer)
     return _sealed(
         state,
-        state.signer,
+        signer or state.signer,
         me,
         applied,
         new,
@@ -159,6 +161,7 @@ def commit(
         state.secrets.init_secret,
         update,
         content,
+        context,
         tag,
         psks,
         wire_format,
@@ -213,6 +216,7 @@ def _sealed(
     init_secret: bytes,
     update: Callable[[UpdatePath], UpdatePath],
     content: Callable[[FramedContent], FramedContent],
+    new_context: Callable[[GroupContext], GroupContext],
     tag: Callable[[bytes], bytes],
     psks: dict[bytes, bytes] | None,
     wire_format: WireFormat,
@@ -220,7 +224,7 @@ def _sealed(
     """Encrypt the path, sign the commit, work out the epoch that it opens, confirm it."""
     suite, context = state.suite, state.context
     tree = new.tree if new else applied.tree
-    provisional = provisional_context(context, applied, tree)
+    provisional = new_context(provisional_context(context, applied, tree))
     excluded = [leaf for leaf, _ in applied.added]
     sealed = update(encrypt_path(new, provisional.encoded, excluded)) if new else None
     framed = content(FramedContent(context.group_id, context.epoch, sender, b"", Commit(items, sealed)))
@@ -254,6 +258,7 @@ def external_commit(
     message_signer: SignatureKey | None = None,
     skip: int = 0,
     sender: Sender = NEWCOMER,
+    content: Callable[[FramedContent], FramedContent] = same,
     psks: dict[bytes, bytes] | None = None,
     init_secret: Callable[[bytes], bytes] = same,
 ) -> Forged:
@@ -284,6 +289,7 @@ def external_commit(
         proposals,
         init_secret(init),
         same,
+        content,
         same,
         same,
         psks,
