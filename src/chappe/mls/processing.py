@@ -14,6 +14,7 @@ from chappe.mls.leaf_rules import Authenticate, Succeeds, check_own_support, che
 from chappe.mls.proposals import Commit, ExternalInit, ProposalOrRef, Update
 from chappe.mls.psks import PskStore
 from chappe.mls.ratchet_tree import RatchetTree
+from chappe.mls.senders import authenticate_new_senders
 from chappe.mls.state import GroupState
 from chappe.mls.treekem import PrivateKeys, UpdatePath, decrypt_path, merge_path
 from chappe.mls.validation import Applied, Sent, apply_external, apply_proposals
@@ -115,7 +116,8 @@ def _merge(state: GroupState, applied: Applied, path: UpdatePath | None, index: 
 def _check_leaves(
     state: GroupState, applied: Applied, commit: Commit, index: int, sender: Sender, rules: Rules
 ) -> None:
-    """Ask the application about every leaf that is new or changed."""
+    """Ask the application about every leaf and every outside sender that is new or changed."""
+    authenticate_new_senders(state.context.extensions, applied.extensions, rules.authenticate)
     for _, add in applied.added:
         leaf = add.key_package.leaf_node
         rules.authenticate(leaf.credential, leaf.signature_key)
@@ -127,9 +129,18 @@ def _check_leaves(
         check_successor_leaf(state, index, commit.path.leaf_node, rules)
     elif applied.removed:
         check_successor_leaf(state, applied.removed[0], commit.path.leaf_node, rules)
+        _check_resync_key(state, applied.removed[0], commit.path.leaf_node)
     else:
         leaf = commit.path.leaf_node
         rules.authenticate(leaf.credential, leaf.signature_key)
+
+
+def _check_resync_key(state: GroupState, index: int, leaf: LeafNode) -> None:
+    """Who comes back by an external commit brings what would do as an Update (section 12.2). The old key
+    is no longer in the tree that the path is held against."""
+    old = state.tree.leaf(index)
+    if old is not None and old.encryption_key == leaf.encryption_key:
+        raise InvalidMessage("a resync keeps its old encryption key")
 
 
 def check_successor_leaf(state: GroupState, index: int, leaf: LeafNode | None, rules: Rules) -> None:
