@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -357,9 +356,3 @@ def test_a_pending_add_that_ran_out_is_left_alone() -> None:
     ana = forge.taken(groups["ana"], forge.proposal(groups["ben"], brief))
     assert len(ana.commit(now=NOW).applied.added) == 1
     assert ana.commit(now=NOW + 2).applied.added == ()
-
-
-def test_fresh_keys_are_keys() -> None:
-    """The control of the unusable ones."""
-    suite = plain()["ana"].suite
-    assert suite.is_public_key(suite.generate_key_pair(os.urandom).public)
