@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from chappe.mls.codec import Reader, opaque, parse
@@ -21,7 +22,7 @@ from chappe.mls.framing import (
     parse_message,
 )
 from chappe.mls.group_context import GroupContext
-from chappe.mls.joining import checked_tree
+from chappe.mls.joining import check_unknown, checked_tree
 from chappe.mls.key_package import KeyPackage, default_capabilities
 from chappe.mls.leaf_node import (
     Capabilities,
@@ -129,6 +130,7 @@ def join_by_commit(
     *,
     resync: bool,
     psk_ids: tuple[PreSharedKeyID, ...],
+    known_groups: Collection[bytes],
     rules: Rules,
     capabilities: Capabilities | None,
     leaf_extensions: Extensions,
@@ -137,6 +139,8 @@ def join_by_commit(
 ) -> NewCommit:
     """An external commit. With `resync` it puts out the client's own old leaf. Raises InvalidMessage."""
     suite, context = group.suite, group.context
+    if not resync:
+        check_unknown(context.group_id, known_groups)
     kem_output, init_secret = suite.external_init(group.external_pub)
     proposals: list[Proposal] = [ExternalInit(kem_output), *(PreSharedKey(p) for p in psk_ids)]
     old = group.leaf_of(credential, rules)

@@ -185,6 +185,7 @@ class Group:
         psk_ids: Sequence[PreSharedKeyID] = (),
         psks: Psks | None = None,
         groups: Sequence[Group] = (),
+        known_groups: Collection[bytes] = (),
         ratchet_tree: bytes | None = None,
         capabilities: Capabilities | None = None,
         leaf_extensions: Extensions = (),
@@ -194,8 +195,9 @@ class Group:
     ) -> CommitResult:
         """Come in by an external commit, from a GroupInfo with `external_pub` (section 12.4.3.2).
 
-        `resync` puts out the client's own old leaf. The message is a PublicMessage: everybody may read who
-        comes in. Raises MalformedMessage, InvalidMessage, UnsupportedSuite."""
+        `resync` puts out the client's own old leaf; without it the group's id must not be in `known_groups`.
+        The message is a PublicMessage: everybody may read who comes in.
+        Raises MalformedMessage, InvalidMessage, UnsupportedSuite."""
         rules = Rules(authenticate, succeeds, max_lifetime, _psk_store(psks, groups))
         new = join_by_commit(
             parse_group_info(group_info, ratchet_tree, rules),
@@ -203,6 +205,7 @@ class Group:
             credential,
             resync=resync,
             psk_ids=tuple(psk_ids),
+            known_groups=known_groups,
             rules=rules,
             capabilities=capabilities,
             leaf_extensions=leaf_extensions,
@@ -344,20 +347,22 @@ class Group:
         """What the group is to be reinitialised as, once a commit closed it (section 11.2)."""
         return self._state.reinit
 
-    def group_info(self, *, ratchet_tree: bool = True, external_pub: bool = True) -> bytes:
+    def group_info(
+        self, *, ratchet_tree: bool = True, external_pub: bool = True, extensions: Extensions = ()
+    ) -> bytes:
         """A signed GroupInfo message of this epoch. With `external_pub` whoever has it may come in by a
-        commit. Raises NotMember, GroupClosed."""
+        commit. `extensions`: the application's own, or GREASE. Raises NotMember, GroupClosed."""
         state = self._active_state()
-        extensions = []
+        own = list(extensions)
         if ratchet_tree:
-            extensions.append(Extension(ExtensionType.RATCHET_TREE, state.tree.encode()))
+            own.append(Extension(ExtensionType.RATCHET_TREE, state.tree.encode()))
         if external_pub:
             public = state.secrets.external_key_pair(state.suite).public
-            extensions.append(external_pub_extension(public))
+            own.append(external_pub_extension(public))
         epoch = Epoch(
             state.context, state.tree, KeySchedule(b"", b"", b"", state.secrets), state.confirmation_tag
         )
-        return encode_message(group_info(epoch, state.own_leaf, state.signer, extensions))
+        return encode_message(group_info(epoch, state.own_leaf, state.signer, own))
 
     # Sending ----------------------------------------------------------------------------------------
 

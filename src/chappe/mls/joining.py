@@ -96,11 +96,10 @@ def join_group(
     if package.leaf_node.signature_key != signer.public:
         raise InvalidMessage("the signature key is not the key package's")
     secrets = welcome.open_secrets(suite, bundle.ref, bundle.init_private)
-    origin = _origin(secrets.psks)
+    origin = _origin(suite, secrets.psks)
     psk = psks.secret(suite, secrets.psks)
     info = welcome.open_group_info(suite, secrets.joiner_secret, psk)
-    if info.group_context.group_id in known_groups:
-        raise InvalidMessage("this client is in a group with that id already")
+    check_unknown(info.group_context.group_id, known_groups)
     tree = checked_tree(suite, info, ratchet_tree, authenticate, max_lifetime)
     own_leaf = _find_own(tree, package.leaf_node)
     private_keys = {2 * own_leaf: bundle.encryption_private} | _path_keys(tree, own_leaf, info, secrets)
@@ -112,14 +111,23 @@ def join_group(
     return newcomer(suite, epoch, own_leaf, signer, private_keys), origin
 
 
-def _origin(psks: Sequence[PreSharedKeyID]) -> PreSharedKeyID | None:
-    """The one PSK for ReInit or branching, if there is one (section 12.4.3.1)."""
+def _origin(suite: CipherSuite, psks: Sequence[PreSharedKeyID]) -> PreSharedKeyID | None:
+    """The one PSK for ReInit or branching, if there is one (section 12.4.3.1). Raises InvalidMessage, also
+    for PSKs that no commit could have named (sections 8.4 and 12.2)."""
+    if any(len(psk.psk_nonce) != suite.nh for psk in psks):
+        raise InvalidMessage("the nonce of a PSK has a wrong length")
     if len(set(psks)) != len(psks):
         raise InvalidMessage("a PSK stands twice")
     origins = [p for p in psks if not p.is_external and p.usage != ResumptionUsage.APPLICATION]
     if len(origins) > 1:
         raise InvalidMessage("a Welcome that follows on two groups")
     return origins[0] if origins else None
+
+
+def check_unknown(group_id: bytes, known_groups: Collection[bytes]) -> None:
+    """A new group has an id of its own (section 12.4.3). Raises InvalidMessage."""
+    if group_id in known_groups:
+        raise InvalidMessage("this client is in a group with that id already")
 
 
 def checked_tree(
