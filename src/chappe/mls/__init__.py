@@ -14,6 +14,7 @@ from chappe.mls.errors import (
 )
 from chappe.mls.external import propose_from_outside, propose_own_add
 from chappe.mls.framing import ContentType, Peeked, Sender, SenderType, WireFormat, peek
+from chappe.mls.grease import grease_extensions, greased
 from chappe.mls.group import (
     ApplicationMessage,
     CommitResult,
@@ -115,6 +116,8 @@ __all__ = [
     "default_capabilities",
     "external_senders",
     "external_senders_extension",
+    "grease_extensions",
+    "greased",
     "parse_key_package",
     "peek",
     "propose_from_outside",

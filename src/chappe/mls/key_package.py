@@ -30,7 +30,8 @@ _WIRE_FORMAT_KEY_PACKAGE = 5
 
 
 def default_capabilities(extensions: tuple[int, ...] = ()) -> Capabilities:
-    """What this engine supports, with the application's own extension types."""
+    """What this engine supports, with the application's own extension types. No GREASE in it: that is added
+    where a list is sent, by `greased` (section 13.5)."""
     return Capabilities(cipher_suites=IMPLEMENTED, extensions=(ExtensionType.LAST_RESORT, *extensions))
 
 
@@ -177,8 +178,10 @@ def create_key_package(
     random: Random = os.urandom,
     capabilities: Capabilities | None = None,
     leaf_extensions: Extensions = (),
+    extensions: Extensions = (),
 ) -> KeyPackageBundle:
-    """A fresh key package. Times in Unix seconds; `random(n)` gives n random bytes."""
+    """A fresh key package. Times in Unix seconds; `random(n)` gives n random bytes. All extension types are
+    to be in `capabilities` (section 10). Raises InvalidMessage for what nobody would take."""
     init, encryption = suite.generate_key_pair(random), suite.generate_key_pair(random)
     leaf = LeafNode(
         encryption.public,
@@ -189,7 +192,10 @@ def create_key_package(
         lifetime=Lifetime(not_before, not_after),
         extensions=leaf_extensions,
     ).signed(suite, signer.private)
-    extensions = (Extension(ExtensionType.LAST_RESORT, b""),) if last_resort else ()
+    extensions = (*extensions, *((Extension(ExtensionType.LAST_RESORT, b""),) if last_resort else ()))
+    check_own_support(suite, leaf)
+    if not all(leaf.capabilities.has_extension(e.type) for e in extensions):
+        raise InvalidMessage("a key package has an extension that its leaf does not list")
     unsigned = KeyPackage(MLS10, suite.id, init.public, leaf, extensions)
     signature = suite.sign_with_label(signer.private, "KeyPackageTBS", unsigned.to_be_signed)
     signed = KeyPackage(MLS10, suite.id, init.public, leaf, extensions, signature)
