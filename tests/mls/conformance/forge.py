@@ -118,6 +118,7 @@ def commit(
     items: Sequence[ProposalOrRef] = (),
     *,
     applies: Sequence[ProposalOrRef] | None = None,
+    literally: bool = False,
     path: bool = True,
     leaf: Callable[[LeafNode], LeafNode] = same,
     leaf_signer: SignatureKey | None = None,
@@ -131,7 +132,8 @@ def commit(
     wire_format: WireFormat = WireFormat.PRIVATE_MESSAGE,
     random: Random = os.urandom,
 ) -> Forged:
-    """A commit of exactly `items`, whatever they are; `applies`: what the forger does in truth.
+    """A commit of exactly `items`, whatever they are; `applies`: what the forger does in truth, `literally`:
+    in that order, not in section 12.3's.
 
     The hooks change the new leaf (signed anew, by `leaf_signer`), the path before and after its encryption,
     the provisional context, the framed content and the confirmation tag. `signer` signs the whole."""
@@ -142,7 +144,7 @@ def commit(
         (known[item].proposal, known[item].sender) if isinstance(item, bytes) else (item, me)
         for item in (items if applies is None else applies)
     ]
-    applied = unchecked(state.tree, state.context, sent)
+    applied = unchecked(state.tree, state.context, sent, literally=literally)
     new = None
     if path:
         template = applied.tree.leaf(state.own_leaf) or state.tree.leaf(state.own_leaf)
@@ -168,9 +170,13 @@ def commit(
     )
 
 
-def unchecked(tree: RatchetTree, context: GroupContext, sent: Sequence[Sent]) -> Applied:
+def unchecked(
+    tree: RatchetTree, context: GroupContext, sent: Sequence[Sent], *, literally: bool = False
+) -> Applied:
     """What a proposal list does to the tree (section 12.3), good or bad."""
     edit = tree.edit()
+    if not literally:
+        sent = sorted(sent, key=lambda one: _ORDER.get(type(one[0]), 0))
     extensions = context.extensions
     updated, removed, added = [], [], []
     for proposal, sender in sent:
@@ -179,16 +185,18 @@ def unchecked(tree: RatchetTree, context: GroupContext, sent: Sequence[Sent]) ->
         elif isinstance(proposal, Update):
             edit.update(sender.index, proposal.leaf_node)
             updated.append(sender.index)
-    for proposal, _ in sent:
-        if isinstance(proposal, Remove) and tree.leaf(proposal.removed) and proposal.removed not in removed:
-            edit.remove(proposal.removed)
-            removed.append(proposal.removed)
-    for proposal, _ in sent:
-        if isinstance(proposal, Add):
+        elif isinstance(proposal, Remove):
+            if tree.leaf(proposal.removed) and proposal.removed not in removed:
+                edit.remove(proposal.removed)
+                removed.append(proposal.removed)
+        elif isinstance(proposal, Add):
             added.append((edit.add(proposal.key_package.leaf_node), proposal))
     psks = tuple(p.psk for p, _ in sent if isinstance(p, PreSharedKey))
     reinit = next((p for p, _ in sent if isinstance(p, ReInit)), None)
     return Applied(edit.done(), extensions, tuple(added), tuple(removed), tuple(updated), psks, True, reinit)
+
+
+_ORDER = {Update: 1, Remove: 2, Add: 3}
 
 
 def with_leaf(
@@ -309,16 +317,17 @@ def proposal(
     content: Callable[[FramedContent], FramedContent] = same,
     context: bytes | None = None,
 ) -> bytes:
-    """A PublicMessage with any proposal by anybody, its signature and membership tag right."""
+    """A PublicMessage with any proposal by anybody, its signature and membership tag right. `context`: what
+    the signature covers, if not the group's."""
     state = group._state
     framed = content(
         FramedContent(group.group_id, group.epoch, sender or Sender.member(state.own_leaf), b"", proposal)
     )
-    at = state.context.encoded if context is None else context
+    here = state.context.encoded
     wire_format, key = WireFormat.PUBLIC_MESSAGE, (signer or state.signer).private
-    auth = sign_content(state.suite, key, wire_format, framed, at)
+    auth = sign_content(state.suite, key, wire_format, framed, here if context is None else context)
     message = AuthenticatedContent(wire_format, framed, auth)
-    return encode_message(protect_public(state.suite, state.secrets.membership_key, message, at))
+    return encode_message(protect_public(state.suite, state.secrets.membership_key, message, here))
 
 
 def update_of(

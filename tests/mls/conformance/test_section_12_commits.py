@@ -354,7 +354,7 @@ EXTERNAL_LISTS: dict[str, tuple[str, str, str, Items]] = {
     "update": (
         "12.2",
         "An external commit holds no Update",
-        "cannot stand there|has source update|signature",
+        "cannot stand there",
         lambda items: (*items, forge.update_of(plain()["ana"])),
     ),
     "extensions": (
@@ -414,6 +414,15 @@ def test_an_external_commit_signed_by_another() -> None:
 
 
 @rule("6.1", "An external commit's signature covers the group context")
+def test_an_external_commit_signed_for_another_context() -> None:
+    groups = plain()
+    state = groups["ana"]._state
+    other = replace(state.context, confirmed_transcript_hash=b"\1" * 32)
+    bad = forge.external_commit(Group(replace(state, context=other)), "eve")
+    forge.refused(groups["ben"], bad.message, "the signature does not hold")
+
+
+@rule("12.4.2", "The epoch of a commit is the group's")
 def test_an_external_commit_of_another_epoch() -> None:
     groups = plain()
     bad = forge.external_commit(

@@ -39,9 +39,9 @@ from chappe.mls import (
 from chappe.mls.framing import FramedContent, Sender, SenderType
 from chappe.mls.key_package import KeyPackage
 from chappe.mls.leaf_node import MLS10
-from chappe.mls.proposals import Commit, ExternalInit, ProposalOrRef
+from chappe.mls.proposals import ExternalInit, ProposalOrRef
 from tests.mls.conformance import forge
-from tests.mls.conformance.worlds import KIND, leaf_of, plain, rule, signer_of, strict
+from tests.mls.conformance.worlds import KIND, plain, rule, signer_of, strict
 from tests.mls.world import NOW, Client, World
 
 NH = 32
@@ -114,13 +114,12 @@ def test_a_private_proposal_of_a_past_epoch() -> None:
     assert world.open("ana", message).data == b"late"
 
 
-@rule("12.1", "A proposal's context is the group's")
 @rule("6.1", "A member's signature covers the group context")
 def test_a_proposal_signed_for_another_context() -> None:
     groups = plain()
     other = replace(groups["ben"]._state.context, confirmed_transcript_hash=b"\1" * NH)
     bad = forge.proposal(groups["ben"], Remove(3), context=other.encoded)
-    forge.refused(groups["ana"], bad, "membership tag does not hold")
+    forge.refused(groups["ana"], bad, "signature does not hold")
 
 
 @dataclass(frozen=True)
@@ -353,8 +352,8 @@ def test_an_extension_twice_in_other_lists() -> None:
     ):
         message = forge.commit(groups["ben"], [bad]).message
         forge.refused(groups["ana"], message, "stands twice", kind=MalformedMessage)
-    for leaf in (forge.commit(groups["ben"], leaf=lambda leaf: replace(leaf, extensions=twice)),):
-        forge.refused(groups["ana"], leaf.message, "stands twice", kind=MalformedMessage)
+    leaf = forge.commit(groups["ben"], leaf=lambda leaf: replace(leaf, extensions=twice))
+    forge.refused(groups["ana"], leaf.message, "stands twice", kind=MalformedMessage)
 
 
 # From outside (12.1.8) ---------------------------------------------------------------------------------
@@ -663,15 +662,14 @@ def test_an_add_takes_the_place_of_a_remove() -> None:
     leaf = after._state.tree.leaf(3)
     assert leaf is not None
     assert leaf.credential.identity == b"eve"
-    assert leaf_of(groups["dan"]).credential.identity == b"dan"
-    # Applied the other way round: the new member stands elsewhere.
-    edited = forge.commit(groups["ben"], [one.add, Remove(3)], applies=[one.add])
-    forge.refused(groups["ana"], edited.message, "does not hold|does not open|wrong")
+    # Applied the other way round the new member stands elsewhere, in a tree twice as wide.
+    items: list[ProposalOrRef] = [one.add, Remove(3)]
+    bad = forge.commit(groups["ben"], items, applies=items, literally=True)
+    forge.refused(groups["ana"], bad.message, "wrong length")
 
 
 def test_commits_are_what_the_forger_signs() -> None:
     """The control of the whole file: a forger that does what it says is believed."""
     groups = plain()
     message = forge.commit(groups["ben"], [Remove(3)]).message
-    assert isinstance(forge.taken(groups["ana"], message), Group)
-    assert Commit(()).encode() == b"\0\0"
+    assert forge.taken(groups["ana"], message).epoch == groups["ana"].epoch + 1

@@ -71,13 +71,16 @@ def dan() -> Group:
 FAULTS = {
     "own-credential-type-not-listed": Fault(
         "does not list its own credential type|does not support another's credential type",
-        capable(credentials=(CredentialType.X509,)),
+        x509(CredentialType.BASIC, 0x7F7F),
     ),
     "extension-not-listed": Fault("has an extension that it does not list", with_extension),
     "another-version": Fault("does not support MLS 1.0", capable(versions=(2,))),
     "another-suite": Fault("does not support MLS 1.0", capable(cipher_suites=(2, 3))),
     "required-extension": Fault("lacks a required capability", capable(extensions=(10,))),
     "required-proposal": Fault("lacks a required capability", capable(proposals=())),
+    "required-credential-type": Fault(
+        "lacks a required capability", capable(credentials=(CredentialType.BASIC,))
+    ),
     "credential-type-others-lack": Fault("support another's credential type", x509(1, 2), plain),
     "others-credential-type": Fault("support another's credential type", x509(2)),
     "encryption-key-of-another": Fault(
@@ -91,7 +94,9 @@ FAULTS = {
         plain,
         lambda: signer_of(dan()),
     ),
-    "signed-by-another": Fault("signature", forge.same, plain, lambda: signer_of(dan())),
+    "signed-by-another": Fault(
+        "leaf signature|leaf's signature|'s leaf does not hold", forge.same, plain, lambda: signer_of(dan())
+    ),
 }
 
 RULES = {
@@ -101,6 +106,7 @@ RULES = {
     "another-suite": ("7.3", "A leaf supports the group's cipher suite"),
     "required-extension": ("7.3", "A leaf lists the extensions that the group requires"),
     "required-proposal": ("7.3", "A leaf lists the proposal types that the group requires"),
+    "required-credential-type": ("7.3", "A leaf lists the credential types that the group requires"),
     "credential-type-others-lack": ("7.3", "A leaf's credential type is supported by every member"),
     "others-credential-type": ("7.3", "A leaf supports every credential type that members use"),
     "encryption-key-of-another": ("7.3", "A leaf's encryption key is unique in the tree"),
@@ -132,6 +138,7 @@ def anybody(old: Credential, new: Credential) -> bool:
 
 
 @faults
+@rule("12.1.1", "An Add's key package is valid")
 def test_in_an_add(fault: Fault) -> None:
     groups, bad = fault.world(), add_of(fault)
     forge.refused(groups["ana"], forge.commit(groups["ben"], [bad]).message, fault.match)
@@ -144,6 +151,7 @@ def test_in_an_add(fault: Fault) -> None:
 
 
 @faults
+@rule("12.1.2", "An Update's leaf is valid")
 def test_in_an_update(fault: Fault) -> None:
     groups = fault.world()
     for change, key in ((fault.change, fault.key), (forge.same, None)):
@@ -159,6 +167,8 @@ def test_in_an_update(fault: Fault) -> None:
 
 
 @faults
+@rule("12.4.2", "The leaf of an update path is valid")
+@rule("12.2", "After a commit no leaf of the tree is invalid")
 def test_in_the_path_of_a_commit(fault: Fault) -> None:
     groups = fault.world()
     bad = forge.commit(groups["ben"], leaf=fault.change, leaf_signer=fault.key)
@@ -167,6 +177,7 @@ def test_in_the_path_of_a_commit(fault: Fault) -> None:
 
 
 @faults
+@rule("12.4.2", "The leaf of an update path is valid")
 def test_in_an_external_commit(fault: Fault) -> None:
     groups, ana = fault.world(), fault.world()["ana"]
     if fault.change is forge.same:
@@ -185,6 +196,7 @@ def test_in_an_external_commit(fault: Fault) -> None:
 
 
 @faults
+@rule("12.4.3.1", "Every leaf of the ratchet tree is valid")
 def test_in_the_tree_of_a_welcome(fault: Fault) -> None:
     groups = fault.world()
     client = joiner(fault)
@@ -231,6 +243,7 @@ def test_source_in_a_key_package(change: Change) -> None:
 
 @pytest.mark.parametrize("change", [from_key_package, from_commit])
 @rule("7.3", "The leaf of an Update has source update")
+@rule("12.1.2", "An Update's leaf is valid")
 def test_source_in_an_update(change: Change) -> None:
     groups = plain()
     bad = forge.update_of(groups["cyd"], change)
@@ -254,6 +267,7 @@ NO_KEYS = pytest.mark.parametrize("key", [bytes(32), (1).to_bytes(32, "little"),
 
 
 @rule("7.3", "An Update brings another encryption key")
+@rule("12.1.2", "An Update's leaf is valid")
 def test_an_update_keeps_its_key() -> None:
     groups = plain()
     old = leaf_of(groups["cyd"]).encryption_key

@@ -102,20 +102,20 @@ def test_a_leaf_without_a_parent_hash() -> None:
     refused(made, "parent hash does not hold")
 
 
-def chained_from_the_other_side() -> Grove:
-    """The root's hash is held by leaf 3, which is no descendant on that side: it names the wrong copath."""
-    made = grove()
-    made.set_parent(RIGHT)
-    made.hold(2, made.tree.parent_hash(RIGHT, 6))
-    made.tree = made.tree.with_nodes([(LEFT, None)])
-    made.set_parent(ROOT)
-    made.hold(0, made.tree.parent_hash(ROOT, LEFT))
-    return made
-
-
-@rule("7.9.2", "The hash is taken with the copath child of the descendant that holds it")
-def test_a_hash_over_the_wrong_sibling() -> None:
-    refused(chained_from_the_other_side(), "parent hash does not hold")
+@rule("7.9.2", "The parent hash is taken with the whole copath child as sibling")
+def test_a_hash_over_another_sibling() -> None:
+    """Node 1 holds the root's hash as made over leaf 3 alone, not over node 5."""
+    for sibling in (6, RIGHT):
+        made = grove()
+        root = made.tree.parent(ROOT)
+        assert root is not None
+        content = opaque(root.encryption_key) + opaque(b"") + opaque(made.tree.tree_hash(sibling))
+        made.set_parent(LEFT, made.suite.hash(content))
+        made.hold(0, made.tree.parent_hash(LEFT, 2))
+        if sibling == RIGHT:
+            join(made)
+        else:
+            refused(made, "parent hash does not hold")
 
 
 @rule("7.9.2", "The descendant that holds the hash is in the resolution of the child on its side")
@@ -243,13 +243,24 @@ def test_a_tree_hash_of_another_tree() -> None:
         join(grove(), info=of_another_tree)
 
 
-@rule("7.8", "The leaf index is in a leaf's tree hash")
+@rule("7.8", "A leaf's index is in its tree hash: the same leaf elsewhere is another tree")
 @rule("7.8", "A blank node is absent in the tree hash, another one present")
 def test_what_the_tree_hash_covers() -> None:
     tree = grove().tree
+    first, last = (
+        RatchetTree(tree.suite, nodes) for nodes in ([tree.nodes[0], None, None], [None, None, tree.nodes[0]])
+    )
+    assert first.tree_hash(0) != last.tree_hash(2)
+    assert first.tree_hash(2) != last.tree_hash(0) != first.tree_hash(0)
     blanked = tree.with_nodes([(ROOT, None)])
-    moved = RatchetTree(tree.suite, [tree.nodes[2], tree.nodes[1], tree.nodes[0], *tree.nodes[3:]])
-    assert len({t.tree_hash() for t in (tree, blanked, moved)}) == 3
+    assert blanked.tree_hash() != tree.tree_hash()
+    # And a joiner refuses the tree that is not the GroupInfo's.
+    with pytest.raises(InvalidMessage, match="not the one of the GroupInfo"):
+        join(grove(), info=lambda info: _with_tree(info, blanked))
+
+
+def _with_tree(info: GroupInfo, tree: RatchetTree) -> GroupInfo:
+    return replace(info, extensions=(Extension(ExtensionType.RATCHET_TREE, tree.encode()),))
 
 
 # The encoding ------------------------------------------------------------------------------------------

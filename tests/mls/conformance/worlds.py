@@ -31,7 +31,8 @@ CAPABLE = Capabilities(
     credentials=(CredentialType.BASIC, CredentialType.X509),
 )
 REQUIRED = Extension(
-    ExtensionType.REQUIRED_CAPABILITIES, RequiredCapabilities((KIND,), (PROPOSAL_KIND,), (1,)).encode()
+    ExtensionType.REQUIRED_CAPABILITIES,
+    RequiredCapabilities((KIND,), (PROPOSAL_KIND,), (CredentialType.X509,)).encode(),
 )
 
 
