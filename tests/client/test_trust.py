@@ -204,7 +204,7 @@ async def test_nobody_lets_themselves_in(world: World) -> None:
     package = create_key_package(
         SUITE, me.signer, me.credential, not_before=now, not_after=now + 60, capabilities=CAPABILITIES
     )
-    hand(ada, propose_own_add(id_, group.epoch, package.key_package, me.signer))
+    hand(ada, propose_own_add(id_, group.epoch, package.key_package, me.signer, now=now))
     commit = Group.join_by_commit(
         group.group_info(), me.signer, me.credential, authenticate=accept_any, capabilities=CAPABILITIES
     )

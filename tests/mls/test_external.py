@@ -199,7 +199,7 @@ def test_senders_that_are_not_listed_or_sign_with_another_key_are_refused() -> N
 def test_a_client_asks_to_be_let_in(suite: int) -> None:
     world = World.of(suite, "ana", "ben")
     cyd, ana = Client.new(world.suite, "cyd"), world.groups["ana"]
-    message = propose_own_add(ana.group_id, ana.epoch, cyd.bundle.key_package, cyd.signer)
+    message = propose_own_add(ana.group_id, ana.epoch, cyd.bundle.key_package, cyd.signer, now=NOW)
     for name, group in world.groups.items():
         world.groups[name], _ = group.process(message, now=NOW, authenticate=accept_any)
     result = world.commit("ben")
@@ -211,7 +211,7 @@ def test_a_client_asks_to_be_let_in(suite: int) -> None:
 def test_nobody_asks_for_another() -> None:
     world = World.of(1, "ana", "ben")
     cyd, mallory, ana = Client.new(world.suite, "cyd"), Client.new(world.suite, "m"), world.groups["ana"]
-    message = propose_own_add(ana.group_id, ana.epoch, cyd.bundle.key_package, mallory.signer)
+    message = propose_own_add(ana.group_id, ana.epoch, cyd.bundle.key_package, mallory.signer, now=NOW)
     with pytest.raises(InvalidMessage):
         ana.process(message, now=NOW, authenticate=accept_any)
 

@@ -34,7 +34,7 @@ from chappe.mls.leaf_node import (
     LeafSource,
     find_extension,
 )
-from chappe.mls.leaf_rules import check_own_support, check_support
+from chappe.mls.leaf_rules import MAX_LEAF_LIFETIME, check_own_support, check_support
 from chappe.mls.processing import Rules
 from chappe.mls.proposals import Add, Commit, ExternalInit, PreSharedKey, Proposal, Remove
 from chappe.mls.protection import interim_transcript_hash, protect_public, sign_content
@@ -44,7 +44,7 @@ from chappe.mls.signatures import SignatureKey
 from chappe.mls.state import Member
 from chappe.mls.suites import CipherSuite, Random, cipher_suite
 from chappe.mls.treekem import create_path, encrypt_path
-from chappe.mls.validation import apply_external
+from chappe.mls.validation import apply_external, check_sendable
 from chappe.mls.welcome import GroupInfo
 
 
@@ -56,9 +56,12 @@ def propose_from_outside(
     sender_index: int,
     proposal: Proposal,
     *,
+    now: int | None = None,
     authenticated_data: bytes = b"",
 ) -> bytes:
-    """A proposal by entry `sender_index` of the group's `external_senders`, for a member to commit."""
+    """A proposal by entry `sender_index` of the group's `external_senders`, for a member to commit. An Add
+    needs `now`. Raises InvalidMessage for an Add that is not valid then."""
+    check_sendable(proposal, now, MAX_LEAF_LIFETIME)
     sender = Sender(SenderType.EXTERNAL, sender_index)
     content = FramedContent(group_id, epoch, sender, authenticated_data, proposal)
     return _signed_public(suite, signer, content)
@@ -70,9 +73,12 @@ def propose_own_add(
     key_package: KeyPackage,
     signer: SignatureKey,
     *,
+    now: int,
     authenticated_data: bytes = b"",
 ) -> bytes:
-    """A proposal by which a client asks to be let in; its key package's own key signs it."""
+    """A proposal by which a client asks to be let in; its key package's own key signs it. Raises
+    InvalidMessage for a key package that is not valid at `now`."""
+    check_sendable(Add(key_package), now, MAX_LEAF_LIFETIME)
     sender = Sender(SenderType.NEW_MEMBER_PROPOSAL)
     content = FramedContent(group_id, epoch, sender, authenticated_data, Add(key_package))
     return _signed_public(cipher_suite(key_package.cipher_suite), signer, content)

@@ -58,7 +58,7 @@ from chappe.mls.signatures import SignatureKey
 from chappe.mls.state import GroupState, Member, PendingProposal
 from chappe.mls.successors import branch, check_successor, reinitialise
 from chappe.mls.suites import CipherSuite, Random
-from chappe.mls.validation import check_proposal
+from chappe.mls.validation import check_proposal, check_sendable
 
 Psks = Mapping[bytes, bytes]
 """External pre-shared keys by their id."""
@@ -399,10 +399,7 @@ class Group:
         needs `now`: nobody sends a leaf outside its lifetime (section 7.3).
         Raises NotMember, GroupClosed, InvalidMessage."""
         state = self._active_state()
-        if isinstance(proposal, Add):
-            if now is None:
-                raise ValueError("an Add is proposed at a time")
-            proposal.key_package.validate(now=now, max_lifetime=MAX_LEAF_LIFETIME)
+        check_sendable(proposal, now, MAX_LEAF_LIFETIME)
         if isinstance(proposal, Update):
             raise InvalidMessage("an Update is proposed with its private key: propose_update")
         me = Sender.member(self.own_leaf)

@@ -126,6 +126,15 @@ def check_proposal(
         raise InvalidMessage("a ReInit goes back to an older version")
 
 
+def check_sendable(proposal: Proposal, now: int | None, max_lifetime: int | None) -> None:
+    """Nobody sends a leaf outside its lifetime (section 7.3). Raises InvalidMessage; ValueError for an Add
+    without a time."""
+    if isinstance(proposal, Add):
+        if now is None:
+            raise ValueError("an Add is proposed at a time")
+        proposal.key_package.validate(now=now, max_lifetime=max_lifetime)
+
+
 def _check_sender(proposal: Proposal, sender: Sender) -> None:
     """Who may propose what (sections 12.1 and 12.1.8)."""
     if sender.type is SenderType.EXTERNAL and not isinstance(proposal, _EXTERNAL_MAY_PROPOSE):

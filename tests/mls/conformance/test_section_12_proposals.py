@@ -410,9 +410,9 @@ def test_a_new_member_proposes_something_else() -> None:
 def test_an_add_in_anothers_name() -> None:
     ana, one, other = plain()["ana"], client(), client("mallory")
     package = one.bundle.key_package
-    bad = propose_own_add(ana.group_id, ana.epoch, package, other.signer)
+    bad = propose_own_add(ana.group_id, ana.epoch, package, other.signer, now=NOW)
     forge.refused(ana, bad, "signature does not hold")
-    forge.taken(ana, propose_own_add(ana.group_id, ana.epoch, package, one.signer))
+    forge.taken(ana, propose_own_add(ana.group_id, ana.epoch, package, one.signer, now=NOW))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from chappe.mls import (
     InvalidMessage,
     SignatureKey,
     accept_any,
+    propose_from_outside,
+    propose_own_add,
 )
 from chappe.mls.framing import Sender
 from chappe.mls.leaf_node import Capabilities, LeafNode, LeafSource, Lifetime
@@ -357,7 +359,15 @@ def test_nobody_sends_a_leaf_outside_its_lifetime(lifetime: Lifetime) -> None:
     with pytest.raises(InvalidMessage, match="outside its lifetime"):
         ana.propose(bad, now=NOW)
     assert ana.to_bytes() == before
-    ana.propose(Add(client.bundle.key_package), now=NOW)
+    good = client.bundle.key_package
+    ana.propose(Add(good), now=NOW)
+    key = client.signer
+    with pytest.raises(InvalidMessage, match="outside its lifetime"):
+        propose_own_add(ana.group_id, ana.epoch, bad.key_package, key, now=NOW)
+    with pytest.raises(InvalidMessage, match="outside its lifetime"):
+        propose_from_outside(client.suite, ana.group_id, ana.epoch, key, 0, bad, now=NOW)
+    propose_own_add(ana.group_id, ana.epoch, good, key, now=NOW)
+    propose_from_outside(client.suite, ana.group_id, ana.epoch, key, 0, Add(good), now=NOW)
     # Who receives it takes it: clocks must split no group.
     forge.taken(ana, forge.commit(groups["ben"], [bad]).message)
 
