@@ -199,6 +199,28 @@ def test_hostile_cbor(data: bytes) -> None:
     refused(data)
 
 
+TAGGED = [
+    b"\xc2\x41\x05",  # a bignum, which cbor2 makes a whole number
+    b"\xc3\x41\x05",
+    b"\xc4\x82\x01\x01",
+    b"\xc1\x01",
+    b"\xd8\x1c\x80",  # shared values
+    b"\xd9\x01\x00\x80",  # a namespace of strings
+    b"\xd9\xd9\xf7\x01",  # "this is CBOR"
+    b"\xd9\x12\x34\x01",  # a tag that nobody knows
+]
+
+
+@pytest.mark.parametrize("tagged", TAGGED, ids=bytes.hex)
+def test_no_tag_anywhere(tagged: bytes) -> None:
+    plain = cbor2.dumps(array(extensions={7: 0}))
+    at = plain.index(b"\xa1\x07\x00")
+    for extension in (b"\xa1\x07" + tagged, b"\xa1" + tagged + b"\x00"):
+        refused(plain[:at] + extension + plain[at + 3 :])
+    status = cbor2.dumps([[ID, 1]])
+    refused(cbor2.dumps(array(part=[0, "", 1, c.STATUS_TYPE, status[:-1] + tagged])))
+
+
 def test_what_is_newer_than_this_version_is_unknown_not_broken() -> None:
     for part in (
         [1, "", 1, "text/markdown", b"*x*"],
