@@ -116,3 +116,12 @@ def test_a_ratchet_tree_decodes_or_is_malformed(data: bytes) -> None:
     except MLSError:
         return
     assert tree.encode() == data
+
+
+def test_a_stored_flag_is_0_or_1() -> None:
+    group = _world.groups["ben"]
+    shared = group.shared_bytes()
+    at = len(shared) - 2  # the flag, then an absent ReInit
+    assert shared[at:] == b"\x01\x00"
+    with pytest.raises(MalformedMessage):
+        Group.from_parts(shared[:at] + b"\x02\x00", group.secret_bytes())

@@ -192,7 +192,14 @@ def _read_shared(r: Reader) -> _Shared:
     suite = cipher_suite(r.u16())
     context = parse(GroupContext.read, r.opaque())
     tree = RatchetTree.read(suite, r)
-    return suite, context, tree, r.u32(), r.opaque(), r.opaque(), bool(r.u8()), r.optional(_read_reinit)
+    return suite, context, tree, r.u32(), r.opaque(), r.opaque(), _read_flag(r), r.optional(_read_reinit)
+
+
+def _read_flag(r: Reader) -> bool:
+    value = r.u8()
+    if value > 1:
+        raise MalformedMessage("a flag of the stored state is neither 0 nor 1")
+    return value == 1
 
 
 def _read_reinit(r: Reader) -> ReInit:
