@@ -1,0 +1,445 @@
+"""What is fuzzed: one function of bytes for each decoder, and seeds for it made from real messages.
+
+A target returns, or raises the typed error of its boundary; the runner takes that one for a plain refusal and
+everything else for a fault. Where a value has one encoding, what was decoded must encode to what it was.
+The last targets are insiders: what they make of the bytes is signed and sealed as a member would, so that it
+reaches the code behind the signatures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from chappe.mls import (
+    Credential,
+    Extension,
+    Group,
+    KeyPackageBundle,
+    MLSError,
+    PreSharedKey,
+    PreSharedKeyID,
+    Proposal,
+    Remove,
+    SetExtensions,
+    WireFormat,
+    accept_any,
+    cipher_suite,
+    parse_key_package,
+    peek,
+    welcome_refs,
+)
+from chappe.mls.codec import Reader, parse
+from chappe.mls.framing import (
+    AuthenticatedContent,
+    FramedContent,
+    Sender,
+    encode_message,
+    parse_message,
+)
+from chappe.mls.key_package import KeyPackage
+from chappe.mls.leaf_node import ExtensionType
+from chappe.mls.proposals import Commit, encode_proposal, read_proposal
+from chappe.mls.protection import protect_public, sign_content
+from chappe.mls.ratchet_tree import RatchetTree
+from chappe.mls.welcome import GroupInfo, GroupSecrets, Welcome, make_welcome
+from chappe.wire import api, certificate, codes, content, frames, links
+from chappe.wire.errors import ChappeError
+from tests.mls.world import NOW, Client, World
+
+Seeds = Callable[[], Iterable[bytes]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """`refusal`: the one error that may leave the boundary."""
+
+    run: Callable[[bytes], None]
+    refusal: type[Exception]
+    seeds: Seeds
+
+
+TARGETS: dict[str, Target] = {}
+
+
+def target(
+    name: str, refusal: type[Exception], seeds: Seeds
+) -> Callable[[Callable[[bytes], None]], Callable[[bytes], None]]:
+    def register(run: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        TARGETS[name] = Target(run, refusal, seeds)
+        return run
+
+    return register
+
+
+# --- a small world to fuzz in -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Ana, Ben and Cyd in a group; Dan is added by `addition` and has a key package."""
+
+    ana: Group
+    ben: Group
+    dan: Client
+    messages: tuple[bytes, ...]
+    addition: bytes
+    welcome: bytes
+
+
+@cache
+def scene() -> Scene:
+    world = World.of(1, "ana", "ben", "cyd")
+    dan = Client.new(cipher_suite(1), "dan")
+    world.groups["ana"], application = world.groups["ana"].encrypt(b"hello", now=NOW, padding=9)
+    ana = world.groups["ana"]
+    addition = ana.commit([dan.add, Remove(2)], now=NOW)
+    public = ana.commit([dan.add], now=NOW, wire_format=WireFormat.PUBLIC_MESSAGE)
+    _, update = ana.propose_update(wire_format=WireFormat.PUBLIC_MESSAGE)
+    assert addition.welcome is not None
+    messages = (
+        application,
+        addition.message,
+        public.message,
+        update,
+        dan.bundle.message,
+        addition.welcome,
+        ana.group_info(),
+    )
+    return Scene(ana, world.groups["ben"], dan, messages, addition.message, addition.welcome)
+
+
+def _body(message: bytes) -> bytes:
+    """A message without its version and wire format."""
+    return message[4:]
+
+
+# --- MLS: the forms ---------------------------------------------------------------------------------
+
+
+@target("mls.message", MLSError, lambda: scene().messages)
+def _message(data: bytes) -> None:
+    assert encode_message(parse_message(data)) == data
+    peek(data)
+
+
+@target("mls.key_package", MLSError, lambda: [scene().dan.bundle.message])
+def _key_package(data: bytes) -> None:
+    package = parse_key_package(data)
+    assert package.message == data
+    package.validate(now=NOW, max_lifetime=None)
+
+
+@target("mls.welcome", MLSError, lambda: [scene().welcome])
+def _welcome(data: bytes) -> None:
+    welcome_refs(data)
+    dan = scene().dan
+    Group.join(data, dan.bundle, dan.signer, authenticate=accept_any)
+
+
+@target("mls.group_info", MLSError, lambda: [scene().ana.group_info()])
+def _group_info(data: bytes) -> None:
+    dan = scene().dan
+    Group.join_by_commit(data, dan.signer, Credential.basic(b"dan"), authenticate=accept_any)
+
+
+@target("mls.ratchet_tree", MLSError, lambda: [scene().ana._state.tree.encode()])
+def _ratchet_tree(data: bytes) -> None:
+    tree = RatchetTree.from_bytes(cipher_suite(1), data)
+    assert tree.encode() == data
+    tree.check_structure()
+    tree.parent_hashes_hold()
+    tree.tree_hash()
+
+
+def _some_proposals() -> list[Proposal]:
+    psk = PreSharedKeyID.external(b"word", bytes(32))
+    extensions = SetExtensions((Extension(ExtensionType.REQUIRED_CAPABILITIES, b"\0\0\0"),))
+    return [scene().dan.add, Remove(1), PreSharedKey(psk), extensions]
+
+
+@target("mls.proposal", MLSError, lambda: map(encode_proposal, _some_proposals()))
+def _proposal(data: bytes) -> None:
+    assert encode_proposal(parse(read_proposal, data)) == data
+
+
+def _some_commits() -> list[bytes]:
+    public = parse_message(scene().messages[2])
+    body: Any = public.content.body  # type: ignore[union-attr]
+    return [body.encode(), Commit(()).encode(), Commit((b"r" * 32, *_some_proposals())).encode()]
+
+
+@target("mls.commit", MLSError, _some_commits)
+def _commit(data: bytes) -> None:
+    assert parse(Commit.read, data).encode() == data
+
+
+@target("mls.state", MLSError, lambda: [scene().ben.to_bytes()])
+def _state(data: bytes) -> None:
+    """A stored state has fields whose order is free: what it becomes when written again must be stable."""
+    stored = Group.from_bytes(data).to_bytes()
+    assert Group.from_bytes(stored).to_bytes() == stored
+
+
+@target("mls.state_shared", MLSError, lambda: [scene().ben.shared_bytes()])
+def _state_shared(data: bytes) -> None:
+    assert Group.from_parts(data, scene().ben.secret_bytes()).shared_bytes() == data
+
+
+@target("mls.state_secret", MLSError, lambda: [scene().ben.secret_bytes()])
+def _state_secret(data: bytes) -> None:
+    stored = Group.from_parts(scene().ben.shared_bytes(), data).secret_bytes()
+    assert Group.from_parts(scene().ben.shared_bytes(), stored).secret_bytes() == stored
+
+
+@target("mls.bundle", MLSError, lambda: [scene().dan.bundle.to_bytes()])
+def _bundle(data: bytes) -> None:
+    assert KeyPackageBundle.from_bytes(data).to_bytes() == data
+
+
+@target("mls.process", MLSError, lambda: scene().messages)
+def _process(data: bytes) -> None:
+    """A group takes anything, and is as it was where it refuses."""
+    ben = scene().ben
+    before = ben.to_bytes()
+    try:
+        ben.process(data, now=NOW, authenticate=accept_any)
+    finally:
+        assert ben.to_bytes() == before
+
+
+# --- MLS: insiders ----------------------------------------------------------------------------------
+
+
+def _from_ana(body: Proposal | Commit) -> bytes:
+    """What Ana says, signed by her and with the membership tag."""
+    state = scene().ana._state
+    inner = FramedContent(state.context.group_id, state.context.epoch, Sender.member(0), b"", body)
+    context = state.context.encoded
+    auth = sign_content(state.suite, state.signer.private, WireFormat.PUBLIC_MESSAGE, inner, context)
+    if isinstance(body, Commit):
+        auth = replace(auth, confirmation_tag=bytes(32))
+    signed = AuthenticatedContent(WireFormat.PUBLIC_MESSAGE, inner, auth)
+    return encode_message(protect_public(state.suite, state.secrets.membership_key, signed, context))
+
+
+@target("mls.insider_proposal", MLSError, lambda: map(encode_proposal, _some_proposals()))
+def _insider_proposal(data: bytes) -> None:
+    """What is taken can be committed, or is left out of a commit."""
+    message = _from_ana(parse(read_proposal, data))
+    ben, _ = scene().ben.process(message, now=NOW, authenticate=accept_any)
+    ben.commit(now=NOW)
+
+
+@target("mls.insider_commit", MLSError, _some_commits)
+def _insider_commit(data: bytes) -> None:
+    message = _from_ana(parse(Commit.read, data))
+    scene().ben.process(message, now=NOW, authenticate=accept_any)
+
+
+def _info() -> GroupInfo:
+    found = parse_message(scene().ana.group_info())
+    assert isinstance(found, GroupInfo)
+    return found
+
+
+@target("mls.insider_group_info", MLSError, lambda: [_info().encode()])
+def _insider_group_info(data: bytes) -> None:
+    """A GroupInfo that the member whom it names signed, and whose tree hash is its tree's."""
+    state, dan = scene().ana._state, scene().dan
+    info = parse(GroupInfo.read, data)
+    extensions = {e.type: e.data for e in info.extensions}
+    tree = RatchetTree.from_bytes(state.suite, extensions.get(ExtensionType.RATCHET_TREE, b""))
+    context = replace(info.group_context, tree_hash=tree.tree_hash(), cipher_suite=state.suite.id)
+    signed = replace(info, group_context=context).signed(state.suite, state.signer.private)
+    Group.join_by_commit(
+        encode_message(signed), dan.signer, Credential.basic(b"dan"), authenticate=accept_any
+    )
+
+
+def _some_secrets() -> list[bytes]:
+    psk = PreSharedKeyID.external(b"word", bytes(32))
+    return [GroupSecrets(bytes(32), None).encode(), GroupSecrets(bytes(32), bytes(32), (psk,)).encode()]
+
+
+@target("mls.insider_welcome", MLSError, _some_secrets)
+def _insider_welcome(data: bytes) -> None:
+    """Group secrets that were sealed to Dan's key package by somebody who may."""
+    suite, dan = cipher_suite(1), scene().dan
+    package: KeyPackage = dan.bundle.key_package
+    secrets = parse(GroupSecrets.read, data)
+    assert secrets.encode() == data
+    welcome: Welcome = make_welcome(suite, _info(), bytes(32), [(package.ref, package.init_key, secrets)])
+    Group.join(encode_message(welcome), dan.bundle, dan.signer, authenticate=accept_any)
+
+
+@target("mls.varint", MLSError, lambda: [b"\x00", b"\x40\x40", b"\x80\x00\x40\x00"])
+def _varint(data: bytes) -> None:
+    from chappe.mls.codec import varint
+
+    assert varint(parse(Reader.varint, data)) == data
+
+
+# --- the wire ---------------------------------------------------------------------------------------
+
+_ID, _HASH = b"i" * 16, b"h" * 32
+
+
+def _device_frames() -> list[bytes]:
+    said: list[frames.FromDevice] = [
+        frames.SignIn(_ID, b"s" * 64),
+        frames.Send(1, _ID, [_ID], b"x"),
+        frames.Commit(1, _ID, _ID, 0, _HASH, _HASH, [_ID], b"x", [frames.WelcomeFor([_ID], b"w")]),
+        frames.Ack(7),
+        frames.PublishKeyPackages(1, [b"k"], b"l"),
+        frames.Lookup(1, "ada@relay.example", True, [_ID]),
+        frames.NewAttachment(1, 5),
+    ]
+    return [frames.encode(frame) for frame in said]
+
+
+def _relay_frames() -> list[bytes]:
+    said: list[frames.FromRelay] = [
+        frames.Hello(_HASH, "relay.example", 1),
+        frames.Welcome(3, True, 9),
+        frames.Accepted(1, _ID, 2),
+        frames.Done(1),
+        frames.Refusal(None, "frame.malformed", "no"),
+        frames.Deliver(1, _ID, b"x", 1),
+        frames.Line(1, _ID, "ada@relay.example", _HASH, [frames.DeviceEntry(_ID, b"c", b"k")]),
+        frames.Ticket(1, _HASH, _HASH, 5),
+    ]
+    return [frames.encode(frame) for frame in said]
+
+
+@target("wire.from_device", ChappeError, _device_frames)
+def _from_device(data: bytes) -> None:
+    frames.read_ref(data)
+    frame = frames.decode_from_device(data)
+    assert frames.decode_from_device(frames.encode(frame)) == frame
+
+
+@target("wire.from_relay", ChappeError, _relay_frames)
+def _from_relay(data: bytes) -> None:
+    frames.read_ref(data)
+    frame = frames.decode_from_relay(data)
+    assert frames.decode_from_relay(frames.encode(frame)) == frame
+
+
+def _contents() -> list[bytes]:
+    salt, one = b"s" * 16, b"\x01" * 32
+    file = content.Attachment("mimi://h/a/x", _HASH, b"n" * 12, _HASH, 5, "image/png", "a.png", "a picture")
+    bodies: list[content.Message] = [
+        content.Message(salt, content.Text("hello"), None, one, content.Expiry(True, 60), b"topic"),
+        content.Message(salt, content.Reaction("+1"), None, one),
+        content.Message(salt, content.Deleted(), one),
+        content.Message(salt, content.Receipt(((one, content.Status.READ),))),
+        content.Message(salt, file),
+    ]
+    return [content.encode(message) for message in bodies]
+
+
+@target("wire.content", ChappeError, _contents)
+def _content(data: bytes) -> None:
+    message = content.decode(data)
+    sendable = not isinstance(message.body, content.Unknown) and message.body != content.Receipt(())
+    if sendable:
+        assert content.decode(content.encode(message)) == message
+
+
+@target("wire.link", ChappeError, lambda: _links())
+def _link(data: bytes) -> None:
+    text = data.decode(errors="replace")
+    found = links.parse(text)
+    assert links.parse(str(found)) == found
+
+
+@target("wire.place", ChappeError, lambda: [b"relay.example:8440", b"[::1]:1"])
+def _place(data: bytes) -> None:
+    place = links.parse_place(data.decode(errors="replace"))
+    assert links.parse_place(place.authority) == place
+
+
+def _links() -> list[bytes]:
+    place, code = links.RelayPlace("relay.example", 8440, _HASH), codes.new(12345)
+    return [
+        str(links.ActivationLink(place, code)).encode(),
+        str(links.DeviceLink(place, _ID, _HASH)).encode(),
+    ]
+
+
+@target("wire.code", ChappeError, lambda: [codes.show(codes.new(12345)).encode()])
+def _code(data: bytes) -> None:
+    code = codes.parse(data.decode(errors="replace"))
+    assert codes.parse(codes.show(code)) == code
+
+
+def _certificate() -> bytes:
+    return certificate.issue(
+        Ed25519PrivateKey.from_private_bytes(bytes(32)),
+        line_id=_ID,
+        address="ada@relay.example",
+        device_id=_ID,
+        signature_key=_HASH,
+        issued_at=1_790_000_000,
+    ).to_bytes()
+
+
+@target("wire.certificate", ChappeError, lambda: [_certificate()])
+def _read_certificate(data: bytes) -> None:
+    found = certificate.DeviceCertificate.from_bytes(data)
+    assert found.to_bytes() == data
+    found.verify()
+
+
+@target("wire.address", ChappeError, lambda: [b"ada@relay.example"])
+def _address(data: bytes) -> None:
+    address = certificate.check_address(data.decode(errors="replace"))
+    assert certificate.check_address(address) == address
+    address.encode("ascii")
+
+
+def _bodies() -> list[bytes]:
+    text = api.to_base64(_ID)
+    bodies: list[api.Body] = [
+        api.Info("relay.example", "0.1", 1, 2, 3),
+        api.Activate("CODE", text, text),
+        api.AddDevice(text, text),
+        api.Activated(text, text, "ada@relay.example"),
+        api.Failure("http.malformed", "no"),
+    ]
+    return [api.encode(body) for body in bodies]
+
+
+@target("wire.body", ChappeError, _bodies)
+def _http_body(data: bytes) -> None:
+    taken = 0
+    for kind in (api.Info, api.Activate, api.AddDevice, api.Activated, api.Failure):
+        try:
+            body = api.decode(data, kind)
+        except ChappeError:
+            continue
+        taken += 1
+        assert api.decode(api.encode(body), kind) == body
+    assert taken <= 1, "two kinds of body are told apart by their fields"
+
+
+@target("wire.base64", ChappeError, lambda: [b"AAAA", b"_-8"])
+def _base64(data: bytes) -> None:
+    text = data.decode(errors="replace")
+    assert api.to_base64(api.from_base64(text)) == text
+
+
+# --- the negative control ---------------------------------------------------------------------------
+
+
+@target("control.broken", ValueError, lambda: [b"\x03abc"])
+def _broken(data: bytes) -> None:
+    """A decoder with the fault that all others must not have: a length that it believes."""
+    if not data:
+        raise ValueError("empty")
+    _ = data[data[0]]
