@@ -115,7 +115,7 @@ def leave(state: GroupState) -> GroupState:
         state,
         active=False,
         secrets=state.secrets.gone(),
-        secret_tree=SecretTree(state.suite, 1, {}),
+        secret_tree=SecretTree.gone(state.suite),
         private_keys={},
         proposals=(),
         own_updates={},
@@ -139,7 +139,7 @@ def _past_epochs(state: GroupState, tree: RatchetTree, now: int) -> tuple[PastEp
         state.context.epoch,
         state.context.encoded,
         state.secrets.sender_data_secret,
-        state.secret_tree,
+        state.secret_tree.for_late_messages(state.own_leaf),
         {},
         now + PAST_EPOCH_SECONDS,
     )

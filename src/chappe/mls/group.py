@@ -464,7 +464,8 @@ class Group:
         old, new = before._state, self._state
         if before.group_id != self.group_id or before.epoch + 1 != self.epoch:
             raise InvalidMessage("not the epoch that follows")
-        trees = {past.epoch: past.secret_tree for past in old.past} | {before.epoch: old.secret_tree}
+        trees = {past.epoch: past.secret_tree for past in old.past}
+        trees[before.epoch] = old.secret_tree.for_late_messages(old.own_leaf)
         past = tuple(replace(p, secret_tree=trees[p.epoch]) for p in new.past if p.epoch in trees)
         return Group(replace(new, past=past))
 

@@ -1,11 +1,13 @@
 """The secret tree and its ratchets: one key and nonce per sender and message (RFC 9420 section 9).
 
-A value: taking a key gives a new tree in which that key, and every secret it came from, is gone.
+A value: taking a key gives a new tree in which that key, and every secret it came from, is gone. When its
+epoch ends, `for_late_messages` is what stays of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -104,11 +106,35 @@ class SecretTree:
         ratchet, key = ratchets[leaf, kind].take(self.suite, generation)
         return SecretTree(self.suite, self.width, nodes, {**ratchets, (leaf, kind): ratchet}), key
 
+    def for_late_messages(self, own_leaf: int) -> SecretTree:
+        """What is kept of the tree of an epoch that is over: others' late application messages open.
+
+        Gone are the own secrets, from which the commit that ended the epoch was sealed, and the handshake
+        ratchets: no handshake message of a past epoch is taken."""
+        nodes, ratchets = self.nodes, self.ratchets
+        if (own_leaf, RatchetType.APPLICATION) not in ratchets:
+            with suppress(AlreadyConsumed):
+                nodes, ratchets = self._open(own_leaf)
+        kept: Ratchets = {
+            at: ratchet
+            for at, ratchet in ratchets.items()
+            if at[0] != own_leaf and at[1] is RatchetType.APPLICATION
+        }
+        return SecretTree(self.suite, self.width, nodes, kept)
+
+    @classmethod
+    def gone(cls, suite: CipherSuite) -> SecretTree:
+        """What is kept where nothing is to be opened any more."""
+        return cls(suite, 1, {})
+
     def _open(self, leaf: int) -> tuple[Mapping[int, bytes], Ratchets]:
-        """Derive down to the leaf; every secret on the way is replaced by its two children."""
+        """Derive down to the leaf; every secret on the way is replaced by its two children.
+        Raises AlreadyConsumed."""
         nodes = dict(self.nodes)
         path = [2 * leaf, *tm.direct_path(2 * leaf, self.width)]
-        known = next(i for i, node in enumerate(path) if node in nodes)
+        known = next((i for i, node in enumerate(path) if node in nodes), None)
+        if known is None:
+            raise AlreadyConsumed("the secrets of this leaf are gone")
         for node in reversed(path[1 : known + 1]):
             secret = nodes.pop(node)
             for child, side in ((tm.left(node), b"left"), (tm.right(node), b"right")):
