@@ -23,10 +23,12 @@ from chappe.mls import (
     CommitResult,
     Credential,
     Group,
+    GroupClosed,
     MLSError,
     PreSharedKey,
     PreSharedKeyID,
     Proposal,
+    ReInit,
     Remove,
     WireFormat,
     accept_any,
@@ -34,6 +36,7 @@ from chappe.mls import (
 from chappe.mls import tree_math as tm
 from chappe.mls.commits import create_commit
 from chappe.mls.key_schedule import EpochSecrets, schedule
+from chappe.mls.leaf_node import MLS10
 from chappe.mls.processing import Rules
 from chappe.mls.psks import PskStore
 from chappe.mls.secret_tree import RatchetType, SecretTree
@@ -345,6 +348,37 @@ def test_a_removed_member_has_no_secret_left() -> None:
     after, _ = ben.process(result.message, now=NOW, authenticate=accept_any)
     absent(after, *all_secrets(ben))
     assert not all_secrets(after)
+
+
+def test_a_closed_group_keeps_what_late_messages_and_its_successor_need() -> None:
+    world = World.of(1, "ana", "ben", "cyd")
+    before = world.groups["ben"]
+    world.commit("ana", ReInit(b"new", MLS10, 1))
+    for name in ("ana", "ben"):
+        state = world.groups[name]._state
+        kept = {
+            state.secrets.resumption_psk,
+            state.secrets.exporter_secret,
+            state.secrets.epoch_authenticator,
+        }
+        past = {s for p in state.past for s in (*tree_secrets(p.secret_tree), p.sender_data_secret)}
+        psks = set(state.resumption_psks.values())
+        assert all_secrets(world.groups[name]) == kept | past | psks
+    absent(world.groups["ben"], before._state.secrets.init_secret, *before._state.private_keys.values())
+
+
+def test_a_closed_group_opens_nothing_of_its_last_epoch() -> None:
+    """It has no secret of that epoch, and takes no absent secret for one that is known to all."""
+    world = World.of(1, "ana", "ben")
+    world.commit("ana", ReInit(b"new", MLS10, 1))
+    ana = world.groups["ana"]._state
+    open_again = Group(replace(ana, reinit=None, secrets=world.groups["ben"]._state.secrets.gone()))
+    for wire_format in WireFormat.PUBLIC_MESSAGE, WireFormat.PRIVATE_MESSAGE:
+        fresh = SecretTree.create(ana.suite, 2, bytes(32))
+        speaker = Group(replace(open_again._state, secret_tree=fresh))
+        _, message = speaker.propose(Remove(1), wire_format=wire_format)
+        with pytest.raises(GroupClosed):
+            world.groups["ben"].process(message, now=NOW, authenticate=accept_any)
 
 
 # --- what shows -------------------------------------------------------------------------------------

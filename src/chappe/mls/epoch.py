@@ -71,7 +71,7 @@ def enter(
     resumption = {**state.resumption_psks, epoch.context.epoch: secrets.epoch.resumption_psk}
     while len(resumption) > MAX_RESUMPTION_EPOCHS:
         del resumption[min(resumption)]
-    return replace(
+    after = replace(
         state,
         context=epoch.context,
         tree=epoch.tree,
@@ -85,6 +85,17 @@ def enter(
         past=_past_epochs(state, epoch.tree, now),
         resumption_psks=resumption,
         reinit=reinit,
+    )
+    return after if reinit is None else _closed(after)
+
+
+def _closed(state: GroupState) -> GroupState:
+    """Nobody speaks in the epoch that a ReInit opens: only late messages of the past ones are still read."""
+    return replace(
+        state,
+        secrets=state.secrets.closed(),
+        secret_tree=SecretTree.gone(state.suite),
+        private_keys={},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from chappe.mls.codec import Reader, opaque
 from chappe.mls.suites import CipherSuite, KeyPair
@@ -32,6 +32,16 @@ class EpochSecrets:
     def gone(cls) -> EpochSecrets:
         """What a client keeps of a group that it is out of: nothing."""
         return cls(*(b"" for _ in fields(cls)))
+
+    def closed(self) -> EpochSecrets:
+        """What a group closed by a ReInit keeps: proof of its history, the exporter, and the PSK that its
+        successor is tied to it by."""
+        return replace(
+            self.gone(),
+            exporter_secret=self.exporter_secret,
+            epoch_authenticator=self.epoch_authenticator,
+            resumption_psk=self.resumption_psk,
+        )
 
     def export(self, suite: CipherSuite, label: str, context: bytes, length: int) -> bytes:
         """MLS-Exporter (section 8.5)."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chappe.mls.errors import InvalidMessage, WrongEpoch
+from chappe.mls.errors import GroupClosed, InvalidMessage, WrongEpoch
 from chappe.mls.framing import (
     AuthenticatedContent,
     ContentType,
+    MessageBody,
     PrivateMessage,
     PublicMessage,
     SenderType,
@@ -22,9 +23,11 @@ from chappe.mls.state import GroupState, Member, PastEpoch
 
 def open_message(state: GroupState, message: bytes) -> tuple[GroupState, AuthenticatedContent, Member | None]:
     """The content of a message whose signature holds, the state without the key that it took, and the sender
-    where that is a member. Raises MalformedMessage, InvalidMessage, WrongEpoch, AlreadyConsumed; `state` is
-    untouched."""
+    where that is a member. Raises MalformedMessage, InvalidMessage, WrongEpoch, AlreadyConsumed, GroupClosed;
+    `state` is untouched."""
     body = parse_message(message)
+    if state.reinit is not None and _epoch(body) == state.context.epoch:
+        raise GroupClosed("the group was closed by a ReInit")
     if isinstance(body, PrivateMessage):
         after, content, past = _open_private(state, body)
     elif isinstance(body, PublicMessage):
@@ -39,6 +42,13 @@ def open_message(state: GroupState, message: bytes) -> tuple[GroupState, Authent
     if not signature_holds(state.suite, key, content, context):
         raise InvalidMessage("the signature does not hold")
     return after, content, member
+
+
+def _epoch(body: MessageBody) -> int | None:
+    """The epoch that a message says it is of."""
+    if isinstance(body, PublicMessage):
+        return body.content.epoch
+    return body.epoch if isinstance(body, PrivateMessage) else None
 
 
 def _open_private(
