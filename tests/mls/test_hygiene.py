@@ -277,6 +277,8 @@ def test_after_a_day_nothing_of_a_past_epoch_is_left() -> None:
     world.commit("ana")
     ben, later = world.groups["ben"], NOW + PAST_EPOCH_SECONDS
     present(ben, sender_data)
+    assert ben.without_expired(later - 1) is ben
+    absent(ben.without_expired(later), *old, sender_data)
     absent(ben.encrypt(b"x", now=later)[0], *old, sender_data)
     _, message = world.groups["ana"].encrypt(b"x", now=later)
     absent(ben.process(message, now=later, authenticate=accept_any)[0], *old, sender_data)

@@ -469,6 +469,13 @@ class Group:
         past = tuple(replace(p, secret_tree=trees[p.epoch]) for p in new.past if p.epoch in trees)
         return Group(replace(new, past=past))
 
+    def without_expired(self, now: int) -> Group:
+        """This group without the secrets of past epochs whose time is over; itself if there are none.
+
+        Whatever takes `now` does so by itself: this is for a group in which nothing happens."""
+        state = self._state.without_expired(now)
+        return self if state is self._state else Group(state)
+
     def without_proposal(self, ref: bytes) -> Group:
         """This group without a pending proposal that the application does not want to commit. A commit of it
         by another member can then not be processed."""
