@@ -227,9 +227,7 @@ class Mixed:
             self.groups[by], message = group.propose_update(wire_format=_wire_format(public))
         else:
             proposal = self._proposal(kind, what, leaf)
-            self.groups[by], message = group.propose(
-                proposal, now=now(), wire_format=_wire_format(public)
-            )
+            self.groups[by], message = group.propose(proposal, now=now(), wire_format=_wire_format(public))
         self.share(by, message)
 
     def share(self, by: str, message: bytes) -> None:
