@@ -221,10 +221,10 @@ async def test_a_member_proposes_nothing_but_to_leave(world: World) -> None:
     before = engine.groups.group(id_).to_bytes()
     leaf_of_cyd = cyd._engine.groups.group(id_).own_leaf
     for proposal in (Remove(leaf_of_cyd), Description("group", "mine", 0).proposal(group)):
-        hand(ada, group.propose(proposal)[1])
+        hand(ada, group.propose(proposal, now=int(time.time()))[1])
     hand(ada, group.propose_update()[1])
     assert engine.groups.group(id_).to_bytes() == before
-    hand(ada, group.propose(Remove(group.own_leaf))[1])
+    hand(ada, group.propose(Remove(group.own_leaf), now=int(time.time()))[1])
     await until(lambda: members(ada, id_) == ["ada", "cyd"])
 
 
@@ -361,7 +361,7 @@ async def test_a_member_cannot_speak_for_another(world: World) -> None:
     group_id = await gather(ada, ben, cyd)
     group = ben._engine.groups.group(group_id)
     leaf = ada._engine.groups.group(group_id).own_leaf
-    _, proposal = group.propose(Remove(leaf))
+    _, proposal = group.propose(Remove(leaf), now=int(time.time()))
     hand(cyd, proposal)
     assert cyd._engine.changes.idle, "a proposal to remove another is not carried out by itself"
     assert len(cyd.conversation(group_id.hex()).members) == 3

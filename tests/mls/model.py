@@ -262,7 +262,9 @@ class Model:
         if proposal is None:
             peer.group, message = peer.here.propose_update(wire_format=form, random=self.random)
         else:
-            peer.group, message = peer.here.propose(proposal, wire_format=form, random=self.random)
+            peer.group, message = peer.here.propose(
+                proposal, wire_format=form, random=self.random, now=self.now
+            )
         self.proposals[self.head].append(Proposed(message, peer, public))
 
     def take_proposal(self, peer: Peer, proposed: Proposed) -> None:

@@ -161,7 +161,9 @@ def test_a_sender_from_outside_proposes(suite: int) -> None:
     extension = external_senders_extension(ExternalSender(officer.public, Credential.basic(b"officer")))
     world = World.of(suite, "ana", "ben", "cyd", extensions=(extension,))
     ben = world.groups["ben"]
-    message = propose_from_outside(world.suite, ben.group_id, ben.epoch, officer, 0, Remove(ben.own_leaf))
+    message = propose_from_outside(
+        world.suite, ben.group_id, ben.epoch, officer, 0, Remove(ben.own_leaf), now=NOW
+    )
     for name, group in world.groups.items():
         world.groups[name], received = group.process(message, now=NOW, authenticate=accept_any)
         assert isinstance(received, ProposalReceived)
@@ -181,7 +183,9 @@ def test_senders_that_are_not_listed_or_sign_with_another_key_are_refused() -> N
         (known.groups["ana"], listed, 1),
         (known.groups["ana"], other, 0),
     ):
-        message = propose_from_outside(world.suite, group.group_id, group.epoch, signer, index, Remove(1))
+        message = propose_from_outside(
+            world.suite, group.group_id, group.epoch, signer, index, Remove(1), now=NOW
+        )
         with pytest.raises(InvalidMessage):
             group.process(message, now=NOW, authenticate=accept_any)
     ana = known.groups["ana"]
@@ -189,7 +193,7 @@ def test_senders_that_are_not_listed_or_sign_with_another_key_are_refused() -> N
     taken, received = ana.process(update, now=NOW, authenticate=accept_any)
     assert isinstance(received, ProposalReceived)
     assert isinstance(received.proposal, Update)
-    forged = propose_from_outside(known.suite, ana.group_id, ana.epoch, listed, 0, received.proposal)
+    forged = propose_from_outside(known.suite, ana.group_id, ana.epoch, listed, 0, received.proposal, now=NOW)
     with pytest.raises(InvalidMessage):
         ana.process(forged, now=NOW, authenticate=accept_any)
     assert taken.pending_proposals

@@ -69,7 +69,7 @@ def test_proposals_by_reference_from_two_members(suite: int) -> None:
     fay = Client.new(world.suite, "fay")
     world.groups["ben"], update = world.groups["ben"].propose_update()
     world.share("ben", update)
-    world.groups["cyd"], removal = world.groups["cyd"].propose(Remove(world.groups["dan"].own_leaf))
+    world.groups["cyd"], removal = world.groups["cyd"].propose(Remove(world.groups["dan"].own_leaf), now=NOW)
     world.share("cyd", removal)
     world.groups["ana"], addition = world.groups["ana"].propose(fay.add, now=NOW)
     world.share("ana", addition)
@@ -89,7 +89,7 @@ def test_rival_proposals_are_sorted_out_by_the_committer() -> None:
     world = World.of(1, "ana", "ben", "cyd")
     world.groups["ben"], update = world.groups["ben"].propose_update()
     world.share("ben", update)
-    world.groups["cyd"], removal = world.groups["cyd"].propose(Remove(world.groups["ben"].own_leaf))
+    world.groups["cyd"], removal = world.groups["cyd"].propose(Remove(world.groups["ben"].own_leaf), now=NOW)
     world.share("cyd", removal)
     world.commit("ana")
     assert set(world.groups) == {"ana", "cyd"}

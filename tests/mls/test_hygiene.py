@@ -184,7 +184,7 @@ def test_what_sealed_a_message_is_gone_with_it(suite: int, watch: Watching) -> N
             if kind == "application":
                 world.groups["ana"], _ = before.encrypt(b"x", now=NOW)
             else:
-                world.groups["ana"], _ = before.propose(Remove(1))
+                world.groups["ana"], _ = before.propose(Remove(1), now=NOW)
         assert seen.found_in(before)
         assert not seen.found_in(world.groups["ana"])
 
@@ -378,7 +378,7 @@ def test_a_closed_group_opens_nothing_of_its_last_epoch() -> None:
     for wire_format in WireFormat.PUBLIC_MESSAGE, WireFormat.PRIVATE_MESSAGE:
         fresh = SecretTree.create(ana.suite, 2, bytes(32))
         speaker = Group(replace(open_again._state, secret_tree=fresh))
-        _, message = speaker.propose(Remove(1), wire_format=wire_format)
+        _, message = speaker.propose(Remove(1), wire_format=wire_format, now=NOW)
         with pytest.raises(GroupClosed):
             world.groups["ben"].process(message, now=NOW, authenticate=accept_any)
 

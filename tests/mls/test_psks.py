@@ -50,7 +50,7 @@ def test_without_the_psk_or_with_another_the_commit_is_refused() -> None:
 
 def test_by_reference_and_in_the_order_of_the_commit() -> None:
     world = World.of(0xF00D, "ana", "ben", "cyd")
-    world.groups["ben"], message = world.groups["ben"].propose(external(world))
+    world.groups["ben"], message = world.groups["ben"].propose(external(world), now=NOW)
     world.share("ben", message)
     world.commit("cyd", external(world, b"other"), psks={b"word": b"1", b"other": b"2"})
 

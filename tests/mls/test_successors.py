@@ -174,7 +174,7 @@ def test_their_psks_stand_in_no_other_commit(usage: ResumptionUsage) -> None:
     with pytest.raises(InvalidMessage):
         ana.commit([PreSharedKey(psk)], now=NOW)
     with pytest.raises(InvalidMessage):
-        ana.propose(PreSharedKey(psk))
+        ana.propose(PreSharedKey(psk), now=NOW)
 
 
 def test_a_signature_key_may_serve_in_both_groups() -> None:

@@ -398,7 +398,7 @@ class Changes:
                     self._end(row, None)
                     continue
                 for leaf in mine:
-                    group, message = group.propose(Remove(leaf))
+                    group, message = group.propose(Remove(leaf), now=self._core.now())
                     self._outbox.put_proposal(conversation, group.epoch, message)
                 self._groups.keep(conversation, group)
                 data = i.encode(i.Leave(group.epoch))

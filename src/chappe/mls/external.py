@@ -56,11 +56,11 @@ def propose_from_outside(
     sender_index: int,
     proposal: Proposal,
     *,
-    now: int | None = None,
+    now: int,
     authenticated_data: bytes = b"",
 ) -> bytes:
-    """A proposal by entry `sender_index` of the group's `external_senders`, for a member to commit. An Add
-    needs `now`. Raises InvalidMessage for an Add that is not valid then."""
+    """A proposal by entry `sender_index` of the group's `external_senders`, for a member to commit.
+    Raises InvalidMessage for an Add that is not valid now."""
     check_sendable(proposal, now, MAX_LEAF_LIFETIME)
     sender = Sender(SenderType.EXTERNAL, sender_index)
     content = FramedContent(group_id, epoch, sender, authenticated_data, proposal)

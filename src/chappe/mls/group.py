@@ -390,14 +390,13 @@ class Group:
         self,
         proposal: Proposal,
         *,
-        now: int | None = None,
+        now: int,
         authenticated_data: bytes = b"",
         wire_format: WireFormat = WireFormat.PRIVATE_MESSAGE,
         random: Random = os.urandom,
     ) -> tuple[Group, bytes]:
-        """A proposal for another member, or for this one, to commit; an Update is `propose_update`'s. An Add
-        needs `now`: nobody sends a leaf outside its lifetime (section 7.3).
-        Raises NotMember, GroupClosed, InvalidMessage."""
+        """A proposal for another member, or for this one, to commit; an Update is `propose_update`'s.
+        Raises NotMember, GroupClosed, InvalidMessage: also for an Add outside its lifetime (section 7.3)."""
         state = self._active_state()
         check_sendable(proposal, now, MAX_LEAF_LIFETIME)
         if isinstance(proposal, Update):

@@ -53,9 +53,16 @@ def sibling(node: int, leaves: int) -> int:
     return right(above) if node < above else left(above)
 
 
+def _root_above(node: int, leaves: int) -> int:
+    """The root. From a node outside the tree nobody who climbs would come to it."""
+    if not 0 <= node < node_width(leaves):
+        raise ValueError("no node of the tree")
+    return root(leaves)
+
+
 def direct_path(node: int, leaves: int) -> list[int]:
-    """Ancestors of `node`, from its parent up to the root; empty for the root."""
-    top = root(leaves)
+    """Ancestors of `node`, its parent first; empty for the root. ValueError outside the tree."""
+    top = _root_above(node, leaves)
     path = []
     while node != top:
         node = parent(node, leaves)
@@ -64,8 +71,8 @@ def direct_path(node: int, leaves: int) -> list[int]:
 
 
 def copath(node: int, leaves: int) -> list[int]:
-    """Siblings of `node` and of its ancestors below the root, from the bottom up."""
-    top = root(leaves)
+    """Siblings of `node` and of its ancestors below the root, upwards. ValueError outside the tree."""
+    top = _root_above(node, leaves)
     path = []
     while node != top:
         path.append(sibling(node, leaves))

@@ -126,12 +126,9 @@ def check_proposal(
         raise InvalidMessage("a ReInit goes back to an older version")
 
 
-def check_sendable(proposal: Proposal, now: int | None, max_lifetime: int | None) -> None:
-    """Nobody sends a leaf outside its lifetime (section 7.3). Raises InvalidMessage; ValueError for an Add
-    without a time."""
+def check_sendable(proposal: Proposal, now: int, max_lifetime: int | None) -> None:
+    """Nobody sends a leaf outside its lifetime (section 7.3). Raises InvalidMessage."""
     if isinstance(proposal, Add):
-        if now is None:
-            raise ValueError("an Add is proposed at a time")
         proposal.key_package.validate(now=now, max_lifetime=max_lifetime)
 
 

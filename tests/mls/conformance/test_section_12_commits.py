@@ -26,6 +26,7 @@ from chappe.mls import (
     WrongEpoch,
     accept_any,
     cipher_suite,
+    epoch,
 )
 from chappe.mls.external import external_pub_extension
 from chappe.mls.framing import FramedContent, Sender, encode_message, parse_message
@@ -254,7 +255,7 @@ def test_another_group_context(fields: dict[str, object], with_path: bool) -> No
 @rule("12.4", "Pending proposals are committed before application data is sent")
 def test_application_data_waits_for_the_commit() -> None:
     world = World.of(1, "ana", "ben", "cyd")
-    world.groups["ben"], message = world.groups["ben"].propose(Remove(2))
+    world.groups["ben"], message = world.groups["ben"].propose(Remove(2), now=NOW)
     world.groups["ana"], _ = world.groups["ana"].process(message, now=NOW, authenticate=accept_any)
     for name in ("ana", "ben"):
         before = world.groups[name].to_bytes()
@@ -284,7 +285,7 @@ def test_a_closed_group_sends_nothing() -> None:
         calls: tuple[Callable[[], object], ...] = (
             lambda g=group: g.encrypt(b"x", now=NOW),  # type: ignore[misc]
             lambda g=group: g.commit(now=NOW),  # type: ignore[misc]
-            lambda g=group: g.propose(Remove(3)),  # type: ignore[misc]
+            lambda g=group: g.propose(Remove(3), now=NOW),  # type: ignore[misc]
             group.propose_update,
         )
         for call in calls:
@@ -294,12 +295,15 @@ def test_a_closed_group_sends_nothing() -> None:
 
 
 @rule("12.4.2", "A group that a ReInit closed takes no further commit or proposal")
-def test_a_closed_group_takes_nothing() -> None:
-    made = plain()["ben"].commit([ReInit(b"new", MLS10, 1)], now=NOW)
+def test_a_closed_group_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ben's program keeps the secrets of the closed epoch, and speaks in it."""
+    with monkeypatch.context() as patched:
+        patched.setattr(epoch, "_closed", lambda state: state)
+        made = plain()["ben"].commit([ReInit(b"new", MLS10, 1)], now=NOW)
     ana, _ = plain()["ana"].process(made.message, now=NOW, authenticate=accept_any)
     still_open = Group(replace(made.group._state, reinit=None))
     forge.refused(ana, still_open.commit(now=NOW).message, "closed by a ReInit", kind=GroupClosed)
-    forge.refused(ana, still_open.propose(Remove(3))[1], "closed by a ReInit", kind=GroupClosed)
+    forge.refused(ana, still_open.propose(Remove(3), now=NOW)[1], "closed by a ReInit", kind=GroupClosed)
 
 
 @rule("12.4.2", "A removed member sends nothing more")

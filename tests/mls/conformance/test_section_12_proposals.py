@@ -107,7 +107,7 @@ def test_a_proposal_of_another_epoch(by: int) -> None:
 def test_a_private_proposal_of_a_past_epoch() -> None:
     """Its keys are still there: late application messages open, late proposals do not."""
     world = World.of(1, "ana", "ben", "cyd")
-    _, late = world.groups["ben"].propose(Remove(2))
+    _, late = world.groups["ben"].propose(Remove(2), now=NOW)
     _, message = world.groups["ben"].encrypt(b"late", now=NOW)
     world.commit("cyd")
     forge.refused(world.groups["ana"], late, "an epoch that is over", kind=WrongEpoch)
@@ -376,10 +376,12 @@ def test_senders_that_are_not_listed() -> None:
         (groups["ana"], officer, 1, "may not send this"),
         (groups["ana"], other, 0, "signature does not hold"),
     ):
-        bad = propose_from_outside(group.suite, group.group_id, group.epoch, signer, index, Remove(1))
+        bad = propose_from_outside(
+            group.suite, group.group_id, group.epoch, signer, index, Remove(1), now=NOW
+        )
         forge.refused(group, bad, match)
     ana = groups["ana"]
-    forge.taken(ana, propose_from_outside(ana.suite, ana.group_id, ana.epoch, officer, 0, Remove(1)))
+    forge.taken(ana, propose_from_outside(ana.suite, ana.group_id, ana.epoch, officer, 0, Remove(1), now=NOW))
 
 
 @pytest.mark.parametrize("kind", ["update", "external_init"])
