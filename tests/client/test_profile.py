@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -212,3 +215,37 @@ def test_an_unfinished_profile_of_another_command_is_replaced(tmp_path: Path) ->
     opened.close()
     assert activation._unfinished(tmp_path / "p", "0" * 16, "a@localhost") is None
     assert not profile.exists(tmp_path / "p")
+
+
+def test_a_profile_whose_making_was_cut_off_is_made_anew(tmp_path: Path) -> None:
+    """Killed before or after any step of making or taking away a profile: it can be made again."""
+    for step in ("unlink", "replace", "_write_key", "create"):
+        for number in range(10):
+            home = tmp_path / f"{step}{number}"
+            child = os.fork()
+            if child == 0:
+                kill_at(step, number)
+                profile.create(home).destroy()
+                os._exit(0)
+            os.waitpid(child, 0)
+            if profile.exists(home):  # Then it is whole.
+                profile.open_profile(home).destroy()
+            profile.create(home).close()
+            profile.open_profile(home).close()
+
+
+def kill_at(step: str, number: int) -> None:
+    """Let this process die at the `number // 2`th call of a step, before it or (odd numbers) after it."""
+    owner = {"unlink": Path, "replace": os, "_write_key": profile, "create": Store}[step]
+    real, calls = getattr(owner, step), itertools.count()
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        here = next(calls) == number // 2
+        if here and number % 2 == 0:
+            os._exit(1)
+        done = real(*arguments, **named)
+        if here:
+            os._exit(1)
+        return done
+
+    setattr(owner, step, call)

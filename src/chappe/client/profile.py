@@ -6,6 +6,7 @@ unlocking with a PIN and the relay's share takes its place (docs/security.md).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -19,6 +20,8 @@ from chappe.wire.errors import error
 
 _STORE: Final = "phone.db"
 _KEY: Final = "key"
+_NEW_KEY: Final = "key.new"
+"""The key's name until the store is made, and again while a profile is taken away: a kill leaves no half."""
 _LOCK: Final = "lock"
 _SPOOL: Final = "spool"
 
@@ -42,15 +45,32 @@ class Profile:
 
     def destroy(self) -> None:
         """Take everything away that `create` made."""
-        for name in (_KEY, _STORE, f"{_STORE}-wal", f"{_STORE}-shm"):
-            (self.home / name).unlink(missing_ok=True)
-        shutil.rmtree(self.spool, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(self.home / _KEY, self.home / _NEW_KEY)
+        _clear(self.home)
         self.close()
         (self.home / _LOCK).unlink(missing_ok=True)
 
 
 def exists(home: Path) -> bool:
-    return (home / _STORE).exists()
+    """Whether a profile is there, whole. Raises storage.failed."""
+    try:
+        return (home / _STORE).exists() and not _is_half(home)
+    except OSError as problem:
+        raise os_failure(problem) from None
+
+
+def _is_half(home: Path) -> bool:
+    """Whether the making, or the taking away, of a profile was cut off."""
+    return (home / _NEW_KEY).exists() and not (home / _KEY).exists()
+
+
+def _clear(home: Path) -> None:
+    """Take away a store whose key is called new; that key goes last."""
+    for name in (_STORE, f"{_STORE}-wal", f"{_STORE}-shm"):
+        (home / name).unlink(missing_ok=True)
+    shutil.rmtree(home / _SPOOL, ignore_errors=True)
+    (home / _NEW_KEY).unlink(missing_ok=True)
 
 
 def create(home: Path) -> Profile:
@@ -64,15 +84,37 @@ def create(home: Path) -> Profile:
         os.close(lock)
         raise error("storage.exists")
     try:
-        (home / _SPOOL).mkdir(exist_ok=True, mode=0o700)
-        key = new_key()
-        # SQLite gives its side files the rights of the database.
-        open(home / _STORE, "xb", opener=private).close()
-        _write_key(home / _KEY, key)
-        return Profile(home, Store.create(home / _STORE, key), lock)
+        return Profile(home, _make_store(home), lock)
     except OSError as problem:
         os.close(lock)
         raise os_failure(problem) from None
+    except BaseException:
+        os.close(lock)
+        raise
+
+
+def _make_store(home: Path) -> Store:
+    """A store and its key. What was cut off before is taken away; the key gets its name last."""
+    if _is_half(home):
+        _clear(home)
+    (home / _SPOOL).mkdir(exist_ok=True, mode=0o700)
+    key = new_key()
+    _write_key(home / _NEW_KEY, key)
+    # SQLite gives its side files the rights of the database.
+    open(home / _STORE, "xb", opener=private).close()
+    store = Store.create(home / _STORE, key)
+    os.replace(home / _NEW_KEY, home / _KEY)
+    _sync_folder(home)
+    return store
+
+
+def _sync_folder(folder: Path) -> None:
+    """Names are durable too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def open_profile(home: Path) -> Profile:
