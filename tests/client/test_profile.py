@@ -64,7 +64,7 @@ async def test_a_profile_is_not_overwritten(world: World) -> None:
 
 
 async def test_an_activation_whose_answer_was_lost_is_repeated(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, unused_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The relay has taken the code, the phone was killed before it knew: the same command finishes."""
     code, home = world.relay.code(), world.home("ada")
@@ -79,6 +79,8 @@ async def test_an_activation_whose_answer_was_lost_is_repeated(
         await Phone.activate(home, world.place, code, world.address("ada"))
     monkeypatch.undo()
     await refused("storage.missing", Phone.open(home))
+    away = RelayPlace("localhost", unused_port, world.place.pin)
+    await refused("network.unreachable", Phone.activate(home, away, code, world.address("ada")))
     opened = profile.open_profile(home)
     device = Me.kept(opened.store).device_id
     opened.close()

@@ -7,7 +7,8 @@ says the same again, and is answered the same.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,7 @@ from chappe.client.profile import Profile
 from chappe.client.transport import HttpApi
 from chappe.wire import api, codes
 from chappe.wire.certificate import check_address
-from chappe.wire.errors import ChappeError, Refused, error
+from chappe.wire.errors import Refused, error
 from chappe.wire.links import RelayPlace
 
 _PENDING: Final = "pending"
@@ -38,64 +39,58 @@ async def activate(home: Path, place: RelayPlace, code: str, address: str) -> Pr
     """A new line. Raises code.*, address.*, storage.*, network.*."""
     code, address = codes.parse(code), check_address(address)
     opened = _unfinished(home, code, address)
-    connection = await HttpApi.to(place)
     try:
-        await _check_host(connection, address)
-        if opened is None:
-            opened = profile.create(home)
-            with opened.store.transaction():
-                new_line(address, place, int(time.time())).keep(opened.store)
-                opened.store.set(_PENDING, msgspec.msgpack.encode(_Pending(code)))
-        me = Me.kept(opened.store)
-        raw = me.certificate.to_bytes()
-        proof = me.sign(api.activate_bytes(me.server, code, raw))
-        await connection.activate(api.Activate(code, api.to_base64(raw), api.to_base64(proof)))
-    except ChappeError as problem:
+        async with _api(place) as connection:
+            await _check_host(connection, address)
+            if opened is None:
+                opened = profile.create(home)
+                with opened.store.transaction():
+                    new_line(address, place, int(time.time())).keep(opened.store)
+                    opened.store.set(_PENDING, msgspec.msgpack.encode(_Pending(code)))
+            me = Me.kept(opened.store)
+            raw = me.certificate.to_bytes()
+            proof = me.sign(api.activate_bytes(me.server, code, raw))
+            await connection.activate(api.Activate(code, api.to_base64(raw), api.to_base64(proof)))
+    except BaseException as problem:
         _give_up(opened, problem)
         raise
-    except BaseException:
-        if opened is not None:
-            opened.close()
-        raise
-    finally:
-        await connection.close()
     return _finished(opened)
 
 
 async def link(home: Path, place: RelayPlace, show: Callable[[str], None]) -> Profile:
     """A new device of a line that another device of it lets in. Raises link.*, storage.*, network.*."""
     opened = _unfinished(home, "", None)
-    connection = await HttpApi.to(place)
     try:
-        if opened is None:
-            if profile.exists(home):
-                raise error("storage.exists")
-            handover = await linking.receive(connection, place, show)
-            opened = profile.create(home)
-            _keep_handover(opened, place, handover)
-        me = Me.kept(opened.store)
-        raw = me.certificate.to_bytes()
-        proof = me.sign(api.add_device_bytes(me.server, raw))
-        await connection.add_device(api.AddDevice(api.to_base64(raw), api.to_base64(proof)))
-    except ChappeError as problem:
+        async with _api(place) as connection:
+            if opened is None:
+                if profile.exists(home):
+                    raise error("storage.exists")
+                handover = await linking.receive(connection, place, show)
+                opened = profile.create(home)
+                _keep_handover(opened, place, handover)
+            me = Me.kept(opened.store)
+            raw = me.certificate.to_bytes()
+            proof = me.sign(api.add_device_bytes(me.server, raw))
+            await connection.add_device(api.AddDevice(api.to_base64(raw), api.to_base64(proof)))
+    except BaseException as problem:
         _give_up(opened, problem)
         raise
-    except BaseException:
-        if opened is not None:
-            opened.close()
-        raise
+    return _finished(opened)
+
+
+@asynccontextmanager
+async def _api(place: RelayPlace) -> AsyncIterator[HttpApi]:
+    connection = await HttpApi.to(place)
+    try:
+        yield connection
     finally:
         await connection.close()
-    return _finished(opened)
 
 
 async def relay_name(place: RelayPlace) -> str:
     """The host part of a relay's addresses. Raises network.*."""
-    connection = await HttpApi.to(place)
-    try:
+    async with _api(place) as connection:
         return (await connection.info()).name
-    finally:
-        await connection.close()
 
 
 def reopen(home: Path) -> Profile:
@@ -150,15 +145,14 @@ async def _check_host(connection: HttpApi, address: str) -> None:
         raise error("address.malformed", f"Addresses of this relay end in @{info.name}.")
 
 
-def _give_up(opened: Profile | None, problem: ChappeError) -> None:
+def _give_up(opened: Profile | None, problem: BaseException) -> None:
     """What the relay refused for good leaves nothing; what it may have taken stays for another try."""
     if opened is None:
         return
-    passing = problem.code.startswith(("network.", "limit.", "storage."))
-    if passing or not isinstance(problem, Refused):
-        opened.close()
-    else:
+    if isinstance(problem, Refused) and not problem.code.startswith("limit."):
         opened.destroy()
+    else:
+        opened.close()
 
 
 def _finished(opened: Profile) -> Profile:
