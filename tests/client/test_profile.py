@@ -251,3 +251,26 @@ def kill_at(step: str, number: int) -> None:
         return done
 
     setattr(owner, step, call)
+
+
+async def test_a_connection_that_held_is_followed_by_a_short_pause(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What failed before it does not make the phone wait longer, in a session of weeks."""
+    (ada,) = await world.phones("ada")
+    wire, longest = ada._engine.connection, []
+
+    def no_pause(least: float, most: float) -> float:
+        longest.append(most)
+        return 0.0
+
+    monkeypatch.setattr("chappe.client.connection.random.uniform", no_pause)
+    monkeypatch.setattr("chappe.client.connection.FIRST_PAUSE", 0.05)
+    for _ in range(6):
+        await asyncio.sleep(0.3)
+        socket = wire._socket
+        assert socket is not None
+        await socket.close()
+        await until(lambda closed=socket: wire.online and wire._socket is not closed)  # type: ignore[misc]
+    assert len(longest) == 6
+    assert max(longest) < 0.3

@@ -60,6 +60,7 @@ class Connection:
         self._context: ssl.SSLContext | None = None
         self._asked: dict[int, asyncio.Future[frames.FromRelay]] = {}
         self._next_ref = 0
+        self._since = 0.0
         self.fatal: ChappeError | None = None
         self.last_error: ChappeError | None = None
 
@@ -74,13 +75,15 @@ class Connection:
         return self._context
 
     async def run(self) -> None:
-        """Connect, serve, wait with full jitter, again."""
-        pause = FIRST_PAUSE
+        """Connect, serve, wait with full jitter, again: longer each time, until a connection has held."""
+        pause, loop = FIRST_PAUSE, asyncio.get_running_loop()
         while self.fatal is None:
+            self._since = loop.time()
             try:
-                if await self._serve():
-                    pause = FIRST_PAUSE
+                await self._serve()
             except ChappeError as problem:
+                if self.online and loop.time() - self._since > pause:
+                    pause = FIRST_PAUSE
                 self._end(problem)
                 if problem.code in FATAL:
                     self.fatal = problem
@@ -88,7 +91,7 @@ class Connection:
             await asyncio.sleep(random.uniform(FIRST_PAUSE / 4, pause))  # noqa: S311 - jitter, not a secret
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _serve(self) -> bool:
+    async def _serve(self) -> None:
         """One connection from greeting to end. Raises the reason that it ended."""
         context = await self.context()
         try:
@@ -103,14 +106,13 @@ class Connection:
                 proxy=None,
             ) as socket:
                 welcome = await self._sign_in(socket)
-                self._socket = socket
+                self._socket, self._since = socket, asyncio.get_running_loop().time()
                 self._owner.opened(welcome)
                 await self._listen(socket)
         except ssl.SSLCertVerificationError:
             raise error("network.untrusted") from None
         except (OSError, WebSocketException, TimeoutError, EOFError):
             raise error("network.unreachable") from None
-        return True
 
     async def _sign_in(self, socket: ClientConnection) -> frames.Welcome:
         async with asyncio.timeout(CONNECT_SECONDS):
