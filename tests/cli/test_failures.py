@@ -85,6 +85,33 @@ def test_people_and_conversations_that_are_not_there(people: People) -> None:
     failed(people.run("ada", "devices", "add", "chappe://x"), "link.malformed")
 
 
+def test_text_that_is_none_and_folders_that_are_none(people: People, tmp_path: Path) -> None:
+    people.activate("ada", "ben")
+    ben = people.address("ben")
+    failed(people.run("ada", "send", ben, "half \udcff"), "content.malformed")
+    failed(people.run("ada", "send", ben, "-", stdin="half \udcff"), "content.malformed")
+    failed(people.run("ada", "send", ben, "-", stdin="x" * 65_537), "content.malformed")
+    failed(chappe("--home", "~nobody-of-this-name/x", "receive"), "usage.invalid")
+    failed(chappe("--home", "n" * 300, "receive"), "storage.unwritable")
+    (tmp_path / "file").touch()
+    failed(
+        chappe("--home", str(tmp_path / "file"), "activate", people.link(), "--name", "x@localhost"),
+        "storage.unwritable",
+    )
+    (tmp_path / "note").write_text("x")
+    people.ok("ada", "send", ben, "--file", str(tmp_path / "note"))
+    id_ = people.ok("ben", "receive", "--json").json[0]["id"]
+    failed(people.run("ben", "conversation", "save", id_, str(tmp_path / "no" / "x")), "storage.unwritable")
+    failed(people.run("ben", "conversation", "save", id_, "/proc"), "storage.unwritable")
+
+
+def test_a_terminal_that_cannot_show_it(people: People) -> None:
+    """What cannot be shown is not a failure, and holds nothing back."""
+    people.activate("ada", "ben")
+    people.ok("ada", "send", people.address("ben"), "smile \U0001f600")
+    assert "smile ?" in people.ok("ben", "receive", PYTHONIOENCODING="ascii").out
+
+
 def test_a_relay_that_is_away(people: People, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +45,15 @@ def test_nothing_that_moves_the_cursor_is_left(text: str) -> None:
     cleaned.encode("utf-8")
     assert not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 or c in "\u202e\u2066\u2028" for c in cleaned)
     assert show.clean(cleaned) == cleaned
+
+
+@given(st.text(alphabet="a\x85\x9b\u2028\u202e\n\x1b"))
+def test_json_is_one_line_of_plain_characters(text: str) -> None:
+    line = show.as_json({"text": text})
+    assert line.splitlines() == [line]
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line) == {"text": text}
 
 
 def test_emoji_of_several_parts_stay_whole() -> None:

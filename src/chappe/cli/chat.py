@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chappe.cli import show
-from chappe.cli.common import SECONDS, Home, find, with_phone
+from chappe.cli.common import SECONDS, Home, expand, find, with_phone
 from chappe.cli.show import out
 from chappe.cli.words import say
 
@@ -202,12 +202,12 @@ class Chat:
         await self._phone.delete(message.conversation, message.id)
 
     async def _file(self, rest: str) -> None:
-        path = Path(_words(rest)[0]).expanduser()
+        path = expand(Path(_words(rest)[0]))
         await self._phone.send_file(self._where(), path)
 
     async def _save(self, rest: str) -> None:
         target, *folder = _words(rest)
-        where = Path(folder[0]).expanduser() if folder else Path()
+        where = expand(Path(folder[0])) if folder else Path()
         found = await self._phone.save_file(self._phone.message(target).id, where)
         out(say("saved", path=found))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
 
 import typer
 
-from chappe.wire.errors import ChappeError
+from chappe.wire.errors import ChappeError, error
 
 if TYPE_CHECKING:
     from chappe.client import Conversation, Phone, ShownMessage
@@ -40,11 +40,21 @@ chosen: Final = Chosen()
 def home_of(home: Path | None) -> Path:
     """--home after the command, before it, CHAPPE_HOME, or the usual place."""
     if home or chosen.home:
-        return (home or chosen.home or Path()).expanduser()
+        return expand(home or chosen.home or Path())
     if os.environ.get("CHAPPE_HOME"):
-        return Path(os.environ["CHAPPE_HOME"]).expanduser()
+        return expand(Path(os.environ["CHAPPE_HOME"]))
     data = os.environ.get("XDG_DATA_HOME")
     return (Path(data) if data else Path.home() / ".local" / "share") / "chappe"
+
+
+def expand(path: Path) -> Path:
+    """`~` and `~name` as a shell would. Raises usage.invalid."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise error(
+            "usage.invalid", "A path begins with the home of somebody who is not known here."
+        ) from None
 
 
 def with_phone(home: Path | None, work: Callable[[Phone], Awaitable[T]]) -> T:

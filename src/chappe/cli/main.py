@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -63,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Gives the exit status. A failure is one line on standard error; `--debug` adds where it comes from."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
+    _take_any_text()
     try:
         status = app([word for word in arguments if word != "--debug"], standalone_mode=False)
         sys.stdout.flush()
@@ -81,6 +83,13 @@ def main(arguments: list[str] | None = None) -> int:
             traceback.print_exc()
         return _fail(error("internal.bug"), False)
     return status if isinstance(status, int) else 0
+
+
+def _take_any_text() -> None:
+    """What the terminal cannot show becomes a question mark; what is no text is refused when it is sent."""
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "replace"), (sys.stderr, "replace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
 
 
 def _fail(problem: ChappeError, debug: bool) -> int:

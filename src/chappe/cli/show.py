@@ -47,7 +47,8 @@ def note(text: str) -> None:
 
 
 def as_json(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """One line, in ASCII: some of what others write would end a line, or drive a terminal."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 def short(message_id: bytes) -> str:

@@ -59,7 +59,7 @@ def seal(path: Path, spool: Path) -> Sealed:
     digest, size = hashlib.sha256(), 0
     try:
         source = path.open("rb")
-    except OSError:
+    except (OSError, ValueError):
         raise error("file.unreadable") from None
     with source, open(spool, "wb", opener=private) as target:
         while piece := _read(source):
@@ -178,8 +178,8 @@ def claim_name(temporary: Path, folder: Path, name: str) -> Path:
                 os.replace(temporary, target)
             except FileExistsError:
                 continue
-            except OSError:
-                raise error("storage.failed") from None
+            except OSError as problem:
+                raise os_failure(problem) from None
             return target
         temporary.unlink()
         return target

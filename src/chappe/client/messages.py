@@ -14,10 +14,13 @@ from chappe.client.groups import Groups
 from chappe.client.model import SharedFile, ShownMessage
 from chappe.client.store import Row
 from chappe.wire import content as c
-from chappe.wire.errors import error
+from chappe.wire.errors import ChappeError, error
 
 MAX_READ_RECEIPT_LINES: Final = 32
 MIN_PREFIX: Final = 4
+_NOT_SENDABLE: Final = (
+    f"This cannot be sent: a text is UTF-8 and has at most {c.MAX_TEXT} bytes, a reaction 1 to {c.MAX_EMOJI}."
+)
 
 _SHOWN: Final = (
     "SELECT id, conversation, address, mine, at, kind, text, edited, reply_to, file, state, expires_at, row "
@@ -75,7 +78,10 @@ class Messages:
         """A content of this line: its id and its bytes. Raises content.malformed."""
         expires = c.Expiry(True, timer) if timer else None
         message = c.Message(secrets.token_bytes(c.SALT_BYTES), body, replaces, in_reply_to, expires)
-        data = c.encode(message)
+        try:
+            data = c.encode(message)
+        except (ChappeError, UnicodeEncodeError):
+            raise error("content.malformed", _NOT_SENDABLE) from None
         return self.id_of(conversation, self._core.me.address, data), data
 
     def id_of(self, conversation: bytes, address: str, data: bytes) -> bytes:

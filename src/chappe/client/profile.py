@@ -24,6 +24,18 @@ _NEW_KEY: Final = "key.new"
 """The key's name until the store is made, and again while a profile is taken away: a kill leaves no half."""
 _LOCK: Final = "lock"
 _SPOOL: Final = "spool"
+_NO_SUCH_PLACE: Final = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+        errno.ENAMETOOLONG,
+    }
+)
 
 
 @dataclass(slots=True)
@@ -170,5 +182,8 @@ def private(path: str, flags: int) -> int:
 
 def os_failure(problem: OSError) -> Exception:
     """The typed error for what the file system said."""
-    full = problem.errno in (errno.ENOSPC, errno.EDQUOT)
-    return error("storage.full" if full else "storage.failed")
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        return error("storage.full")
+    if problem.errno in _NO_SUCH_PLACE:
+        return error("storage.unwritable", "Nothing can be kept there; check the folder's path and rights.")
+    return error("storage.failed")

@@ -175,6 +175,8 @@ class Transfers:
         file = self._messages.file(message)
         id_ = files.attachment_id(file.url, self._core.me.server)
         folder, name = (target, file.name) if target.is_dir() else (target.parent, target.name)
+        if not folder.is_dir():
+            raise error("storage.unwritable", "There is no such folder to save the file in.")
         part = self._core.profile.spool / f"{message.hex()}.part"
         async with self._api() as api:
             await files.download(api, id_, file, part, progress)
