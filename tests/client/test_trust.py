@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from chappe.client import Phone, events
 from chappe.client.contacts import Check
-from chappe.client.groups import CAPABILITIES, SUITE, Description
+from chappe.client.groups import CAPABILITIES, SUITE, Description, lock, opener
 from chappe.client.identity import Me, new_line
 from chappe.client.transport import HttpApi, tls_context
 from chappe.mls import (
@@ -31,6 +33,7 @@ from chappe.mls import (
 )
 from chappe.wire import content as c
 from chappe.wire import frames
+from chappe.wire.certificate import issue
 from chappe.wire.errors import ChappeError
 from chappe.wire.links import RelayPlace
 from tests.client.world import PATIENCE, World, all_messages, gather, meet, members, texts, until
@@ -254,6 +257,98 @@ async def test_a_welcome_cannot_replace_a_conversation_that_goes_on(world: World
     assert ada._engine.groups.group(group).to_bytes() == before
     await ada.send_text(group, "still ours")
     await until(lambda: texts(ben) == ["still ours"])
+
+
+def impostor(eve: Phone, address: str) -> Me:
+    """Another line's address over keys of one's own, on a device that the relay knows."""
+    made = new_line(address, eve.place, 0)
+    claims = made.certificate
+    certificate = issue(
+        made.identity,
+        line_id=claims.line_id,
+        address=address,
+        device_id=eve.device_id,
+        signature_key=claims.signature_key,
+        issued_at=0,
+    )
+    return replace(made, certificate=certificate)
+
+
+async def let_in(eve: Phone, founder: Me, kind: str, guest: Phone) -> bytes:
+    """Eve makes a conversation in which she is `founder`, lets a guest in, and writes; gives its id."""
+    now, wire = eve._engine.core.now(), eve._engine.connection
+    group = Group.create(
+        SUITE,
+        secrets.token_bytes(16),
+        founder.signer,
+        founder.credential,
+        now=now,
+        extensions=(Description(kind, "table" if kind == "group" else "", 0).extension(),),
+        capabilities=CAPABILITIES,
+    )
+    packages = await eve._engine.changes.packages_for(group.group_id, guest.address)
+    result = group.commit([Add(parse_key_package(package)) for package in packages], now=now)
+    assert result.welcome is not None
+    welcomes = [frames.WelcomeFor([guest.device_id], result.welcome)]
+    fields: tuple[Any, ...] = (
+        group.group_id,
+        0,
+        opener(group),
+        lock(result.group),
+        [],
+        result.message,
+        welcomes,
+    )
+    await wire.ask(lambda ref: frames.Commit(ref, secrets.token_bytes(16), *fields), frames.Accepted)
+    _, text = result.group.encrypt(c.encode(c.Message(bytes(16), c.Text("it is me"))), now=now)
+    await wire.ask(
+        lambda ref: frames.Send(ref, secrets.token_bytes(16), [guest.device_id], text), frames.Accepted
+    )
+    return group.group_id
+
+
+@pytest.mark.parametrize("name", ["cyd", "nobody"])
+@pytest.mark.parametrize("kind", ["direct", "group"])
+async def test_a_member_cannot_pass_for_a_line_not_met_yet(world: World, name: str, kind: str) -> None:
+    """Who makes a group can put any address into a leaf: the relay is asked who that is."""
+    ada, cyd, eve = await world.phones("ada", "cyd", "eve")
+    heard = ada.events()
+    fake = impostor(eve, world.address(name))
+    conversation = await let_in(eve, fake, kind, ada)
+    while not isinstance(event := await anext(heard), events.Failed):
+        pass
+    assert event.code == "certificate.invalid"
+    with contextlib.suppress(ChappeError):
+        await ada.send_text(conversation, "secret")
+    await ada.settled(PATIENCE)
+    assert all(one.mine or one.sender == "" for one in ada.messages(conversation))
+    known = {one.address: one.identity_key for one in ada.contacts()}
+    assert known.get(fake.address) != fake.certificate.identity_key
+    shown = ada._engine.groups.shown(conversation)
+    assert not shown.active or shown.members == (ada.address,)
+    mine = await ada.conversation_with(cyd.address)
+    await ada.send_text(mine.id, "are you there?")
+    await until(lambda: texts(cyd) == ["are you there?"])
+
+
+async def test_nothing_is_sent_to_a_line_that_the_relay_has_not_confirmed(world: World) -> None:
+    ada, ben = await world.phones("ada", "ben")
+    mine, _ = await meet(ada, ben)
+    with ada._engine.core.change():
+        ada._engine.core.store.run("INSERT INTO unconfirmed VALUES (?)", ben.address)
+        await ada.send_text(mine.id, "for ben")
+        assert ada._engine.outbox._prepare() == []
+    await until(lambda: texts(ben) == ["for ben"])
+    assert ada._engine.contacts.unconfirmed() == []
+
+
+async def test_a_line_first_met_in_a_group_is_confirmed(world: World) -> None:
+    ada, ben, cyd = await world.phones("ada", "ben", "cyd")
+    group = await gather(ada, ben, cyd)
+    await ben.send_text(group, "hello")
+    await until(lambda: texts(cyd) == ["hello"])
+    await until(lambda: ben._engine.contacts.unconfirmed() == [])
+    assert [one.address for one in ben.contacts()] == sorted((ada.address, cyd.address))
 
 
 async def test_replayed_reordered_and_dropped_envelopes(world: World) -> None:

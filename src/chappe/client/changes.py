@@ -42,6 +42,8 @@ MAX_ADDS: Final = 200
 JITTER: Final = 0.3
 RETRY_SECONDS: Final = 1.0
 
+_IMPOSTOR: Final = "Somebody in this conversation is not the line that they claim to be, and is put out."
+
 _TRY_LATER: Final = frozenset(
     {"mailbox.full", "limit.rate", "limit.connections", "storage.full", "storage.failed"}
 )
@@ -143,8 +145,11 @@ class Changes:
 
     def _fail(self, conversation: bytes, rows: list[int], problem: ChappeError) -> None:
         with self._core.change():
+            ended = [intent for row, intent in self._intents(conversation) if row in rows]
             for row in rows:
                 self._end(row, problem)
+            if any(isinstance(intent, i.RemoveLine) and intent.impostor for intent in ended):
+                self._groups.set_active(conversation, LEFT)
             if self._groups.lacks_peer(conversation):
                 # Never found its other line: what was written there must not pass for sent.
                 self._groups.set_active(conversation, LEFT)
@@ -376,6 +381,28 @@ class Changes:
         if problem.code != "id.reused":
             self._fail(conversation, msgspec.msgpack.decode(row[0], type=list[int]), problem)
         return True
+
+    def put_out(self, address: str, identity_key: bytes | None) -> None:
+        """Leaves of this address with another key are not the line's: they get no word more, and what they
+        said is nobody's. A direct conversation ends; a group goes on without them."""
+        for conversation in self._groups.active():
+            leaves = [
+                certificate_of(member.credential) for member in self._groups.group(conversation).members
+            ]
+            if all(c.address != address or c.identity_key == identity_key for c in leaves):
+                continue
+            self._store.run(
+                "UPDATE messages SET address = '' WHERE conversation = ? AND address = ?",
+                conversation,
+                address,
+            )
+            self._core.tell(Failed(conversation, "certificate.invalid", _IMPOSTOR))
+            if self._groups.shown(conversation).kind == "group":
+                self.want(conversation, i.RemoveLine(address, impostor=True))
+                continue
+            self._groups.forget(conversation)
+            self.abandon(conversation, error("conversation.left"))
+            self._core.tell(ConversationChanged(self._groups.shown(conversation), "left"))
 
     def superseded(self, conversation: bytes, epoch: int) -> None:
         """Another member's commit ended `epoch`: what was made for it is void, the intents are not."""

@@ -53,11 +53,18 @@ class Check:
 
 
 class Contacts:
-    """Trust on first use: a line's identity key is kept as first seen, and a change of it is never silent."""
+    """Trust on first use: a line's identity key is kept as first seen, and a change of it is never silent.
+
+    A key that was seen in a group only is the word of whoever let that leaf in: it is unconfirmed, and
+    nothing is sent to it, until the relay has said who the line is.
+    """
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self._store = core.store
+
+    def on_impostor(self, address: str, identity_key: bytes | None) -> None:
+        """Set by the owner: leaves of this address with another key than this are not the line's."""
 
     def check_home(self, certificate: DeviceCertificate) -> None:
         """Of this relay; and of this line only with this line's key. Raises certificate.invalid."""
@@ -71,6 +78,8 @@ class Contacts:
     def learn(self, certificates: Iterable[DeviceCertificate]) -> None:
         """Know these lines; one whose key is not the one known is marked."""
         for certificate in certificates:
+            if certificate.address != self._core.me.address and self.find(certificate.address) is None:
+                self._store.run("INSERT OR IGNORE INTO unconfirmed (address) VALUES (?)", certificate.address)
             self._learn(certificate.address, certificate.line_id, certificate.identity_key)
 
     def _learn(self, address: str, line: bytes, identity_key: bytes) -> bool:
@@ -117,10 +126,39 @@ class Contacts:
                 raise error("certificate.invalid")
             devices.append((certificate, entry.key_package))
         with self._core.change():
+            self._confirm(address, line)
             known = self._learn(address, line.line, line.identity_key)
         if not known:
             raise error("identity.changed")
         return devices
+
+    def unconfirmed(self) -> list[str]:
+        """Lines that only a group has named so far."""
+        return [row[0] for row in self._store.all("SELECT address FROM unconfirmed ORDER BY address")]
+
+    def _confirm(self, address: str, line: frames.Line) -> None:
+        """The relay's word takes the place of a group's; where they differ, the group holds an impostor."""
+        if not self._store.changed("DELETE FROM unconfirmed WHERE address = ?", address):
+            return
+        if self.known(address).identity_key != line.identity_key:
+            self._store.run("DELETE FROM contacts WHERE address = ?", address)
+            self.on_impostor(address, line.identity_key)
+
+    def speaks_for_its_line(self, certificate: DeviceCertificate) -> bool:
+        """Whether a member's key is one that its line is known by, or waits to be accepted."""
+        if certificate.address == self._core.me.address:
+            return True
+        row = self._store.one(
+            "SELECT identity_key, new_identity_key FROM contacts WHERE address = ?", certificate.address
+        )
+        return row is not None and certificate.identity_key in row
+
+    def deny(self, address: str) -> None:
+        """The relay knows no such line: whoever a group calls so is an impostor."""
+        with self._core.change():
+            self._store.run("DELETE FROM unconfirmed WHERE address = ?", address)
+            self._store.run("DELETE FROM contacts WHERE address = ?", address)
+            self.on_impostor(address, None)
 
     def add(self, address: str, line: bytes, identity_key: bytes, verified: bool) -> None:
         """A contact handed over by another device of this line."""

@@ -22,7 +22,7 @@ from chappe.client.outbox import Outbox
 from chappe.client.profile import Profile
 from chappe.client.transfers import Transfers
 from chappe.wire import frames
-from chappe.wire.errors import ChappeError, error
+from chappe.wire.errors import ChappeError, Refused, error
 
 CATCH_UP_SECONDS: Final = 10.0
 """So long without an envelope, and the backlog counts as read even if its end did not come."""
@@ -37,7 +37,7 @@ class Engine:
 
     def __init__(self, me: Me, profile: Profile) -> None:
         self.core = core = Core(me, profile)
-        self._wake = {name: asyncio.Event() for name in ("acks", "changes", "outbox", "sweep")}
+        self._wake = {name: asyncio.Event() for name in ("acks", "changes", "confirm", "outbox", "sweep")}
         self.connection = Connection(me, self)
         self.groups = Groups(core)
         self.contacts = Contacts(core)
@@ -47,6 +47,7 @@ class Engine:
         self.outbox = Outbox(core, self.groups, self.messages, self.connection)
         self.changes = Changes(core, self.groups, self.contacts, self.outbox, self.connection)
         self.changes.on_epoch = self._epoch_began  # type: ignore[method-assign]
+        self.contacts.on_impostor = self.changes.put_out  # type: ignore[method-assign]
         self.inbox = Inbox(
             core, self.groups, self.contacts, self.keys, self.messages, self.changes, self.outbox
         )
@@ -56,6 +57,8 @@ class Engine:
         self._newest = 0
         self._caught_up = False
         self._last_delivery = 0.0
+        self._asked: set[str] = set()
+        """Lines that the relay was asked about since it was reached, whatever it said."""
         self._tasks: list[asyncio.Task[None]] = []
         self._greeting: asyncio.Task[None] | None = None
 
@@ -66,6 +69,7 @@ class Engine:
             self.connection.run(),
             self._say_acks(),
             self._work("changes", self._pump_changes),
+            self._work("confirm", self._pump_confirm),
             self._work("outbox", self.outbox.pump),
             self._housekeeping(),
         ):
@@ -95,8 +99,8 @@ class Engine:
 
     def wake(self) -> None:
         """Something was queued."""
-        self._wake["changes"].set()
-        self._wake["outbox"].set()
+        for name in ("changes", "confirm", "outbox"):
+            self._wake[name].set()
 
     # --- what the connection tells
 
@@ -106,6 +110,7 @@ class Engine:
             self._cursor = 0
         self._newest, self._caught_up = welcome.newest, False
         self._last_delivery = asyncio.get_running_loop().time()
+        self._asked.clear()
         self.outbox.reconnected()
         self.core.tell(Online())
         if self._greeting is not None:
@@ -191,6 +196,30 @@ class Engine:
             with contextlib.suppress(ChappeError):
                 await self.connection.say(frames.Ack(self._acknowledge))
 
+    def _to_confirm(self) -> list[str]:
+        return [address for address in self.contacts.unconfirmed() if address not in self._asked]
+
+    async def _pump_confirm(self) -> None:
+        """Ask the relay who the lines are that only a group has named. Raises network.*, limit.rate."""
+        for address in self._to_confirm():
+            try:
+                await self._ask_who(address)
+            except ChappeError as problem:
+                if problem.code.startswith(("network.", "limit.")):
+                    raise
+            self._asked.add(address)
+            self.wake()
+
+    async def _ask_who(self, address: str) -> None:
+        try:
+            line = await self.connection.ask(lambda ref: frames.Lookup(ref, address), frames.Line)
+        except Refused as problem:
+            if problem.code != "address.unknown":
+                raise
+            self.contacts.deny(address)
+            return
+        self.contacts.take_answer(address, line)
+
     async def _pump_changes(self) -> None:
         if await self.changes.pump():
             self.wake()
@@ -239,6 +268,7 @@ class Engine:
             and self._caught_up
             and self._greeting is not None
             and self._greeting.done()
+            and not self._to_confirm()
             and self.outbox.empty
             and self.changes.idle
             and self.transfers.idle

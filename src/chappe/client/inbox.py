@@ -186,10 +186,14 @@ class Inbox:
 
     def _take_content(self, conversation: bytes, received: ApplicationMessage, at: int) -> None:
         try:
-            address = certificate_of(received.sender_member.credential).address
+            sender = certificate_of(received.sender_member.credential)
         except ChappeError:
             self._messages.insert_unreadable(conversation, "", at)
             return
+        if not self._contacts.speaks_for_its_line(sender):
+            self._messages.insert_unreadable(conversation, "", at)
+            return
+        address = sender.address
         try:
             message = c.decode(received.data)
         except ChappeError:

@@ -22,9 +22,11 @@ class AddLine(Intent, frozen=True, tag="add"):
 
 
 class RemoveLine(Intent, frozen=True, tag="remove"):
-    """Put out all devices of a line."""
+    """Put out all devices of a line. `impostor`: the line is not who it says, and if it cannot be put out,
+    this device goes."""
 
     address: str
+    impostor: bool = False
 
 
 class Describe(Intent, frozen=True, tag="describe"):

@@ -30,12 +30,17 @@ STALE_EPOCHS: Final = 2
 """Behind by so many, a message may not be readable any more: it is encrypted anew."""
 ID: Final = 16
 
-# Conversations that wait: for a commit under way, for a change of members, for a person to accept a key.
+# With somebody whose key the relay has not confirmed, or a person has not accepted.
+_NOT_TRUSTED: Final = (
+    "SELECT m.conversation FROM members m JOIN unconfirmed u ON u.address = m.address UNION "
+    "SELECT m.conversation FROM members m JOIN contacts c ON c.address = m.address "
+    "WHERE c.new_identity_key NOT NULL"
+)
+# Conversations that wait: for a commit under way, for a change of members, for trust.
 _WAITING: Final = (
     "SELECT conversation FROM pending_commits UNION "
     f"SELECT conversation FROM intents WHERE kind IN ({', '.join(repr(k) for k in HOLDS_BACK)}) UNION "
-    "SELECT m.conversation FROM members m JOIN contacts c ON c.address = m.address "
-    "WHERE c.new_identity_key NOT NULL"
+    f"{_NOT_TRUSTED}"
 )
 _NEXT: Final = (
     "SELECT row, conversation, message, epoch, envelope, recipients FROM outbox "
@@ -88,10 +93,7 @@ class Outbox:
     def empty(self) -> bool:
         """Nothing is left that could be sent without a person's doing."""
         return (
-            self._store.one(
-                "SELECT 1 FROM outbox WHERE conversation NOT IN (SELECT m.conversation FROM members m "
-                "JOIN contacts c ON c.address = m.address WHERE c.new_identity_key NOT NULL) LIMIT 1"
-            )
+            self._store.one(f"SELECT 1 FROM outbox WHERE conversation NOT IN ({_NOT_TRUSTED}) LIMIT 1")
             is None
         )
 

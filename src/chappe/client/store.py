@@ -18,7 +18,7 @@ from chappe.wire.errors import ChappeError, error
 
 Row: TypeAlias = tuple[Any, ...]
 
-VERSION: Final = 1
+VERSION: Final = 2
 KEY_BYTES: Final = 32
 
 _SCHEMA: Final = """
@@ -27,6 +27,7 @@ CREATE TABLE contacts (
     address TEXT PRIMARY KEY, line BLOB NOT NULL, identity_key BLOB NOT NULL, verified INTEGER NOT NULL,
     new_line BLOB, new_identity_key BLOB
 ) WITHOUT ROWID;
+CREATE TABLE unconfirmed (address TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE key_packages (
     ref BLOB PRIMARY KEY, bundle BLOB NOT NULL, last_resort INTEGER NOT NULL, expires INTEGER NOT NULL
 ) WITHOUT ROWID;
