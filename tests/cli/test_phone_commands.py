@@ -60,6 +60,25 @@ def test_files(people: People, tmp_path: Path) -> None:
     assert people.run("ben", "receive", "--save-to", str(tmp_path / "none")).status == 97
 
 
+def test_a_file_that_is_bad_holds_nothing_back(people: People, tmp_path: Path) -> None:
+    people.activate("ada", "ben")
+    (tmp_path / "note").write_text("x" * 1000)
+    before = {path for path in people.relay.data_dir.glob("attachments/**/*") if path.is_file()}
+    people.ok("ada", "send", people.address("ben"), "--file", str(tmp_path / "note"))
+    people.ok("ada", "send", people.address("ben"), "and so on")
+    (stored,) = {path for path in people.relay.data_dir.glob("attachments/**/*") if path.is_file()} - before
+    stored.write_bytes(bytes(stored.stat().st_size))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    ran = people.ok("ben", "receive", "--json", "--save-to", str(folder))
+    file, text = ran.json
+    assert file["file"]["error"] == "attachment.corrupt"
+    assert "[attachment.corrupt]" in ran.err
+    assert text["text"] == "and so on"
+    assert list(folder.iterdir()) == []
+    assert people.ok("ben", "receive", "--save-to", str(folder)).out == ""
+
+
 def test_groups(people: People) -> None:
     people.activate("ada", "ben", "cyd")
     ada, ben, cyd = (people.address(name) for name in ("ada", "ben", "cyd"))

@@ -17,6 +17,7 @@ from chappe.cli.words import say
 
 if TYPE_CHECKING:
     from chappe.client import Phone, ShownMessage
+    from chappe.wire.errors import ChappeError
     from chappe.wire.links import RelayPlace
 
 devices_app = typer.Typer(invoke_without_command=True, help="This line's devices.")
@@ -142,11 +143,13 @@ async def _show_unseen(phone: Phone, json: bool, save_to: Path | None) -> bool:
     """Print, flush, then mark: a kill in between repeats a message, and never loses one."""
     unseen = phone.unseen()
     for row, message in unseen:
-        path = await _save(phone, message, save_to) if save_to and message.file else None
+        path, problem = await _save(phone, message, save_to) if save_to and message.file else (None, None)
         if json:
             value = show.message_dict(phone, message)
             if path is not None:
                 value["file"]["path"] = str(path)
+            if problem is not None:
+                value["file"]["error"] = problem.code
             out(show.as_json(value))
         else:
             out(show.message_line(message) + (f" ({say('saved', path=path)})" if path else ""))
@@ -154,10 +157,21 @@ async def _show_unseen(phone: Phone, json: bool, save_to: Path | None) -> bool:
     return bool(unseen)
 
 
-async def _save(phone: Phone, message: ShownMessage, folder: Path) -> Path:
+async def _save(
+    phone: Phone, message: ShownMessage, folder: Path
+) -> tuple[Path, None] | tuple[None, ChappeError]:
+    """Where the file is; or what is wrong with it, said beside: one bad file holds nothing back."""
+    from chappe.wire.errors import ChappeError
+
     assert message.file is not None
-    with show.progress(say("fetching", name=message.file.name)) as progress:
-        return await phone.save_file(message.id, folder, progress)
+    try:
+        with show.progress(say("fetching", name=message.file.name)) as progress:
+            return await phone.save_file(message.id, folder, progress), None
+    except ChappeError as problem:
+        if not problem.code.startswith("attachment."):
+            raise
+        note(f"! {show.short(message.id)}: {problem}")
+        return None, problem
 
 
 def verify(
