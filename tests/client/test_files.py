@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 
 from chappe.client import Phone, files
 from chappe.client.messages import StoredFile
-from chappe.wire.errors import ChappeError
-from tests.client.world import PATIENCE, World, meet, until
+from chappe.wire.errors import ChappeError, error
+from tests.client.world import PATIENCE, World, meet, texts, until
 from tests.relay.world import RelayProcess
 
 KIB = 1024
@@ -206,3 +207,30 @@ async def test_the_relay_sees_no_name_and_no_content(world: World, tmp_path: Pat
     for path in world.relay.data_dir.rglob("*"):
         if path.is_file():
             assert b"kingfisher" not in path.read_bytes(), path.name
+
+
+async def test_a_disk_that_is_full_for_a_while(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said as what it is, and the phone goes on when there is room."""
+    ada, ben = await world.phones("ada", "ben")
+    mine, _ = await meet(ada, ben)
+    (tmp_path / "note").write_bytes(b"x")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    def sweep() -> float | None:
+        raise error("storage.full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("chappe.client.files.os.fsync", full)
+        patch.setattr(ada._engine.messages, "sweep", sweep)
+        ada._engine._sweep_anew()
+        with pytest.raises(ChappeError, match=r"storage\.full"):
+            await ada.send_file(mine.id, tmp_path / "note")
+        await asyncio.sleep(0.1)
+    await ada.send_text(mine.id, "there is room again")
+    await until(lambda: texts(ben) == ["there is room again"])
+    await ada.settled(PATIENCE)
+    assert list(ada._profile.spool.iterdir()) == []

@@ -22,7 +22,7 @@ from chappe.client.outbox import Outbox
 from chappe.client.profile import Profile
 from chappe.client.transfers import Transfers
 from chappe.wire import frames
-from chappe.wire.errors import ChappeError, Refused, error
+from chappe.wire.errors import ChappeError, Refused, StorageFailure, error
 
 CATCH_UP_SECONDS: Final = 10.0
 """So long without an envelope, and the backlog counts as read even if its end did not come."""
@@ -242,8 +242,11 @@ class Engine:
 
     async def _housekeeping(self) -> None:
         while True:
-            next_one = self.messages.sweep()
-            self.changes.want_fresh_leaves()
+            next_one = None
+            # A disk that is full now may not be later: this task goes on.
+            with contextlib.suppress(StorageFailure):
+                next_one = self.messages.sweep()
+                self.changes.want_fresh_leaves()
             self.wake()
             pause = SWEEP_SECONDS
             if next_one is not None:

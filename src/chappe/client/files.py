@@ -53,7 +53,14 @@ class Sealed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def seal(path: Path, spool: Path) -> Sealed:
-    """Encrypt a file into the spool; blocks. Raises file.unreadable, storage.full, storage.failed."""
+    """Encrypt a file into the spool; blocks. Raises file.unreadable, storage.*."""
+    try:
+        return _seal(path, spool)
+    except OSError as problem:
+        raise os_failure(problem) from None
+
+
+def _seal(path: Path, spool: Path) -> Sealed:
     key, nonce = secrets.token_bytes(c.KEY_BYTES), secrets.token_bytes(c.NONCE_BYTES)
     encryptor = Cipher(algorithms.AES(key), modes.GCM(nonce)).encryptor()
     digest, size = hashlib.sha256(), 0
@@ -131,6 +138,8 @@ async def download(api: HttpApi, id_: bytes, file: StoredFile, part: Path, progr
         patience.progress(done)
         try:
             await _append(api, id_, part, done, size, progress)
+        except OSError as problem:
+            raise os_failure(problem) from None
         except ChappeError as problem:
             await patience.wait(problem)
     if done > size or not await asyncio.to_thread(_hash_holds, part, file.hash):
