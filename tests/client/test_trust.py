@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from chappe.client import Phone, events
 from chappe.client.contacts import Check
-from chappe.client.groups import CAPABILITIES, SUITE, Description, lock, opener
+from chappe.client.groups import CAPABILITIES, LEFT, SUITE, Description, lock, opener
 from chappe.client.identity import Me, new_line
 from chappe.client.transport import HttpApi, tls_context
 from chappe.mls import (
@@ -349,6 +349,29 @@ async def test_a_line_first_met_in_a_group_is_confirmed(world: World) -> None:
     await until(lambda: texts(cyd) == ["hello"])
     await until(lambda: ben._engine.contacts.unconfirmed() == [])
     assert [one.address for one in ben.contacts()] == sorted((ada.address, cyd.address))
+
+
+async def test_a_direct_conversation_that_was_left_does_not_come_back_with_a_third(world: World) -> None:
+    ada, ben = await world.phones("ada", "ben")
+    mine, _ = await meet(ada, ben)
+    await ada.leave(mine.id)
+    await until(lambda: ada._engine.groups.activity(mine.id) == LEFT)
+    me, now = ben._engine.core.me, ben._engine.core.now()
+    description = Description("group", ada.address, 0).extension()
+    trap = Group.create(
+        SUITE,
+        mine.id,
+        me.signer,
+        me.credential,
+        now=now,
+        extensions=(description,),
+        capabilities=CAPABILITIES,
+    )
+    (package,) = await ben._engine.changes.packages_for(secrets.token_bytes(16), ada.address)
+    welcome = trap.commit([Add(parse_key_package(package))], now=now).welcome
+    assert welcome is not None
+    hand(ada, welcome)
+    assert ada._engine.groups.activity(mine.id) == LEFT
 
 
 async def test_replayed_reordered_and_dropped_envelopes(world: World) -> None:

@@ -101,12 +101,19 @@ class Inbox:
             return
         self._keys.spend(bundle)
         # A Welcome to a conversation that goes on here would replace it: only a stranger gains by that.
-        if self._groups.has(group.group_id) and self._groups.activity(group.group_id) != LEFT:
+        # One that was left begins again as what it was, or not at all: it is shown under its old name.
+        if self._groups.has(group.group_id) and (
+            self._groups.activity(group.group_id) != LEFT
+            or self._kind_and_peer(group.group_id) != (description.kind, peer)
+        ):
             self._core.tell(Unreadable(group.group_id, "message.unreadable"))
             return
         self._contacts.learn(check.seen)
         self._groups.insert(group, description, peer)
         self._core.tell(ConversationChanged(self._groups.shown(group.group_id), "joined"))
+
+    def _kind_and_peer(self, conversation: bytes) -> tuple[str, str | None] | None:
+        return self._store.one("SELECT kind, peer FROM conversations WHERE id = ?", conversation)
 
     def _peer(self, group: Group, description: Description) -> str | None:
         """The other line of a direct conversation. Raises certificate.invalid if there is not just one."""
