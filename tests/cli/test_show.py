@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chappe.cli import show, words
+from chappe.cli.chat import Chat
+from chappe.client import Phone
+from chappe.client.events import Offline
 from chappe.wire.errors import ChappeError
 
 
@@ -54,6 +58,14 @@ def test_json_is_one_line_of_plain_characters(text: str) -> None:
     assert line.isascii()
     assert line.isprintable()
     assert json.loads(line) == {"text": text}
+
+
+@pytest.mark.parametrize("code", ["signin.superseded", "signin.revoked", "network.untrusted"])
+def test_chat_says_what_keeps_it_offline_for_good(code: str) -> None:
+    chat = Chat(cast(Phone, None))
+    (line,) = chat._told(Offline(code))
+    assert line.endswith(f"[{code}]")
+    assert chat._told(Offline("network.unreachable")) == [words.say("chat.offline")]
 
 
 def test_emoji_of_several_parts_stay_whole() -> None:

@@ -132,6 +132,8 @@ class Chat:
 
     def _told_of_the_rest(self, event: Any) -> list[str]:
         from chappe.client import events as e
+        from chappe.client.connection import FATAL
+        from chappe.wire.errors import error
 
         if isinstance(event, e.MessageSent):
             return [f"  {show.short(event.message)} {say('sent')}"]
@@ -144,7 +146,8 @@ class Chat:
         if isinstance(event, e.Online):
             return [say("chat.online")]
         if isinstance(event, e.Offline):
-            return [say("chat.offline")]
+            # What does not pass by itself is said as what it is.
+            return [f"! {error(event.code)}" if event.code in FATAL else say("chat.offline")]
         return []
 
     def _change(self, conversation: Conversation, what: str) -> str:
