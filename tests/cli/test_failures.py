@@ -65,7 +65,9 @@ def test_activation(people: People) -> None:
     failed(activate(activation_link("localhost", port, codes.new(), pin)), "code.unknown")
     wrong_pin = "A" * 43
     failed(activate(activation_link("localhost", port, people.relay.code(), wrong_pin)), "network.untrusted")
-    failed(activate(activation_link("localhost", port, people.relay.code(), None)), "network.untrusted")
+    no_pin = activate(activation_link("localhost", port, people.relay.code(), None))
+    failed(no_pin, "network.untrusted")
+    assert "--pin" in no_pin.err
     assert not Path(people.home("ada"), "phone.db").exists()
     link = people.link()
     assert activate(link).status == 0

@@ -20,6 +20,7 @@ T = TypeVar("T", bound=api.Body)
 
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 60.0
+_NO_PIN: Final = "The relay's certificate is self-made: give its pin (--pin), what comes after # in a link."
 
 
 async def tls_context(place: RelayPlace) -> ssl.SSLContext:
@@ -65,6 +66,7 @@ class HttpApi:
     """The relay's HTTP API. Every method raises the relay's own error, or network.*."""
 
     def __init__(self, place: RelayPlace, context: ssl.SSLContext) -> None:
+        self._place = place
         self._client = httpx.AsyncClient(
             base_url=f"https://{place.authority}",
             verify=context,
@@ -126,16 +128,24 @@ class HttpApi:
                 async for piece in answer.aiter_raw():
                     yield piece
         except httpx.HTTPError as problem:
-            raise _unreachable(problem) from None
+            raise self._unreachable(problem) from None
 
     async def _request(self, method: str, path: str, **rest: object) -> httpx.Response:
         try:
             answer = await self._client.request(method, path, **rest)  # type: ignore[arg-type]
         except httpx.HTTPError as problem:
-            raise _unreachable(problem) from None
+            raise self._unreachable(problem) from None
         if answer.is_error:
             raise _refusal(answer)
         return answer
+
+    def _unreachable(self, problem: httpx.HTTPError) -> Exception:
+        if isinstance(problem, httpx.ReadTimeout):
+            return error("network.timeout")
+        untrusted = "CERTIFICATE_VERIFY_FAILED" in str(problem)
+        if untrusted and self._place.pin is None:
+            return error("network.untrusted", _NO_PIN)
+        return error("network.untrusted" if untrusted else "network.unreachable")
 
 
 def _attachment(attachment: bytes) -> str:
@@ -153,10 +163,3 @@ def _refusal(answer: httpx.Response) -> Exception:
         # HEAD has no body; a proxy may answer in its own words.
         return error("attachment.unknown" if answer.status_code == 404 else "network.unreachable")
     return from_peer(failure.code, failure.message)
-
-
-def _unreachable(problem: httpx.HTTPError) -> Exception:
-    if isinstance(problem, httpx.ReadTimeout):
-        return error("network.timeout")
-    untrusted = "CERTIFICATE_VERIFY_FAILED" in str(problem)
-    return error("network.untrusted" if untrusted else "network.unreachable")
