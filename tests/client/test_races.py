@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from chappe.client import Phone
+from chappe.mls.state import PAST_EPOCH_SECONDS
 from tests.client.world import PATIENCE, World, gather, members, texts, until
 
 
@@ -83,3 +85,18 @@ async def test_leaves_are_renewed_when_they_are_due(world: World) -> None:
     await until(
         lambda: agree([ada, ben], group) and ada._engine.groups.group(group).epoch == before.epoch + 2
     )
+
+
+async def test_keys_of_past_epochs_go_where_nothing_happens(world: World) -> None:
+    ada, ben = await world.phones("ada", "ben")
+    id_ = await gather(ada, ben)
+    await ben.rename(id_, "another table")
+    await until(lambda: agree([ada, ben], id_) and ada.conversation(id_.hex()).name == "another table")
+    engine = ada._engine
+    assert engine.groups.group(id_)._state.past
+    engine.core._clock = lambda: time.time() + PAST_EPOCH_SECONDS
+    with engine.core.change():
+        engine.groups.drop_expired()
+    assert not engine.groups.group(id_)._state.past
+    engine.groups._cache.clear()
+    assert not engine.groups.group(id_)._state.past

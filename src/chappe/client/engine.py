@@ -27,6 +27,8 @@ from chappe.wire.errors import ChappeError, Refused, StorageFailure, error
 CATCH_UP_SECONDS: Final = 10.0
 """So long without an envelope, and the backlog counts as read even if its end did not come."""
 SWEEP_SECONDS: Final = 30.0
+EXPIRED_KEYS_SECONDS: Final = 3600
+"""How often conversations are looked through for keys of past epochs whose time is over."""
 POLL: Final = 0.02
 _CURSOR: Final = "cursor"
 _SIBLINGS: Final = "siblings"
@@ -57,6 +59,7 @@ class Engine:
         self._newest = 0
         self._caught_up = False
         self._last_delivery = 0.0
+        self._look_for_expired_at = 0
         self._asked: set[str] = set()
         """Lines that the relay was asked about since it was reached, whatever it said."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -247,6 +250,7 @@ class Engine:
             with contextlib.suppress(StorageFailure):
                 next_one = self.messages.sweep()
                 self.changes.want_fresh_leaves()
+                self._drop_expired()
             self.wake()
             pause = SWEEP_SECONDS
             if next_one is not None:
@@ -254,6 +258,14 @@ class Engine:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake["sweep"].wait(), pause)
             self._wake["sweep"].clear()
+
+    def _drop_expired(self) -> None:
+        """Once in a while: it looks at every conversation."""
+        now = self.core.now()
+        if now >= self._look_for_expired_at:
+            self._look_for_expired_at = now + EXPIRED_KEYS_SECONDS
+            with self.core.change():
+                self.groups.drop_expired()
 
     # --- waiting
 

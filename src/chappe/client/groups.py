@@ -171,6 +171,15 @@ class Groups:
         self._cache[id_] = group
         self._write_members(id_, group)
 
+    def drop_expired(self) -> None:
+        """Keys kept for late messages go when their time is over, also where nothing happens."""
+        now = self._core.now()
+        for id_ in self.active():
+            group = self.group(id_)
+            kept = group.without_expired(now)
+            if kept is not group:
+                self.keep(id_, kept)
+
     def forget(self, id_: bytes) -> None:
         """This device is out: its keys go, what was written stays."""
         self._store.run(
