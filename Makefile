@@ -11,8 +11,9 @@ INTEROP_READY := $(INTEROP)/node_modules/.ready
 run: $(READY)
 	@$(VENV)/bin/chappe serve --welcome
 
+# On two processes, a file's tests on one of them: many tests share a relay, or a Node process, with their file.
 test: $(READY) $(INTEROP_READY) check
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2 --dist loadfile
 
 check: $(READY)
 	$(VENV)/bin/ruff check .
