@@ -16,6 +16,7 @@ from chappe.relay.migrations import upgrade
 from chappe.relay.new_codes import new_code
 from chappe.relay.ports import DeviceRecord, Stored
 from chappe.relay.relay import Relay
+from chappe.relay.serve import open_shares
 from chappe.relay.session import ReadPage
 from chappe.relay.usecases.key_packages import REMEMBER_TAKEN_SECONDS, PublishKeyPackages
 from chappe.relay.usecases.look_up import LookUp
@@ -36,7 +37,7 @@ class World:
         data_dir.mkdir()
         upgrade(self.settings.database)
         self.now = time.time()
-        self.relay = Relay(self.settings, lambda: self.now)
+        self.relay = Relay(self.settings, open_shares(self.settings), lambda: self.now)
 
     async def device(self, name: str) -> DeviceRecord:
         device = Device.of_new_line(f"{name}@localhost")

@@ -117,7 +117,20 @@ def test_a_second_sign_in_while_the_first_is_checked() -> None:
     assert session.identified(record()) == []
 
 
-TAGS = ["sign_in", "send", "commit", "ack", "publish", "lookup", "attach", "hello", "welcome", "x", ""]
+TAGS = [
+    "sign_in",
+    "send",
+    "commit",
+    "ack",
+    "publish",
+    "lookup",
+    "attach",
+    "enrol",
+    "hello",
+    "welcome",
+    "x",
+    "",
+]
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -128,7 +141,7 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 FIELDS = "ref id to payload group epoch opener next_lock welcomes sequence one_time last_resort address size"
-NAMES = st.sampled_from([*FIELDS.split(), "devices", "key_packages", "device", "signature"])
+NAMES = st.sampled_from([*FIELDS.split(), "devices", "key_packages", "device", "signature", "sealed"])
 ALMOST = st.builds(
     lambda tag, fields: msgspec.msgpack.encode({"t": tag, **fields}),
     st.sampled_from(TAGS),
@@ -143,6 +156,7 @@ GOOD = st.sampled_from(
             frames.Lookup(2, "ada@localhost"),
             frames.PublishKeyPackages(3, [b"p"]),
             frames.NewAttachment(4, 9),
+            frames.Enrol(6, b"s"),
             frames.Commit(5, bytes(16), bytes(16), 0, bytes(32), bytes(32), [], b"x"),
         )
     ]

@@ -50,6 +50,7 @@ from_device = st.one_of(
     st.builds(frames.PublishKeyPackages, refs, st.lists(payloads, max_size=3), st.none() | payloads),
     st.builds(frames.Lookup, refs, addresses, st.booleans(), st.none() | recipients),
     st.builds(frames.NewAttachment, refs, st.integers(1, 2**40)),
+    st.builds(frames.Enrol, refs, payloads),
 )
 
 

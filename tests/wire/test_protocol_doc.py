@@ -10,12 +10,24 @@ import msgspec
 import pytest
 
 from chappe.relay.http_errors import status_of
-from chappe.wire import api, certificate, codes, frames
+from chappe.relay.shares import challenges
+from chappe.wire import api, certificate, codes, frames, unlock
 from chappe.wire.errors import KINDS, error
 
 TEXT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 ALL_FRAMES: list[type[frames.Frame]] = [*get_args(frames.FromRelay), *get_args(frames.FromDevice)]
-BODIES = [api.Info, api.Activate, api.AddDevice, api.Activated, api.Failure]
+BODIES = [
+    api.Info,
+    api.Activate,
+    api.AddDevice,
+    api.Activated,
+    api.UnlockChallenge,
+    api.UnlockChallenged,
+    api.Unlock,
+    api.Unlocked,
+    api.Failure,
+]
+SEALED = [unlock.Enrolment, unlock.Guess, unlock.Answer]
 
 
 def section(title: str) -> str:
@@ -66,6 +78,25 @@ def test_every_body_and_field(body: type[api.Body]) -> None:
         assert f"`{field.encode_name}`" in said or f'"{field.encode_name}"' in said
 
 
+@pytest.mark.parametrize("sealed", SEALED, ids=lambda sealed: sealed.__name__)
+def test_everything_that_is_sealed(sealed: type[msgspec.Struct]) -> None:
+    said = section("11. Unlocking")
+    described = re.search(rf"^\*\*{sealed.__name__}\*\*(.*?)(?=^\*\*|^#)", said, re.DOTALL | re.MULTILINE)
+    assert described, f"{sealed.__name__} is not described"
+    for field in msgspec.structs.fields(sealed):
+        assert f"| `{field.encode_name}` |" in described[1]
+
+
+def test_the_numbers_of_unlocking() -> None:
+    said = " ".join(section("11. Unlocking").split())
+    assert ", ".join(f"{wait:,}" for wait in unlock.WAITS) + " seconds" in said
+    assert f"brings the tries back to {unlock.TRIES}," in said
+    assert f"within {unlock.CHALLENGE_SECONDS} seconds" in said
+    assert f"At most {challenges.PER_MINUTE} guesses" in said
+    assert all(f"`{status}`" in said for status in ("open", "wrong", "wait", "gone"))
+    assert f"`{api.ShareKey.__struct_fields__[0]}`" in said
+
+
 @pytest.mark.parametrize(
     "limit",
     [
@@ -75,6 +106,8 @@ def test_every_body_and_field(body: type[api.Body]) -> None:
         frames.MAX_RECIPIENTS,
         frames.MAX_KEY_PACKAGES,
         frames.MAX_KEY_PACKAGE,
+        frames.MAX_ENROLMENT,
+        unlock.PUBLIC_KEY_BYTES,
         api.MAX_RENDEZVOUS,
         certificate.MAX_BYTES,
     ],
@@ -93,6 +126,9 @@ def test_every_limit(limit: int) -> None:
         api.ADD_DEVICE_CONTEXT,
         b"chappe lock v1",
         b"chappe welcome id v1",
+        unlock.ENROL_CONTEXT,
+        unlock.UNLOCK_CONTEXT,
+        unlock.SHARE_CONTEXT,
     ],
 )
 def test_every_context(context: bytes) -> None:
@@ -109,7 +145,7 @@ def test_every_error(code: str) -> None:
     kind = KINDS[code]
     expected = [kind.fault.value, str(kind.exit_status), str(status_of(error(code))), kind.message]
     assert rows().get(code) == expected, (
-        f"section 9 of docs/protocol.md needs the row: | `{code}` | {' | '.join(expected)} |"
+        f"section 10 of docs/protocol.md needs the row: | `{code}` | {' | '.join(expected)} |"
     )
 
 

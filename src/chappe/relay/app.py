@@ -27,7 +27,13 @@ JSON: Final = "application/json"
 BYTES: Final = "application/octet-stream"
 DAY: Final = 24 * 3600
 # Refusals of one who knew what he was talking about: they cost no attempt.
-_NO_GUESS: Final = ("attachment.incomplete", "attachment.bad_offset", "attachment.bad_range", "storage.")
+_NO_GUESS: Final = (
+    "attachment.incomplete",
+    "attachment.bad_offset",
+    "attachment.bad_range",
+    "storage.",
+    "unlock.unavailable",
+)
 _PRIVATE: Final = {"Cache-Control": "no-store"}
 _NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 
@@ -37,14 +43,17 @@ Slot: TypeAlias = Literal["offer", "answer"]
 def build_app(relay: Relay) -> FastAPI:
     """The application. WebSockets do not come here (see socket.py)."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    _add_errors(app)
+    add_errors(app)
     _add_lines(app, relay)
     _add_links(app, relay)
     _add_attachments(app, relay)
+    _add_unlocking(app, relay)
     return app
 
 
-def _add_errors(app: FastAPI) -> None:
+def add_errors(app: FastAPI) -> None:
+    """Every failure as a typed body."""
+
     @app.exception_handler(ChappeError)
     async def typed(_request: Request, problem: ChappeError) -> Response:
         return failure(problem)
@@ -72,16 +81,16 @@ def _add_errors(app: FastAPI) -> None:
 
 
 def _add_lines(app: FastAPI, relay: Relay) -> None:
-    info = api.Info(
-        name=relay.server_name,
-        version=version("chappe"),
-        max_payload=frames.MAX_PAYLOAD,
-        max_attachment=relay.settings.max_attachment,
-        mailbox_days=frames.MAILBOX_SECONDS // DAY,
-    )
-
     @app.get("/v1/info")
     async def about() -> Response:
+        info = api.Info(
+            name=relay.server_name,
+            version=version("chappe"),
+            max_payload=frames.MAX_PAYLOAD,
+            max_attachment=relay.settings.max_attachment,
+            mailbox_days=frames.MAILBOX_SECONDS // DAY,
+            share_key=api.to_base64(await relay.share_key()),
+        )
         return Response(api.encode(info), media_type=JSON)
 
     @app.post("/v1/activate")
@@ -158,6 +167,27 @@ def _add_attachments(app: FastAPI, relay: Relay) -> None:
             whole = Span(0, record.size - 1)
             body = await attachments.read(id_, (span or whole).first, (span or whole).last)
         return _download(body, span, record.size, etag)
+
+
+def _add_unlocking(app: FastAPI, relay: Relay) -> None:
+    """For phones that are locked, and so cannot sign in."""
+
+    @app.post("/v1/unlock/challenge")
+    async def challenge(request: Request) -> Response:
+        with _attempt(relay, request):
+            body = api.decode(await read_body(request, api.MAX_BODY), api.UnlockChallenge)
+            fresh = await relay.challenge(api.from_base64(body.device, 16))
+        answer = api.encode(api.UnlockChallenged(api.to_base64(fresh)))
+        return Response(answer, media_type=JSON, headers=_PRIVATE)
+
+    @app.post("/v1/unlock")
+    async def unlock(request: Request) -> Response:
+        with _attempt(relay, request):
+            body = api.decode(await read_body(request, api.MAX_BODY), api.Unlock)
+            device, sealed = api.from_base64(body.device, 16), api.from_base64(body.sealed)
+            answered = await relay.unlock(device, sealed)
+        answer = api.encode(api.Unlocked(api.to_base64(answered)))
+        return Response(answer, media_type=JSON, headers=_PRIVATE)
 
 
 def _download(body: AsyncIterator[bytes], span: Span | None, size: int, etag: str) -> Response:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -56,6 +57,13 @@ class Settings(BaseSettings):
     lookups_per_second: float = Field(5, gt=0, description="How fast that allowance comes back.")
     attempts_burst: int = Field(30, ge=1, description="Unauthenticated requests from one network at once.")
     attempts_per_minute: float = Field(30, gt=0, description="How fast that allowance comes back.")
+    share_service: str | None = Field(
+        None,
+        pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+/?$",
+        description="URL of a share service on another machine; else the relay runs its own.",
+    )
+    share_token_file: Path | None = Field(None, description="File with the token that service takes.")
+    share_authority: Path | None = Field(None, description="PEM certificate of that service to trust.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
     log_json: bool = Field(False, description="Logs as JSON lines.")
 
@@ -67,7 +75,16 @@ class Settings(BaseSettings):
             raise ValueError("behind_proxy leaves TLS to the proxy; give it the certificate")
         if self.behind_proxy and self.host not in {"127.0.0.1", "::1", "localhost"}:
             raise ValueError("behind_proxy listens on loopback only; leave host as it is")
+        if self.share_service is not None and self.share_token_file is None:
+            raise ValueError("share_service needs share_token_file")
+        if self.share_service is not None and not _is_private(self.share_service):
+            raise ValueError("share_service is https, or http on loopback")
         return self
+
+    @property
+    def shares(self) -> Path:
+        """The share service's folder. Never in a backup."""
+        return self.data_dir / "shares"
 
     @property
     def database(self) -> Path:
@@ -99,6 +116,12 @@ def load_settings(environ: Mapping[str, str] | None = None, **given: object) -> 
         return Settings(**chosen)  # type: ignore[arg-type]
     except ValidationError as exc:
         raise error("usage.invalid", f"Settings that do not fit: {_explain(exc)}.") from None
+
+
+def _is_private(url: str) -> bool:
+    """Nobody on the way reads what is sent there: the token is in it."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or parts.hostname in {"127.0.0.1", "::1", "localhost"}
 
 
 def _explain(exc: ValidationError) -> str:

@@ -84,5 +84,28 @@ class Operation(Protocol):
         """About how many bytes it holds while it waits."""
 
 
+class ShareService(Protocol):
+    """The share service, in this process or on another machine (chappe.relay.shares)."""
+
+    async def public_key(self) -> bytes:
+        """Its X-Wing public key. Raises unlock.unavailable."""
+
+    async def enrol(self, device: bytes, sealed: bytes) -> None:
+        """Take the share of a device that has shown who it is. Raises unlock.malformed, signin.revoked,
+        storage.*, limit.rate, unlock.unavailable."""
+
+    async def challenge(self, device: bytes) -> bytes:
+        """32 bytes for one guess. Raises limit.rate, unlock.unavailable."""
+
+    async def unlock(self, device: bytes, sealed: bytes) -> bytes:
+        """The sealed answer to a sealed guess. Raises unlock.*, storage.*, limit.rate."""
+
+    async def destroy(self, device: bytes) -> None:
+        """Once it returns, no share of this device is released, nor enrolled again. Raises storage.*,
+        unlock.unavailable: then it is to be asked again."""
+
+    async def close(self) -> None: ...
+
+
 Outcome: TypeAlias = object | ChappeError
 Answer: TypeAlias = Callable[[Outcome], None]

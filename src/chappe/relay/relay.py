@@ -14,7 +14,15 @@ from chappe.relay.files import Attachments
 from chappe.relay.hub import Hub
 from chappe.relay.limits import Allowance, Allowances, Attempts
 from chappe.relay.mailroom import AckOperation, Mailroom, SendOperation
-from chappe.relay.ports import Answer, Clock, DeviceRecord, Operation, Outcome, system_clock
+from chappe.relay.ports import (
+    Answer,
+    Clock,
+    DeviceRecord,
+    Operation,
+    Outcome,
+    ShareService,
+    system_clock,
+)
 from chappe.relay.reader import Page
 from chappe.relay.rendezvous import Rendezvous
 from chappe.relay.session import Ask, ReadPage
@@ -36,13 +44,18 @@ TICK_SECONDS: Final = 5.0
 MAX_PAGES_AT_ONCE: Final = 64
 """Pages of at most a mebibyte each that are in memory at once, however many devices come back together."""
 
+ENROLMENTS_BURST: Final = 10
+ENROLMENTS_PER_SECOND: Final = 1 / 60
+"""Enrolments of a device: each waits for the disk, and every locked phone waits behind it."""
+
 Shape: TypeAlias = Callable[[Outcome], Outcome]
 
 
 class Relay:
     """Made, used and closed in one event loop. The database must be migrated before."""
 
-    def __init__(self, settings: Settings, clock: Clock = system_clock) -> None:
+    def __init__(self, settings: Settings, shares: ShareService, clock: Clock = system_clock) -> None:
+        """`shares` is closed with the relay."""
         self.settings = settings
         self.server_name = settings.server_name
         self.ping_seconds = settings.ping_seconds
@@ -66,6 +79,9 @@ class Relay:
         self.rendezvous = Rendezvous(clock, settings.max_links)
         self._attempts = Attempts(settings.attempts_burst, settings.attempts_per_minute)
         self._lookups: Allowances[int] = Allowances(settings.lookups_burst, settings.lookups_per_second)
+        self._enrolments: Allowances[int] = Allowances(ENROLMENTS_BURST, ENROLMENTS_PER_SECOND)
+        self._shares = shares
+        self._enrolling: set[asyncio.Task[None]] = set()
         self._sockets: set[Socket] = set()
         self._pages = asyncio.Semaphore(MAX_PAGES_AT_ONCE)
         self._chores: list[asyncio.Task[None]] = []
@@ -82,8 +98,9 @@ class Relay:
         """End the chores, finish what is queued, let go of the files."""
         for chore in self._chores:
             chore.cancel()
-        await asyncio.gather(*self._chores, return_exceptions=True)
+        await asyncio.gather(*self._chores, *self._enrolling, return_exceptions=True)
         await self.store.close()
+        await self._shares.close()
 
     # --- Desk: who is here
 
@@ -128,6 +145,11 @@ class Relay:
 
     def carry_out(self, record: DeviceRecord, ask: Ask, answer: Answer) -> None:
         """Queue what a frame asks. Refusals found here are answered in turn, too, through the store."""
+        if isinstance(ask.frame, frames.Enrol):
+            task = self._loop.create_task(self._enrol(record, ask.frame, answer))
+            self._enrolling.add(task)
+            task.add_done_callback(self._enrolling.discard)
+            return
         try:
             if self.store.waiting_bytes > MAX_WAITING_BYTES:
                 raise error("limit.rate")
@@ -146,8 +168,44 @@ class Relay:
             return PublishKeyPackages(record.mailbox, tuple(frame.one_time), frame.last_resort), None
         if isinstance(frame, frames.Lookup):
             return LookUp(frame), None
+        assert isinstance(frame, frames.NewAttachment)
         reserve = self.attachments.reserve(record.line, frame.size)
         return reserve, partial(_ticket, frame.ref, reserve)
+
+    async def _enrol(self, record: DeviceRecord, frame: frames.Enrol, answer: Answer) -> None:
+        """Answers as soon as the share service has: nothing else of the device waits for it."""
+        try:
+            self._enrolments.of(record.mailbox, self._loop.time()).spend(self._loop.time())
+            await self._shares.enrol(record.device, frame.sealed)
+        except ChappeError as refusal:
+            answer(refusal)
+        except Exception:  # a task's outermost shell: the device is told that it failed
+            log.exception("an enrolment failed in a way it should not")
+            answer(error("internal.bug"))
+        else:
+            answer(None)
+
+    # --- unlocking
+
+    async def share_key(self) -> bytes:
+        """The share service's public key; empty while it does not answer."""
+        try:
+            return await self._shares.public_key()
+        except ChappeError:
+            return b""
+
+    async def challenge(self, device: bytes) -> bytes:
+        """For one guess of a locked phone. See `ShareService`."""
+        return await self._shares.challenge(device)
+
+    async def unlock(self, device: bytes, sealed: bytes) -> bytes:
+        """The answer to a locked phone's guess. See `ShareService`."""
+        return await self._shares.unlock(device, sealed)
+
+    async def destroy_share(self, device: bytes) -> None:
+        """Make a device unreadable: once this returns, its share is in no answer, file or memory. Raises
+        storage.*, unlock.unavailable: then it is to be called again."""
+        await self._shares.destroy(device)
 
     # --- chores
 

@@ -14,11 +14,12 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias, cast
+from typing import Final, Literal, TypeAlias, cast
 
 import structlog
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 
 from chappe.relay import logs, tls
 from chappe.relay.app import build_app
@@ -26,7 +27,11 @@ from chappe.relay.config import Settings
 from chappe.relay.database import os_failure, prepare_folder
 from chappe.relay.http_protocol import PatientProtocol
 from chappe.relay.migrations import upgrade
+from chappe.relay.ports import ShareService
 from chappe.relay.relay import Relay
+from chappe.relay.shares.remote import Place, RemoteShares, read_token
+from chappe.relay.shares.service import Shares
+from chappe.relay.shares.worker import LocalShares
 from chappe.relay.socket import protocol_class
 from chappe.wire.errors import error
 
@@ -54,11 +59,11 @@ def serve(settings: Settings, *, on_ready: OnReady | None = None) -> None:
     """Serve until SIGINT or SIGTERM; `on_ready` is called once, when connections are taken.
 
     Raises storage.locked (another relay has the directory), storage.unwritable, storage.*, tls.unreadable,
-    network.port_taken: a start that fails leaves no port taken and no lock held.
+    shares.rolled_back, network.port_taken: a start that fails leaves no port taken and no lock held.
     """
     logs.configure(settings)
     prepare_folder(settings.data_dir)
-    with _alone_in(settings.data_dir), closing(_listen(settings.host, settings.port)) as listener:
+    with alone_in(settings.data_dir), closing(listen(settings.host, settings.port)) as listener:
         upgrade(settings.database)
         context = tls.server_context(settings)
         ready = Ready(settings.host, listener.getsockname()[1], tls.pin_in_force(settings))
@@ -74,20 +79,40 @@ async def _run(
     context: ssl.SSLContext | None,
     on_ready: Callable[[], None] | None,
 ) -> None:
-    relay = Relay(settings)
+    relay = Relay(settings, open_shares(settings))
     try:
         await relay.start()
-        await _Server(_uvicorn_config(settings, relay, context), on_ready).serve(sockets=[listener])
+        # uvicorn asks for a class and only ever calls it.
+        sockets = cast(type[asyncio.Protocol], protocol_class(relay))
+        config = server_config(settings, build_app(relay), sockets, context)
+        await Server(config, on_ready, "the relay").serve(sockets=[listener])
     finally:
         await relay.close()
 
 
-def _uvicorn_config(settings: Settings, relay: Relay, context: ssl.SSLContext | None) -> uvicorn.Config:
+def open_shares(settings: Settings) -> ShareService:
+    """The share service that the settings name: one on another machine, or one in this process.
+
+    Made in the event loop that uses it. Raises shares.rolled_back, storage.*, tls.unreadable, usage.invalid.
+    """
+    if settings.share_service is None:
+        return LocalShares(Shares(settings.shares))
+    assert settings.share_token_file is not None
+    token = read_token(settings.share_token_file)
+    return RemoteShares(Place(settings.share_service, token, settings.share_authority))
+
+
+def server_config(
+    settings: Settings,
+    app: FastAPI,
+    sockets: type[asyncio.Protocol] | Literal["none"],
+    context: ssl.SSLContext | None,
+) -> uvicorn.Config:
+    """uvicorn as Chappe runs it."""
     return uvicorn.Config(
-        build_app(relay),
+        app,
         http=PatientProtocol,
-        # uvicorn asks for a class and only ever calls it.
-        ws=cast(type[asyncio.Protocol], protocol_class(relay)),
+        ws=sockets,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -100,16 +125,17 @@ def _uvicorn_config(settings: Settings, relay: Relay, context: ssl.SSLContext | 
     )
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn, telling when it is ready, and ending with the exit status of a job well done."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None) -> None:
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None, name: str) -> None:
         super().__init__(config)
+        self._name = name
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        log.info("the relay takes connections")
+        log.info(f"{self._name} takes connections")
         if self._on_ready is not None:
             self._on_ready()
 
@@ -123,11 +149,11 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-            log.info("the relay has stopped")
+            log.info(f"{self._name} has stopped")
 
 
 @contextmanager
-def _alone_in(data_dir: Path) -> Iterator[None]:
+def alone_in(data_dir: Path) -> Iterator[None]:
     """Hold the data directory's lock. The system lets go of it however the process ends."""
     try:
         descriptor = os.open(data_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -143,7 +169,7 @@ def _alone_in(data_dir: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """The listening socket. Connections that come before the relay is ready wait in its backlog."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(

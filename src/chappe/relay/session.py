@@ -63,7 +63,8 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Carry out the request and hand the outcome to `Session.answered`, in the order asked."""
+    """Carry out the request and hand the outcome to `Session.answered`, in the order asked; an `Enrol`
+    whenever the share service has answered."""
 
     frame: Request
     weight: int
@@ -93,7 +94,12 @@ class HangUp:
 
 
 Request: TypeAlias = (
-    frames.Send | frames.Commit | frames.PublishKeyPackages | frames.Lookup | frames.NewAttachment
+    frames.Send
+    | frames.Commit
+    | frames.PublishKeyPackages
+    | frames.Lookup
+    | frames.NewAttachment
+    | frames.Enrol
 )
 Action: TypeAlias = Say | Identify | Open | Ask | Acknowledge | ReadPage | HangUp
 

@@ -37,6 +37,8 @@ class Info(Body, frozen=True):
     max_payload: int
     max_attachment: int
     mailbox_days: int
+    share_key: Base64 = ""
+    """The share service's public key; empty while the service does not answer."""
 
 
 class Activate(Body, frozen=True):
@@ -63,6 +65,37 @@ class Activated(Body, frozen=True):
     line: Base64
     device: Base64
     address: str
+
+
+class UnlockChallenge(Body, frozen=True):
+    """POST /v1/unlock/challenge: `device` is base64url of the 16 bytes."""
+
+    device: Base64
+
+
+class UnlockChallenged(Body, frozen=True):
+    """Answer: base64url of 32 bytes, for one guess of this device within a minute."""
+
+    challenge: Base64
+
+
+class Unlock(Body, frozen=True):
+    """POST /v1/unlock: `sealed` is base64url of what `chappe.wire.unlock.seal_guess` gives."""
+
+    device: Base64
+    sealed: Base64
+
+
+class Unlocked(Body, frozen=True):
+    """Answer: base64url of what `chappe.wire.unlock.open_answer` takes."""
+
+    sealed: Base64
+
+
+class ShareKey(Body, frozen=True):
+    """GET /v1/shares/key, of a share service that runs alone: base64url of its public key."""
+
+    share_key: Base64
 
 
 class Failure(Body, frozen=True):

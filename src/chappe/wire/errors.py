@@ -126,6 +126,7 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
     ("unlock.unknown_device", Fault.REFUSAL, 113, "The share service has nothing of this device."),
     ("unlock.unavailable", Fault.NETWORK, 114, "The share service does not answer; try again later."),
     ("shares.rolled_back", Fault.STORAGE, 115, "The share store is older than it was; it does not open."),
+    ("shares.bad_token", Fault.REFUSAL, 116, "The share service does not take this token; check it."),
     ("usage.invalid", Fault.INPUT, 2, "The command is not complete; see --help."),
     ("internal.bug", Fault.STORAGE, 99, "Chappe failed in a way it should not; please report it."),
 )

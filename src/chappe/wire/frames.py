@@ -25,6 +25,7 @@ MAX_KEY_PACKAGES = 200
 MAX_DEVICES = 100
 """Of a line: a `Line` with a key package for each still fits a frame."""
 MAX_KEY_PACKAGE = 16 * 1024
+MAX_ENROLMENT = 4_096
 MAILBOX_SECONDS = 30 * 24 * 3600
 """What nobody fetches for this long is dropped; `Accepted.expires` says when, in Unix seconds."""
 
@@ -39,6 +40,7 @@ GroupId: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=32)]
 Payload: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=MAX_PAYLOAD)]
 CommitPayload: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=MAX_COMMIT)]
 KeyPackage: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=MAX_KEY_PACKAGE)]
+SealedEnrolment: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=MAX_ENROLMENT)]
 Address: TypeAlias = Annotated[str, Meta(min_length=3, max_length=320)]
 Certificate: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=1024)]
 Recipients: TypeAlias = Annotated[list[Id16], Meta(max_length=MAX_RECIPIENTS)]
@@ -201,8 +203,16 @@ class NewAttachment(Frame, tag="attach", frozen=True):
     size: Annotated[int, Meta(ge=1, le=2**40)]
 
 
+class Enrol(Frame, tag="enrol", frozen=True):
+    """Leave this device's share with the share service, in place of the one before. `sealed` is to the
+    service's key (`chappe.wire.unlock.seal_enrolment`). Answered by `Done`."""
+
+    ref: Ref
+    sealed: SealedEnrolment
+
+
 FromRelay: TypeAlias = Hello | Welcome | Accepted | Done | Refusal | Deliver | Line | Ticket
-FromDevice: TypeAlias = SignIn | Send | Commit | Ack | PublishKeyPackages | Lookup | NewAttachment
+FromDevice: TypeAlias = SignIn | Send | Commit | Ack | PublishKeyPackages | Lookup | NewAttachment | Enrol
 
 # msgspec lets the error of a field name that is not UTF-8 through as it is.
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)

@@ -1,0 +1,100 @@
+"""The service as the event loop sees it: one thread does everything, in the order asked."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeAlias, TypeVar
+
+from chappe.relay.shares.gate import Gate
+from chappe.relay.shares.service import Shares
+from chappe.relay.shares.store import Status
+from chappe.wire.errors import ChappeError, error
+
+T = TypeVar("T")
+Doomed: TypeAlias = tuple[bytes, asyncio.Future[None]]
+
+MAX_WAITING: Final = 1_000
+"""Requests that wait for the thread; beyond, they are refused with limit.rate. Destroying always waits."""
+
+
+class LocalShares:
+    """A service in this process. Made and used in one event loop; the `Shares` belong to it from then on."""
+
+    def __init__(self, shares: Shares) -> None:
+        self._shares = shares
+        self._loop = asyncio.get_running_loop()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="chappe-shares")
+        self._gate = Gate()
+        self._waiting = 0
+        self._doomed: queue.SimpleQueue[Doomed] = queue.SimpleQueue()
+
+    async def close(self) -> None:
+        """Finish what is queued, let go of the files."""
+        await self._loop.run_in_executor(self._thread, self._shares.close)
+        self._thread.shutdown(wait=True)
+
+    async def public_key(self) -> bytes:
+        return self._shares.public_key
+
+    async def status(self) -> Status:
+        return await self._ask(self._shares.status)
+
+    async def enrol(self, device: bytes, sealed: bytes) -> None:
+        """See `Shares.enrol`. Raises limit.rate as well."""
+        await self._ask(lambda: self._shares.enrol(device, sealed))
+
+    async def challenge(self, device: bytes) -> bytes:
+        """See `Shares.challenge`. Raises limit.rate."""
+        return await self._ask(lambda: self._shares.challenge(device))
+
+    async def unlock(self, device: bytes, sealed: bytes) -> bytes:
+        """See `Shares.unlock`. Raises unlock.unavailable as well, where the share was destroyed meanwhile."""
+        with self._gate.guess(device) as passed:
+            answer = await self._ask(lambda: self._shares.unlock(device, sealed))
+            passed.check()
+            return answer
+
+    async def destroy(self, device: bytes) -> None:
+        """See `Shares.destroy`. Those that wait together share one change of keys."""
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._doomed.put((device, done))
+        await self._loop.run_in_executor(self._thread, self._destroy_all)
+        await done
+        self._gate.destroyed(device)
+
+    def _destroy_all(self) -> None:
+        """In the thread: all that wait now. Whoever comes to an empty list was served with the one before."""
+        doomed = [self._doomed.get_nowait() for _ in range(self._doomed.qsize())]
+        if not doomed:
+            return
+        failure: ChappeError | None = None
+        try:
+            self._shares.destroy([device for device, _ in doomed])
+        except ChappeError as problem:
+            failure = problem
+        except BaseException:
+            self._loop.call_soon_threadsafe(_settle, doomed, error("internal.bug"))
+            raise
+        self._loop.call_soon_threadsafe(_settle, doomed, failure)
+
+    async def _ask(self, work: Callable[[], T]) -> T:
+        if self._waiting >= MAX_WAITING:
+            raise error("limit.rate")
+        self._waiting += 1
+        try:
+            return await self._loop.run_in_executor(self._thread, work)
+        finally:
+            self._waiting -= 1
+
+
+def _settle(doomed: list[Doomed], failure: ChappeError | None) -> None:
+    for _, done in doomed:
+        if done.done():
+            continue
+        if failure is None:
+            done.set_result(None)
+        else:
+            done.set_exception(failure)
