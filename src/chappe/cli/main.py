@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from chappe.cli import bench, chat, conversation_commands, phone_commands, relay_commands
+from chappe.cli import bench, chat, conversation_commands, phone_commands, relay_commands, shares_commands
 from chappe.cli.common import chosen
 from chappe.wire.errors import ChappeError, error
 
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(relay_commands.serve)
 app.add_typer(relay_commands.code_app, name="code")
+app.add_typer(shares_commands.app, name="shares")
 app.command()(phone_commands.activate)
 app.command()(chat.chat)
 app.command()(phone_commands.send)

@@ -15,6 +15,28 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "relay.qr": ("The first code as a picture:", "Le premier code en image :"),
     "relay.stop": ("Ctrl-C stops the relay.", "Ctrl-C arrête le relais."),
     "relay.stopped": ("The relay has stopped.", "Le relais est arrêté."),
+    "shares.ready": (
+        "The share service is ready at {address}.",
+        "Le service des parts est prêt à {address}.",
+    ),
+    "shares.token": (
+        "Its token, for the relay's share_token_file: {path}",
+        "Son jeton, pour share_token_file du relais : {path}",
+    ),
+    "shares.stopped": ("The share service has stopped.", "Le service des parts est arrêté."),
+    "shares.devices": ("devices with a share: {count}", "appareils avec une part : {count}"),
+    "shares.changed": ("last change: {when}", "dernier changement : {when}"),
+    "shares.reset.explain": (
+        "This destroys every share. A locked phone never opens again; an unlocked one must set its PIN anew.",
+        "Ceci détruit toutes les parts. Un téléphone verrouillé ne s'ouvrira plus jamais ; un téléphone "
+        "ouvert devra choisir son code à nouveau.",
+    ),
+    "shares.reset.ask": ("Type {word} to go on", "Tapez {word} pour continuer"),
+    "shares.reset.not": ("Nothing was destroyed.", "Rien n'a été détruit."),
+    "shares.reset.done": (
+        "All shares are destroyed. Start the relay; each phone sets its PIN anew.",
+        "Toutes les parts sont détruites. Démarrez le relais ; chaque téléphone choisit un nouveau code.",
+    ),
     "activated": ("The line {address} is ready on this device.", "La ligne {address} est prête ici."),
     "linked": (
         "This device now belongs to {address}; it is in its conversations.",
