@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chappe.relay.shares.remote import Place, RemoteShares
 from chappe.relay.shares.service import Shares
 from chappe.wire import unlock
 
@@ -99,3 +105,79 @@ class Bench:
         for _ in range(unlock.TRIES - 1):
             assert self.try_wrong(owner).status == "wrong"
             self.clock.now += 8 * HOURS
+
+
+class ServiceProcess:
+    """The runner as a process: really killed, really alone. Starts at once."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        self.port = 0
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(exist_ok=True)
+        self.set_clock(1_800_000_000)
+        self.start()
+
+    @property
+    def shares(self) -> Path:
+        return self.folder / "data" / "shares"
+
+    @property
+    def compared(self) -> int:
+        """Comparisons ever begun, over all processes."""
+        path = self.folder / "compared"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def set_clock(self, now: float) -> None:
+        beside = self.folder / "clock.new"
+        beside.write_text(str(now))
+        beside.replace(self.folder / "clock")
+        self.now = now
+
+    def start(self) -> None:
+        """Start it (again, on the port it had). Raises RuntimeError if it does not come up."""
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("CHAPPE_")}
+        with (self.folder / "log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.relay.shares.runner", str(self.folder), str(self.port)],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environ | self._environment,
+            )
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            process.wait()
+            raise RuntimeError(self.log)
+        self._process, self.port = process, json.loads(line)["port"]
+
+    def kill(self) -> None:
+        """SIGKILL, if it runs."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()
+
+    def token(self) -> str:
+        return (self.folder / "data" / "share-token").read_text().strip()
+
+    def http(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{self.port}",
+            headers={"Authorization": f"Bearer {self.token()}"},
+            trust_env=False,
+            timeout=30,
+        )
+
+    def remote(self) -> RemoteShares:
+        return RemoteShares(Place(f"http://127.0.0.1:{self.port}", self.token()))
