@@ -1,8 +1,8 @@
 """After a share is destroyed nothing of it is left: not in the folder, not in the process.
 
-The image is of everything: each file with its slack (the blocks beyond its end), and the memory of the process
-as gdb's gcore writes it, or, without gdb, as /proc has it. Before destruction the same search must find what
-it looks for, and where overwriting is turned off it must find what overwriting is there for.
+Searched are every file, a whole file system of its own (ext4: with slack, freed blocks and journal), and the
+memory of the process as gdb's gcore writes it, or, without gdb, as /proc has it. Before destruction the same
+search must find what it looks for, and where overwriting is turned off it must find what overwriting is for.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ import pytest
 
 from chappe.relay.shares.epoch import EpochFile
 from chappe.relay.shares.store import ShareStore
-from chappe.wire import api
-from tests.relay.shares.world import Owner, ServiceProcess
+from chappe.wire import api, frames
+from tests.relay.shares.test_routes import Line
+from tests.relay.shares.world import Bench, Owner, ServiceProcess
+from tests.relay.world import RelayProcess
 
 LEAST = 16
 """Bytes in a row that count as found: half a secret is a find."""
@@ -48,7 +50,7 @@ def found(image: bytes, secrets_: dict[str, bytes]) -> set[str]:
 
 
 def folder_image(folder: Path) -> bytes:
-    """Every file, to the end of its last block."""
+    """Every file."""
     return b"".join(path.read_bytes() + b"\0" for path in sorted(folder.rglob("*")) if path.is_file())
 
 
@@ -174,18 +176,83 @@ async def test_nothing_is_left_after_the_tenth_wrong_guess(process: ServiceProce
 
 
 async def test_the_search_finds_what_overwriting_is_there_for(tmp_path: Path) -> None:
-    """The same, with overwriting turned off: the old key is there after all."""
+    """The same, with overwriting turned off: all three are there after all."""
     process = ServiceProcess(tmp_path / "service", CHAPPE_TEST_LEAVE="1")
     try:
         owner = Owner()
         await use(process, owner)
+        kept = {"share": owner.share, "auth": owner.auth, "epoch key": epoch_key(process.shares)}
         remote = process.remote()
         await remote.destroy(owner.device)
         await remote.close()
-        left = found(memory_image(process.pid, tmp_path), {"share": owner.share, "auth": owner.auth})
-        assert left
+        assert found(memory_image(process.pid, tmp_path), kept) == set(kept)
     finally:
         process.kill()
+
+
+async def test_a_relay_that_runs_the_service_keeps_no_share_in_memory(
+    relay: RelayProcess, tmp_path: Path
+) -> None:
+    """Not even before it is destroyed: it is there for the time of one answer."""
+    device = await relay.device(f"t{secrets.token_hex(6)}")
+    owner = Owner(device.id)
+    async with relay.http() as http, relay.sign_in(device) as wire:
+        line = Line(http, device, owner)
+        assert await line.enrol(wire) == frames.Done(7)
+        assert (await line.guess()).share == owner.share
+        assert (await line.guess(bytes(32))).tries == 9
+    image = memory_image(relay.pid, tmp_path)
+    key = epoch_key(relay.data_dir / "shares")
+    assert found(image, {"share": owner.share, "auth": owner.auth, "epoch key": key}) == {"epoch key"}
+
+
+@pytest.fixture
+def file_system(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """A real ext4 of its own: where it is mounted, and its image. Skips where that is not allowed."""
+    image, mounted = tmp_path / "image", tmp_path / "mounted"
+    mounted.mkdir()
+    with image.open("wb") as file:
+        file.truncate(16 * 1024 * 1024)
+    for command in (["mkfs.ext4", "-q", "-F", str(image)], ["mount", "-o", "loop", str(image), str(mounted)]):
+        if (
+            shutil.which(command[0]) is None
+            or subprocess.run(command, capture_output=True, check=False).returncode
+        ):
+            pytest.skip("a file system of its own cannot be made here")
+    yield mounted, image
+    subprocess.run(["umount", "-l", str(mounted)], capture_output=True, check=False)
+
+
+def test_nothing_is_left_on_the_file_system(file_system: tuple[Path, Path]) -> None:
+    """Slack, freed blocks, journal and all; with the log of many changes, and keys that changed before."""
+    mounted, image = file_system
+    bench = Bench(mounted / "shares")
+    owners = [bench.enrolled() for _ in range(60)]
+    owner, other = owners[17], owners[18]
+    secrets_: dict[str, bytes] = {}
+
+    def look(name: str) -> None:
+        row = bench.shares._store.row(owner.device)
+        assert row is not None
+        secrets_[f"{name} key"] = epoch_key(mounted / "shares")
+        secrets_[f"{name} row"] = row.wrapped[12:44]
+
+    for number, victim in enumerate(owners[:5]):
+        look(f"{number}.")
+        bench.shares.destroy([victim.device])
+        assert bench.try_(owner).share == owner.share
+        bench.try_wrong(owner)
+    look("last")
+    os.sync()
+    assert {"last key", "last row"} <= found(image.read_bytes(), secrets_)
+    bench.shares.destroy([owner.device])
+    assert bench.try_(other).share == other.share
+    bench.shares.close()
+    subprocess.run(["umount", str(mounted)], check=True)
+    everything = image.read_bytes()
+    keys = {name: secret for name, secret in secrets_.items() if name.endswith("key")}
+    assert found(everything, keys | {"share": owner.share, "auth": owner.auth}) == set()
+    # Freed blocks of the log may hold rows (they do); without their key nothing opens them.
 
 
 def test_the_search_itself() -> None:

@@ -113,6 +113,7 @@ class Shares:
         if behind not in (0, 1):
             raise rolled_back()
         self._epoch.key(self._store.epoch())
+        self._catch_up()
         self._with_room(self._finish_change_of_keys)
         if spent := self._store.spent():
             self.destroy(spent, ordered=False)
@@ -280,6 +281,8 @@ class Shares:
                 self._hold_reserve()
 
     def _destroy(self, devices: Sequence[bytes], ordered: bool) -> None:
+        # What an earlier attempt left undone.
+        self._catch_up()
         self._finish_change_of_keys()
         if any(self._store.row(device) is not None for device in devices):
             self._change_keys(devices, ordered)
@@ -362,12 +365,18 @@ class Shares:
 
     def _change(self, work: Callable[[], None]) -> None:
         """One transaction, then the head; both durable when it returns. Raises StorageFailure."""
+        self._catch_up()
+        self._sign(self._store.change(int(self._clock()), work))
+
+    def _catch_up(self) -> None:
+        """Never two ahead: a head that could not be written comes first."""
+        counter = self._store.counter()
+        if counter != self._head.number:
+            self._sign(counter)
+
+    def _sign(self, counter: int) -> None:
         try:
-            counter = self._store.counter()
-            if counter != self._head.number:
-                # Never two ahead: a head that could not be written comes first.
-                self._head.write(counter)
-            self._head.write(self._store.change(int(self._clock()), work))
+            self._head.write(counter)
         except OSError as problem:
             raise disk.disk_failure(problem) from None
 
