@@ -17,6 +17,7 @@ import pytest
 from chappe.relay.shares import service
 from chappe.relay.shares.epoch import EpochFile
 from chappe.relay.shares.head import Head
+from chappe.relay.shares.reserve import Reserve
 from chappe.relay.shares.service import Shares, reset
 from chappe.relay.shares.store import ShareStore
 from chappe.wire.errors import ChappeError
@@ -320,6 +321,22 @@ def test_destroying_on_a_full_disk(small_disk: Path, devices: int) -> None:
     assert bench.try_(owners[2]).share == owners[2].share
     assert bench.try_(owners[0]).status == "gone"
     assert bench.try_(bench.enrolled()).status == "open"
+    bench.shares.close()
+
+
+def test_it_is_the_reserve_that_does_it(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(small_disk / "shares")
+    owner, *_others = [bench.enrolled() for _ in range(150)]
+    bench.shares._store.empty_log()
+    fill(small_disk)
+    with monkeypatch.context() as patch:
+        patch.setattr(Reserve, "give_up", lambda _self: None)
+        with refused(r"storage\.full"):
+            bench.shares.destroy([owner.device])
+    # Refused: nothing happened yet. And then it works.
+    assert bench.shares._store.row(owner.device) is not None
+    bench.shares.destroy([owner.device])
+    assert bench.try_(owner).status == "gone"
     bench.shares.close()
 
 
