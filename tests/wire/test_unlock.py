@@ -77,6 +77,7 @@ def test_guesses_come_out_as_they_went_in(guess: unlock.Guess) -> None:
     assert len(sealed) <= 1536
 
 
+@settings(deadline=None)
 @given(ids32, answers)
 def test_answers_come_out_as_they_went_in_and_are_of_one_length(key: bytes, answer: unlock.Answer) -> None:
     sealed = unlock.seal_answer(key, answer)
@@ -110,6 +111,7 @@ def test_any_content_that_was_sealed(content: bytes) -> None:
         assert code_of(opened, hpke(content, context)) in (None, "unlock.malformed")
 
 
+@settings(deadline=None)
 @given(ids32, st.binary(max_size=200) | damaged(answers.map(msgspec.msgpack.encode)))
 def test_any_answer_that_was_sealed(key: bytes, content: bytes) -> None:
     for padded in (content, len(content).to_bytes(2, "big") + content):
@@ -117,6 +119,7 @@ def test_any_answer_that_was_sealed(key: bytes, content: bytes) -> None:
         assert code_of(partial(unlock.open_answer, key), sealed) in (None, "unlock.malformed")
 
 
+@settings(deadline=None)
 @given(ids32, st.binary(max_size=200))
 def test_any_bytes_for_an_answer(key: bytes, data: bytes) -> None:
     with refused("unlock.malformed"):

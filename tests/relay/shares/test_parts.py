@@ -38,7 +38,7 @@ def test_the_opener_opens_what_the_wire_seals() -> None:
     assert OPENER.guess(unlock.seal_guess(KEY.public, guess)) == guess
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(
     st.sampled_from(["open", "wrong", "wait", "gone"]),
     st.none() | st.binary(min_size=32, max_size=32),

@@ -95,13 +95,16 @@ class Shares:
             raise rolled_back() from None
         except OSError as problem:
             raise disk.disk_failure(problem) from None
-        self._store = ShareStore(folder / DATABASE)
+        self._with_room(lambda: self._open_store(folder / DATABASE))
         try:
             self._begin()
         except BaseException:
             self._store.close()
             self._epoch.forget()
             raise
+
+    def _open_store(self, path: Path) -> None:
+        self._store = ShareStore(path)
 
     def _begin(self) -> None:
         """Trust the database, or refuse it; then finish what was under way."""
@@ -117,7 +120,9 @@ class Shares:
         self._with_room(self._finish_change_of_keys)
         if spent := self._store.spent():
             self.destroy(spent, ordered=False)
-        self._hold_reserve()
+        # Without it phones still unlock; none enrols until there is room again.
+        with suppress(ChappeError):
+            self._hold_reserve()
 
     def close(self) -> None:
         """Let go of everything."""
