@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from chappe.client import Phone, activation, profile
+from chappe.client import Phone, activation
 from chappe.client.identity import Me
-from chappe.client.store import Store, new_key
 from chappe.client.transport import HttpApi
+from chappe.vault import profile
+from chappe.vault.store import Store, new_key
 from chappe.wire import api
 from chappe.wire.errors import ChappeError
 from chappe.wire.links import RelayPlace

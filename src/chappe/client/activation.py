@@ -15,12 +15,13 @@ from typing import Final
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chappe.client import linking, profile
+from chappe.client import linking
 from chappe.client.contacts import Contacts
 from chappe.client.core import Core
 from chappe.client.identity import Me, new_device, new_line
-from chappe.client.profile import Profile
 from chappe.client.transport import HttpApi
+from chappe.vault import profile
+from chappe.vault.profile import Profile
 from chappe.wire import api, codes
 from chappe.wire.certificate import check_address
 from chappe.wire.errors import Refused, error

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 from chappe.client.events import Event
 from chappe.client.identity import Me
-from chappe.client.profile import Profile
-from chappe.client.store import Store
+from chappe.vault.profile import Profile
+from chappe.vault.store import Store
 
 
 class Core:

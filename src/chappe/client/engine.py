@@ -19,8 +19,8 @@ from chappe.client.inbox import Inbox
 from chappe.client.keys import Keys
 from chappe.client.messages import Messages
 from chappe.client.outbox import Outbox
-from chappe.client.profile import Profile
 from chappe.client.transfers import Transfers
+from chappe.vault.profile import Profile
 from chappe.wire import frames
 from chappe.wire.errors import ChappeError, Refused, StorageFailure, error
 

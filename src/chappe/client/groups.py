@@ -12,7 +12,6 @@ import cbor2
 from chappe.client.contacts import certificate_of
 from chappe.client.core import Core
 from chappe.client.model import Conversation
-from chappe.client.store import Row
 from chappe.mls import (
     XWING_AES256,
     Extension,
@@ -22,6 +21,7 @@ from chappe.mls import (
     cipher_suite,
     default_capabilities,
 )
+from chappe.vault.store import Row
 from chappe.wire.content import load_item
 from chappe.wire.errors import error
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chappe.client.store import Store
 from chappe.mls import Credential, SignatureKey
+from chappe.vault.store import Store
 from chappe.wire.certificate import DeviceCertificate, issue
 from chappe.wire.errors import error
 from chappe.wire.links import RelayPlace

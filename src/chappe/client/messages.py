@@ -12,7 +12,7 @@ from chappe.client.core import Core
 from chappe.client.events import MessageChanged, MessageGone, MessageReceived, ReceiptReceived
 from chappe.client.groups import Groups
 from chappe.client.model import SharedFile, ShownMessage
-from chappe.client.store import Row
+from chappe.vault.store import Row
 from chappe.wire import content as c
 from chappe.wire.errors import ChappeError, error
 

@@ -17,8 +17,8 @@ from chappe.client.events import Failed, MessageSent
 from chappe.client.groups import ACTIVE, LEFT, Groups
 from chappe.client.intents import HOLDS_BACK
 from chappe.client.messages import Messages
-from chappe.client.store import Row
 from chappe.mls import MLSError
+from chappe.vault.store import Row
 from chappe.wire import frames
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.padding import padding_for

@@ -27,8 +27,8 @@ from chappe.client.groups import ACTIVE, LEAVING, MAX_NAME, MAX_TIMER, Descripti
 from chappe.client.identity import Me
 from chappe.client.messages import MAX_READ_RECEIPT_LINES, Incoming
 from chappe.client.model import Contact, Conversation, DeviceInfo, ShownMessage
-from chappe.client.profile import Profile
 from chappe.client.transport import HttpApi
+from chappe.vault.profile import Profile
 from chappe.wire import content as c
 from chappe.wire import frames, links
 from chappe.wire.certificate import check_address

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from chappe.client.store import KEY_BYTES, Store, new_key
+from chappe.vault.store import KEY_BYTES, Store, new_key
 from chappe.wire.errors import error
 
 _STORE: Final = "phone.db"
