@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from chappe.client.messages import StoredFile
 from chappe.client.transport import HttpApi
-from chappe.vault.profile import os_failure, private
+from chappe.vault.disk import os_failure, private
 from chappe.wire import content as c
 from chappe.wire.api import from_base64, to_base64
 from chappe.wire.errors import ChappeError, error

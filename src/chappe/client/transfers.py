@@ -19,7 +19,7 @@ from chappe.client.files import Progress, Sealed
 from chappe.client.messages import Incoming, Messages
 from chappe.client.outbox import Outbox
 from chappe.client.transport import HttpApi
-from chappe.vault.profile import os_failure
+from chappe.vault.disk import os_failure
 from chappe.wire import content as c
 from chappe.wire import frames
 from chappe.wire.errors import ChappeError, error

@@ -1,50 +1,48 @@
 """A profile: a folder with the encrypted store, its key, a lock and files under way.
 
-The key lies beside the store, readable by its owner alone: whoever has the folder has the profile, until
-unlocking with a PIN and the relay's share takes its place (docs/security.md).
+Without a PIN the key lies beside the store, readable by its owner alone: whoever has the folder has the
+profile. With one it is wrapped (`chappe.vault.files`), and who opens the profile brings it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from chappe.vault import disk, files, keeping
+from chappe.vault.disk import os_failure, private
+from chappe.vault.keys import wipe
+from chappe.vault.offline import Clock
 from chappe.vault.store import KEY_BYTES, Store, new_key
 from chappe.wire.errors import error
 
 _STORE: Final = "phone.db"
-_KEY: Final = "key"
+_KEY: Final = keeping.PLAIN_KEY
 _NEW_KEY: Final = "key.new"
 """The key's name until the store is made, and again while a profile is taken away: a kill leaves no half."""
 _LOCK: Final = "lock"
 _SPOOL: Final = "spool"
-_NO_SUCH_PLACE: Final = frozenset(
-    {
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.ENOENT,
-        errno.ENOTDIR,
-        errno.EISDIR,
-        errno.EEXIST,
-        errno.ENAMETOOLONG,
-    }
-)
 
 
 @dataclass(slots=True)
 class Profile:
-    """An open profile; nobody else has it open."""
+    """An open profile; nobody else has it open. `key` opens the store, and is overwritten at the end."""
 
     home: Path
     store: Store
     _lock: int
+    key: bytearray = field(repr=False)
+
+    @property
+    def has_pin(self) -> bool:
+        return files.has_pin(self.home)
 
     @property
     def spool(self) -> Path:
@@ -53,6 +51,7 @@ class Profile:
 
     def close(self) -> None:
         self.store.close()
+        wipe(self.key)
         os.close(self._lock)
 
     def destroy(self) -> None:
@@ -79,10 +78,17 @@ def _is_half(home: Path) -> bool:
 
 def _clear(home: Path) -> None:
     """Take away a store whose key is called new; that key goes last."""
+    _clear_vault(home)
     for name in (_STORE, f"{_STORE}-wal", f"{_STORE}-shm"):
         (home / name).unlink(missing_ok=True)
     shutil.rmtree(home / _SPOOL, ignore_errors=True)
-    (home / _NEW_KEY).unlink(missing_ok=True)
+    disk.erase(home / _NEW_KEY)
+
+
+def _clear_vault(home: Path) -> None:
+    """No vault of a profile that was there before is ever taken for the new one's."""
+    for name in files.NAMES:
+        disk.erase(home / name)
 
 
 def create(home: Path) -> Profile:
@@ -96,7 +102,8 @@ def create(home: Path) -> Profile:
         os.close(lock)
         raise error("storage.exists")
     try:
-        return Profile(home, _make_store(home), lock)
+        store, key = _make_store(home)
+        return Profile(home, store, lock, bytearray(key))
     except OSError as problem:
         os.close(lock)
         raise os_failure(problem) from None
@@ -105,10 +112,11 @@ def create(home: Path) -> Profile:
         raise
 
 
-def _make_store(home: Path) -> Store:
+def _make_store(home: Path) -> tuple[Store, bytes]:
     """A store and its key. What was cut off before is taken away; the key gets its name last."""
     if _is_half(home):
         _clear(home)
+    _clear_vault(home)
     (home / _SPOOL).mkdir(exist_ok=True, mode=0o700)
     key = new_key()
     _write_key(home / _NEW_KEY, key)
@@ -116,21 +124,29 @@ def _make_store(home: Path) -> Store:
     open(home / _STORE, "xb", opener=private).close()
     store = Store.create(home / _STORE, key)
     os.replace(home / _NEW_KEY, home / _KEY)
-    _sync_folder(home)
-    return store
+    disk.sync_folder(home)
+    return store, key
 
 
-def _sync_folder(folder: Path) -> None:
-    """Names are durable too."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def open_profile(home: Path, key: bytes | bytearray | None = None) -> Profile:
+    """With the vault key where the profile has a PIN; without, as it lies there.
+
+    Raises storage.missing, storage.locked, storage.wrong_key, storage.failed; vault.locked for a profile
+    with a PIN and no key.
+    """
+    with held(home) as lock:
+        keeping.look_offline(home, Clock.now()) if files.has_pin(home) else None
+        opened = bytearray(_plain_key(home) if key is None else key)
+        (home / _SPOOL).mkdir(exist_ok=True, mode=0o700)
+        return Profile(home, Store.open(home / _STORE, bytes(opened)), os.dup(lock), opened)
 
 
-def open_profile(home: Path) -> Profile:
-    """Raises storage.missing, storage.locked, storage.wrong_key, storage.failed."""
+@contextmanager
+def held(home: Path) -> Iterator[int]:
+    """Nobody else works on the profile's files, and what a kill cut off there is finished.
+
+    Raises storage.missing, storage.locked, storage.failed.
+    """
     if not exists(home):
         raise error("storage.missing")
     try:
@@ -138,12 +154,16 @@ def open_profile(home: Path) -> Profile:
     except OSError as problem:
         raise os_failure(problem) from None
     try:
-        key = _read_key(home / _KEY)
-        (home / _SPOOL).mkdir(exist_ok=True, mode=0o700)
-        return Profile(home, Store.open(home / _STORE, key), lock)
-    except BaseException:
+        keeping.tidy(home)
+        yield lock
+    finally:
         os.close(lock)
-        raise
+
+
+def _plain_key(home: Path) -> bytes:
+    if files.has_pin(home):
+        raise error("vault.locked")
+    return _read_key(home / _KEY)
 
 
 def _take_lock(home: Path) -> int:
@@ -173,17 +193,3 @@ def _write_key(path: Path, key: bytes) -> None:
         file.write(key)
         file.flush()
         os.fsync(file.fileno())
-
-
-def private(path: str, flags: int) -> int:
-    """An `opener` for files that nobody else on this machine may read."""
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
-
-
-def os_failure(problem: OSError) -> Exception:
-    """The typed error for what the file system said."""
-    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-        return error("storage.full")
-    if problem.errno in _NO_SUCH_PLACE:
-        return error("storage.unwritable", "Nothing can be kept there; check the folder's path and rights.")
-    return error("storage.failed")

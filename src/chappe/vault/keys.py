@@ -1,0 +1,87 @@
+"""From a PIN to keys. `r` is the device's secret, `s` the share, `a` the stretched PIN.
+
+    a    = Argon2id(PIN as UTF-8, salt = SHA-256("salt" || r), 64 MiB, 3 passes, 1 lane, 32 bytes)
+    auth = HKDF-SHA256(a || r,      info "auth")      what the share service compares
+    KEK  = HKDF-SHA256(a || r || s, info "kek")       what wraps the vault key
+
+HKDF has no salt. Neither r and the wrapped key without s, nor s and auth without r, tell whether a PIN is
+right: that takes a try at the service, or both of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from chappe.vault.pins import normalise
+
+KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+WRAPPED_BYTES: Final = NONCE_BYTES + KEY_BYTES + 16
+WRAP_CONTEXT: Final = b"chappe vault v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of Argon2id. Part of the format: no file names it, so that none can lower it."""
+
+    memory_kib: int = 64 * 1024
+    passes: int = 3
+    lanes: int = 1
+
+
+COST: Final = Cost()
+
+
+def stretch(pin: str, r: bytes, cost: Cost = COST) -> bytearray:
+    """`a`; takes half a second and 64 MiB. The caller wipes it."""
+    argon = Argon2id(
+        salt=hashlib.sha256(b"salt" + r).digest(),
+        length=KEY_BYTES,
+        iterations=cost.passes,
+        lanes=cost.lanes,
+        memory_cost=cost.memory_kib,
+    )
+    return bytearray(argon.derive(normalise(pin).encode()))
+
+
+def auth_of(a: bytes | bytearray, r: bytes) -> bytes:
+    return derived(bytes(a) + r, b"auth")
+
+
+def kek_of(a: bytes | bytearray, r: bytes, s: bytes) -> bytes:
+    return derived(bytes(a) + r + s, b"kek")
+
+
+def derived(secret: bytes, info: bytes) -> bytes:
+    """HKDF-SHA256 without a salt, 32 bytes."""
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(secret)
+
+
+def wrap(kek: bytes, key: bytes | bytearray, context: bytes) -> bytes:
+    """A 32-byte key under another: nonce, then AES-256-GCM."""
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + AESGCM(kek).encrypt(nonce, bytes(key), context)
+
+
+def unwrap(kek: bytes, wrapped: bytes, context: bytes) -> bytearray | None:
+    """The key, or None where this key does not open it."""
+    try:
+        return bytearray(AESGCM(kek).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], context))
+    except InvalidTag:
+        return None
+
+
+def wipe(*secrets_: bytearray | None) -> None:
+    """Overwrite what can be overwritten. Python's `bytes` and `str` cannot."""
+    for secret in secrets_:
+        if secret is not None:
+            secret[:] = bytes(len(secret))
