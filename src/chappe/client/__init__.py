@@ -3,5 +3,15 @@
 from chappe.client.activation import relay_name
 from chappe.client.model import Contact, Conversation, DeviceInfo, SharedFile, ShownMessage
 from chappe.client.phone import Phone
+from chappe.vault.files import Policy
 
-__all__ = ["Contact", "Conversation", "DeviceInfo", "Phone", "SharedFile", "ShownMessage", "relay_name"]
+__all__ = [
+    "Contact",
+    "Conversation",
+    "DeviceInfo",
+    "Phone",
+    "Policy",
+    "SharedFile",
+    "ShownMessage",
+    "relay_name",
+]

@@ -20,7 +20,7 @@ from chappe.client.contacts import Contacts
 from chappe.client.core import Core
 from chappe.client.identity import Me, new_device, new_line
 from chappe.client.transport import HttpApi
-from chappe.vault import profile
+from chappe.vault import files, profile
 from chappe.vault.profile import Profile
 from chappe.wire import api, codes
 from chappe.wire.certificate import check_address
@@ -94,9 +94,11 @@ async def relay_name(place: RelayPlace) -> str:
         return (await connection.info()).name
 
 
-def reopen(home: Path) -> Profile:
-    """A finished profile. Raises storage.missing, storage.locked, storage.wrong_key, storage.failed."""
-    opened = profile.open_profile(home)
+def reopen(home: Path, key: bytes | bytearray | None = None) -> Profile:
+    """A finished profile; with the vault key where it has a PIN.
+
+    Raises storage.missing, storage.locked, storage.wrong_key, storage.failed, vault.locked."""
+    opened = profile.open_profile(home, key)
     if opened.store.get(_PENDING) is not None:
         opened.close()
         raise error(
@@ -126,6 +128,8 @@ def _unfinished(home: Path, code: str, address: str | None) -> Profile | None:
     """
     if not profile.exists(home):
         return None
+    if files.has_pin(home):
+        raise error("storage.exists")
     opened = profile.open_profile(home)
     pending = opened.store.get(_PENDING)
     if pending is None and opened.store.get("identity") is not None:

@@ -13,21 +13,25 @@ error is a ChappeError with a stable code. Ids are bytes, times Unix seconds.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from chappe.client import activation, linking
+from chappe.client import activation, linking, locking
 from chappe.client import intents as i
 from chappe.client.engine import Engine
 from chappe.client.events import Event
 from chappe.client.files import Progress
 from chappe.client.groups import ACTIVE, LEAVING, MAX_NAME, MAX_TIMER, Description
 from chappe.client.identity import Me
+from chappe.client.locking import Tell, quiet
 from chappe.client.messages import MAX_READ_RECEIPT_LINES, Incoming
 from chappe.client.model import Contact, Conversation, DeviceInfo, ShownMessage
 from chappe.client.transport import HttpApi
+from chappe.vault import keeping
+from chappe.vault.files import Policy
 from chappe.vault.profile import Profile
 from chappe.wire import content as c
 from chappe.wire import frames, links
@@ -45,8 +49,15 @@ class Phone:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._engine = Engine(Me.kept(profile.store), profile)
+        self._opened: Engine | None = Engine(Me.kept(profile.store), profile)
         self._started = False
+
+    @property
+    def _engine(self) -> Engine:
+        """Raises vault.locked."""
+        if self._opened is None:
+            raise error("vault.locked")
+        return self._opened
 
     # --- coming to be, opening, closing
 
@@ -62,9 +73,23 @@ class Phone:
         return cls(await activation.link(home, place, show))
 
     @classmethod
-    async def open(cls, home: Path) -> Phone:
-        """Raises storage.missing, storage.locked, storage.wrong_key, storage.failed."""
-        return cls(activation.reopen(home))
+    async def open(cls, home: Path, key: bytes | bytearray | None = None) -> Phone:
+        """`key`: the vault key, for a profile with a PIN that was unlocked before.
+
+        Raises storage.missing, storage.locked, storage.wrong_key, storage.failed; vault.locked."""
+        return cls(activation.reopen(home, key))
+
+    @classmethod
+    async def unlock(cls, home: Path, pin: str, tell: Tell = quiet) -> Phone:
+        """With the PIN, and the relay's share or, within the policy's hours, the copy kept here.
+
+        Raises vault.no_pin, vault.wrong_pin, vault.wait, vault.destroyed, vault.bad_share, vault.clock,
+        unlock.*, network.*, storage.*."""
+        unlocked = await locking.unlock(home, pin, tell)
+        try:
+            return cls(activation.reopen(home, unlocked.key))
+        finally:
+            unlocked.wipe()
 
     async def __aenter__(self) -> Phone:
         self._engine.start()
@@ -78,10 +103,49 @@ class Phone:
 
     async def close(self) -> None:
         """Disconnect and let go of the profile. What waits goes out next time."""
+        if self._opened is None:
+            return
         if self._started:
             await self._engine.stop()
             self._started = False
         self._profile.close()
+
+    # --- the PIN
+
+    async def set_pin(self, pin: str, policy: Policy | None = None, tell: Tell = quiet) -> None:
+        """Set the first PIN, or another: from then on the profile opens with it and the relay's share.
+
+        Raises vault.weak_pin, network.*, unlock.*, storage.*. If the relay's answer is lost, a first PIN
+        is not set; another may be, and the next unlock tells."""
+        await locking.set_pin(self._engine, pin, policy, tell)
+
+    @property
+    def has_pin(self) -> bool:
+        return self._profile.has_pin
+
+    @property
+    def policy(self) -> Policy:
+        """Raises vault.no_pin."""
+        return locking.policy_of(self._profile.home)
+
+    def set_policy(self, policy: Policy) -> None:
+        """Hours without the relay hold from the next unlock with it; fewer than before, at once.
+
+        Raises vault.no_pin."""
+        keeping.set_policy(self._profile.home, policy)
+
+    async def lock(self) -> None:
+        """Close, and let go of every key: every other call then raises vault.locked.
+
+        The vault key is overwritten; what Python copied on the way stays in freed memory until that is
+        used again (docs/security.md). Raises vault.no_pin."""
+        if self._opened is None:
+            return
+        if not self.has_pin:
+            raise error("vault.no_pin")
+        await self.close()
+        self._opened = None
+        gc.collect()
 
     # --- who and where
 

@@ -90,6 +90,18 @@ class HttpApi:
     async def add_device(self, body: api.AddDevice) -> api.Activated:
         return _body(await self._request("POST", "/v1/devices", content=api.encode(body)), api.Activated)
 
+    async def unlock_challenge(self, device: bytes) -> bytes:
+        """For one guess."""
+        body = api.encode(api.UnlockChallenge(api.to_base64(device)))
+        answer = await self._request("POST", "/v1/unlock/challenge", content=body)
+        return api.from_base64(_body(answer, api.UnlockChallenged).challenge, 32)
+
+    async def unlock(self, device: bytes, sealed: bytes) -> bytes:
+        """The sealed answer to a sealed guess."""
+        body = api.encode(api.Unlock(api.to_base64(device), api.to_base64(sealed)))
+        answer = await self._request("POST", "/v1/unlock", content=body)
+        return api.from_base64(_body(answer, api.Unlocked).sealed)
+
     async def put_link(self, rendezvous: bytes, slot: str, data: bytes) -> None:
         await self._request("PUT", f"/v1/links/{api.to_base64(rendezvous)}/{slot}", content=data)
 

@@ -1,0 +1,168 @@
+"""The PIN over the wire: setting one with the share service, and unlocking with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from chappe.client.engine import Engine
+from chappe.client.transport import HttpApi
+from chappe.vault import files, keeping, pins, profile
+from chappe.vault.files import Policy
+from chappe.vault.keeping import Candidate
+from chappe.vault.keys import stretch, wipe
+from chappe.vault.offline import Clock
+from chappe.vault.unlocking import Opening
+from chappe.wire import frames
+from chappe.wire.api import from_base64
+from chappe.wire.errors import ChappeError, error
+from chappe.wire.unlock import PUBLIC_KEY_BYTES
+
+Stage: TypeAlias = Literal["pin", "relay", "offline"]
+"""What goes on: the PIN is stretched, the relay is asked, it does not answer and the copy here is tried."""
+Tell: TypeAlias = Callable[[Stage], None]
+
+ONLINE_SECONDS: Final = 30.0
+# No guess was looked at: the service has the share of another PIN, or none.
+_NOT_THIS_ONE: Final = ("unlock.bad_signature", "unlock.unknown_device")
+
+
+def quiet(_: Stage) -> None:
+    """For those who need not be told."""
+
+
+@dataclass(slots=True)
+class Unlocked:
+    """The vault key, until `wipe`. `until`: when the copy that opened it ends; None if the relay did."""
+
+    key: bytearray = field(repr=False)
+    device: bytes
+    policy: Policy
+    until: int | None = None
+
+    def wipe(self) -> None:
+        wipe(self.key)
+
+
+def policy_of(home: Path) -> Policy:
+    """Raises vault.no_pin, storage.failed."""
+    vault = files.vault(home)
+    if vault is None:
+        raise error("vault.no_pin")
+    return vault.policy
+
+
+# --- setting
+
+
+async def set_pin(engine: Engine, pin: str, policy: Policy | None, tell: Tell) -> None:
+    """Raises vault.weak_pin, network.*, unlock.*, storage.*; signin.* of a device that was put out."""
+    core = engine.core
+    home, me = core.profile.home, core.me
+    pin = pins.check(pin, me.address)
+    await engine.wait_online(ONLINE_SECONDS)
+    service = await _service_key(engine)
+    if policy is None:
+        policy = policy_of(home) if core.profile.has_pin else Policy()
+    tell("pin")
+    made = await asyncio.to_thread(
+        keeping.prepare, home, pin, core.profile.key, me.device_id, me.place, service, policy
+    )
+    tell("relay")
+    await engine.connection.ask(lambda ref: frames.Enrol(ref, made.sealed), frames.Done)
+    keeping.settle(home, made.entry)
+
+
+async def _service_key(engine: Engine) -> bytes:
+    """The share service's key, pinned from here on. Raises unlock.unavailable, network.*."""
+    api = HttpApi(engine.core.me.place, await engine.connection.context())
+    try:
+        key = from_base64((await api.info()).share_key)
+    finally:
+        await api.close()
+    if not key:
+        raise error("unlock.unavailable")
+    if len(key) != PUBLIC_KEY_BYTES:
+        raise error("unlock.malformed", "The share service's key is no key; do not trust this relay.")
+    return key
+
+
+# --- unlocking
+
+
+async def unlock(home: Path, pin: str, tell: Tell = quiet) -> Unlocked:
+    """The vault key. Raises as `Phone.unlock`."""
+    with profile.held(home):
+        problem = error("vault.no_pin")
+        for candidate in keeping.candidates(home):
+            try:
+                return await _try(home, candidate, pin, tell)
+            except ChappeError as found:
+                problem = found
+                if found.code not in _NOT_THIS_ONE and not _is_away(found):
+                    raise
+        raise problem
+
+
+async def _try(home: Path, candidate: Candidate, pin: str, tell: Tell) -> Unlocked:
+    tell("pin")
+    a = await asyncio.to_thread(stretch, pin, candidate.entry.r)
+    opening = Opening(a, candidate.entry, candidate.vault)
+    device, policy = candidate.vault.device, candidate.vault.policy
+    try:
+        tell("relay")
+        try:
+            key = await _ask(candidate, opening)
+        except ChappeError as problem:
+            return Unlocked(_instead(home, candidate, opening, a, problem, tell), device, policy, _end(home))
+        assert opening.share is not None
+        keeping.opened(home, candidate)
+        keeping.keep_offline(home, candidate, a, bytes(opening.share), Clock.now())
+        return Unlocked(key, device, policy)
+    finally:
+        opening.wipe()
+
+
+async def _ask(candidate: Candidate, opening: Opening) -> bytearray:
+    """One guess at the relay. vault.* comes out of a sealed answer alone: the relay's own word for it is
+    nobody's."""
+    device = candidate.vault.device
+    api = await HttpApi.to(candidate.vault.place)
+    try:
+        sealed = opening.begin(await api.unlock_challenge(device))
+        answer = await api.unlock(device, sealed)
+    except ChappeError as problem:
+        raise (error("unlock.malformed") if problem.code.startswith("vault.") else problem) from None
+    finally:
+        await api.close()
+    return opening.take(answer)
+
+
+def _instead(
+    home: Path, candidate: Candidate, opening: Opening, a: bytearray, problem: ChappeError, tell: Tell
+) -> bytearray:
+    """The vault key by the copy kept here, where the relay is away. Raises vault.*, or the problem itself."""
+    if problem.code == "vault.destroyed":
+        # The service itself says so, under this guess's own key: what is gone there is gone here too.
+        keeping.drop_offline(home)
+    if problem.code == "vault.wrong_pin" and candidate.pending:
+        raise error("vault.wrong_pin", f"{problem.message} The PIN that was set last is the one that holds.")
+    if not _is_away(problem):
+        raise problem
+    tell("offline")
+    share = keeping.open_offline(home, candidate, a, Clock.now())
+    if share is None:
+        raise problem
+    return opening.take_share(share)
+
+
+def _is_away(problem: ChappeError) -> bool:
+    return problem.code.startswith("network.") or problem.code == "unlock.unavailable"
+
+
+def _end(home: Path) -> int | None:
+    copy = files.offline(home)
+    return None if copy is None else copy.until
