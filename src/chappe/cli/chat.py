@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import shlex
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -13,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chappe.cli import show
-from chappe.cli.common import SECONDS, Home, expand, find, with_phone
+from chappe.cli.common import SECONDS, Home, expand, find, home_of, with_phone
+from chappe.cli.locking import used
 from chappe.cli.show import out
 from chappe.cli.words import say
 
@@ -26,7 +30,8 @@ def chat(
     home: Home = None,
 ) -> None:
     """Talk: what you write is sent, what comes is shown."""
-    with_phone(home, lambda phone: Chat(phone).run(to))
+    place = home_of(home)
+    with_phone(home, lambda phone: Chat(phone, lambda: used(place)).run(to), open_ended=True)
 
 
 class _Quit(Exception):
@@ -34,10 +39,11 @@ class _Quit(Exception):
 
 
 class Chat:
-    """One session. `_here`: where what is written goes."""
+    """One session. `_here`: where what is written goes; `used` is told of each line that is written."""
 
-    def __init__(self, phone: Phone) -> None:
+    def __init__(self, phone: Phone, used: Callable[[], None] = lambda: None) -> None:
         self._phone = phone
+        self._used = used
         self._here: bytes | None = None
         self._commands: dict[str, Callable[[str], Awaitable[None]]] = {
             "to": self._go,
@@ -74,6 +80,7 @@ class Chat:
                     out(show.message_line(message))
                     self._phone.mark_seen(row)
                 async for line in _lines():
+                    self._used()
                     try:
                         await self._take(line)
                     except ChappeError as problem:
@@ -275,8 +282,8 @@ def _beside_the_prompt() -> AbstractContextManager[Any]:
 async def _lines() -> AsyncIterator[str]:
     """What is typed, or what comes through the pipe, until its end."""
     if not sys.stdin.isatty():
-        while line := await asyncio.to_thread(sys.stdin.readline):
-            yield line.rstrip("\n")
+        async for line in _piped_lines():
+            yield line
         return
     from prompt_toolkit import PromptSession
 
@@ -286,3 +293,24 @@ async def _lines() -> AsyncIterator[str]:
             yield await session.prompt_async("> ")
         except EOFError:
             return
+
+
+async def _piped_lines() -> AsyncIterator[str]:
+    """Read by a thread that nobody waits for: a chat that is locked ends, though no line comes."""
+    loop, lines = asyncio.get_running_loop(), asyncio.Queue[bytes | None]()
+    threading.Thread(target=_read_pipe, args=(loop, lines), daemon=True).start()
+    while (line := await lines.get()) is not None:
+        yield line.decode(sys.stdin.encoding, sys.stdin.errors or "strict")
+
+
+def _read_pipe(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[bytes | None]) -> None:
+    """Lines, and None at the end. Not through `sys.stdin`, whose lock would hold up the program's end."""
+    rest = b""
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody reads any more
+        while piece := os.read(sys.stdin.fileno(), 65536):
+            *whole, rest = (rest + piece).split(b"\n")
+            for line in whole:
+                loop.call_soon_threadsafe(lines.put_nowait, line)
+        if rest:
+            loop.call_soon_threadsafe(lines.put_nowait, rest)
+        loop.call_soon_threadsafe(lines.put_nowait, None)

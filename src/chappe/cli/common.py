@@ -57,14 +57,15 @@ def expand(path: Path) -> Path:
         ) from None
 
 
-def with_phone(home: Path | None, work: Callable[[Phone], Awaitable[T]]) -> T:
-    """Open the profile, connect, do the work, close."""
+def with_phone(home: Path | None, work: Callable[[Phone], Awaitable[T]], *, open_ended: bool = False) -> T:
+    """Open the profile, connect, do the work, close. `open_ended` work goes on until a person ends it."""
 
     async def run() -> T:
-        from chappe.client import Phone
+        from chappe.cli.locking import open_phone, watched
 
-        async with await Phone.open(home_of(home)) as phone:
-            return await work(phone)
+        place = home_of(home)
+        async with await open_phone(place) as phone:
+            return await watched(phone, place, work, open_ended=open_ended)
 
     return asyncio.run(run())
 

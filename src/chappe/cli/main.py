@@ -14,7 +14,15 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from chappe.cli import bench, chat, conversation_commands, phone_commands, relay_commands, shares_commands
+from chappe.cli import (
+    bench,
+    chat,
+    conversation_commands,
+    locking,
+    phone_commands,
+    relay_commands,
+    shares_commands,
+)
 from chappe.cli.common import chosen
 from chappe.wire.errors import ChappeError, error
 
@@ -33,6 +41,8 @@ app.add_typer(relay_commands.code_app, name="code")
 app.add_typer(shares_commands.app, name="shares")
 app.command()(phone_commands.activate)
 app.command()(chat.chat)
+app.command()(locking.unlock)
+app.command()(locking.lock)
 app.command()(phone_commands.send)
 app.command()(phone_commands.receive)
 app.add_typer(conversation_commands.app, name="conversation")

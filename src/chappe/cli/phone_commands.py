@@ -116,7 +116,7 @@ def receive(
 
     if save_to is not None and not save_to.is_dir():
         raise error("file.unreadable", "--save-to is not a folder.")
-    with_phone(home, lambda phone: _receive(phone, json, follow, wait, save_to))
+    with_phone(home, lambda phone: _receive(phone, json, follow, wait, save_to), open_ended=follow)
 
 
 async def _receive(phone: Phone, json: bool, follow: bool, wait: float, save_to: Path | None) -> None:

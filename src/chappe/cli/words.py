@@ -50,6 +50,31 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "The new device is in all conversations.",
         "Le nouvel appareil est dans les conversations.",
     ),
+    "pin.explain": (
+        "Choose a PIN of six digits or more, or a passphrase of twelve characters or more. Nobody can give "
+        "it back to you: ten wrong ones, and this profile opens no more.",
+        "Choisissez un PIN de six chiffres au moins, ou une phrase de douze caractères au moins. Personne ne "
+        "pourra vous le rendre : après dix erreurs, ce profil ne s'ouvre plus.",
+    ),
+    "pin.ask": ("PIN: ", "PIN : "),
+    "pin.ask.old": ("The PIN as it is: ", "Le PIN actuel : "),
+    "pin.ask.new": ("New PIN: ", "Nouveau PIN : "),
+    "pin.ask.again": ("Once more: ", "Encore une fois : "),
+    "stage.pin": ("(making keys of the PIN)", "(calcul des clés à partir du PIN)"),
+    "stage.relay": ("(asking the relay)", "(demande au relais)"),
+    "stage.offline": ("(the relay does not answer; without it)", "(le relais ne répond pas ; sans lui)"),
+    "unlock.already": ("The profile is open already.", "Le profil est déjà ouvert."),
+    "unlocked": (
+        "The profile is open; it locks after {time} without use.",
+        "Le profil est ouvert ; il se verrouille après {time} sans usage.",
+    ),
+    "unlocked.offline": (
+        "The relay does not answer. Without it the profile opens until {until}.",
+        "Le relais ne répond pas. Sans lui, le profil s'ouvre jusqu'à {until}.",
+    ),
+    "lock.set": ("The PIN is set.", "Le PIN est défini."),
+    "lock.changed": ("The PIN is another now.", "Le PIN a été changé."),
+    "locked": ("The profile is locked.", "Le profil est verrouillé."),
     "sent": ("sent", "envoyé"),
     "queued": ("waiting", "en attente"),
     "delivered": ("delivered", "reçu"),
