@@ -18,7 +18,7 @@ from chappe.vault.offline import Clock
 from chappe.vault.unlocking import Opening
 from chappe.wire import frames
 from chappe.wire.api import from_base64
-from chappe.wire.errors import ChappeError, error
+from chappe.wire.errors import ChappeError, Unreachable, error
 from chappe.wire.unlock import PUBLIC_KEY_BYTES
 
 Stage: TypeAlias = Literal["pin", "relay", "offline"]
@@ -26,6 +26,8 @@ Stage: TypeAlias = Literal["pin", "relay", "offline"]
 Tell: TypeAlias = Callable[[Stage], None]
 
 ONLINE_SECONDS: Final = 30.0
+ENROL_TIMES: Final = 3
+ENROL_PAUSE: Final = 1.0
 # No guess was looked at: the service has the share of another PIN, or none.
 _NOT_THIS_ONE: Final = ("unlock.bad_signature", "unlock.unknown_device")
 
@@ -72,8 +74,21 @@ async def set_pin(engine: Engine, pin: str, policy: Policy | None, tell: Tell) -
         keeping.prepare, home, pin, core.profile.key, me.device_id, me.place, service, policy
     )
     tell("relay")
-    await engine.connection.ask(lambda ref: frames.Enrol(ref, made.sealed), frames.Done)
+    await _enrol(engine, made.sealed)
     keeping.settle(home, made.entry)
+
+
+async def _enrol(engine: Engine, sealed: bytes) -> None:
+    """Until the service has it. The same bytes again are answered again."""
+    for left in reversed(range(ENROL_TIMES)):
+        try:
+            await engine.wait_online(ONLINE_SECONDS)
+            await engine.connection.ask(lambda ref: frames.Enrol(ref, sealed), frames.Done)
+            return
+        except Unreachable:
+            if not left:
+                raise
+            await asyncio.sleep(ENROL_PAUSE)
 
 
 async def _service_key(engine: Engine) -> bytes:
