@@ -42,7 +42,7 @@ async def open_phone(home: Path) -> Phone:
     """As it lies there, or with the session's key. Raises vault.locked, storage.*."""
     from chappe.client import Phone
     from chappe.vault import files, session
-    from chappe.vault.keys import wipe
+    from chappe.vault.wiping import wipe
 
     found = session.use(home) if files.has_pin(home) else None
     if found is None:

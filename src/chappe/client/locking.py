@@ -13,9 +13,10 @@ from chappe.client.transport import HttpApi
 from chappe.vault import files, keeping, pins, profile
 from chappe.vault.files import Policy
 from chappe.vault.keeping import Candidate
-from chappe.vault.keys import stretch, wipe
+from chappe.vault.keys import stretch
 from chappe.vault.offline import Clock
 from chappe.vault.unlocking import Opening
+from chappe.vault.wiping import wipe
 from chappe.wire import frames
 from chappe.wire.api import from_base64
 from chappe.wire.errors import ChappeError, Unreachable, error
@@ -135,7 +136,7 @@ async def _try(home: Path, candidate: Candidate, pin: str, tell: Tell) -> Unlock
             return Unlocked(_instead(home, candidate, opening, a, problem, tell), device, policy, _end(home))
         assert opening.share is not None
         keeping.opened(home, candidate)
-        keeping.keep_offline(home, candidate, a, bytes(opening.share), Clock.now())
+        keeping.keep_offline(home, candidate, a, opening.share, Clock.now())
         return Unlocked(key, device, policy)
     finally:
         opening.wipe()
@@ -171,7 +172,10 @@ def _instead(
     share = keeping.open_offline(home, candidate, a, Clock.now())
     if share is None:
         raise problem
-    return opening.take_share(share)
+    try:
+        return opening.take_share(share)
+    finally:
+        wipe(share)
 
 
 def _is_away(problem: ChappeError) -> bool:

@@ -158,7 +158,9 @@ def opened(home: Path, candidate: Candidate) -> None:
         tidy(home)
 
 
-def keep_offline(home: Path, candidate: Candidate, a: bytearray, share: bytes, clock: Clock) -> None:
+def keep_offline(
+    home: Path, candidate: Candidate, a: bytearray, share: bytes | bytearray, clock: Clock
+) -> None:
     """After an online unlock: a copy for the policy's hours, or none."""
     hours = candidate.vault.policy.offline_hours
     if hours:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from chappe.vault.pins import normalise
+from chappe.vault.wiping import wipe
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -50,38 +51,52 @@ def stretch(pin: str, r: bytes, cost: Cost = COST) -> bytearray:
         lanes=cost.lanes,
         memory_cost=cost.memory_kib,
     )
-    return bytearray(argon.derive(normalise(pin).encode()))
+    made = argon.derive(normalise(pin).encode())
+    a = bytearray(made)
+    wipe(made)
+    return a
 
 
 def auth_of(a: bytes | bytearray, r: bytes) -> bytes:
-    return derived(bytes(a) + r, b"auth")
+    return derived(_joined(a, r), b"auth")
 
 
-def kek_of(a: bytes | bytearray, r: bytes, s: bytes) -> bytes:
-    return derived(bytes(a) + r + s, b"kek")
+def kek_of(a: bytes | bytearray, r: bytes, s: bytes | bytearray) -> bytes:
+    return derived(_joined(a, r, s), b"kek")
 
 
-def derived(secret: bytes, info: bytes) -> bytes:
-    """HKDF-SHA256 without a salt, 32 bytes."""
-    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(secret)
+def offline_key_of(a: bytes | bytearray, r: bytes) -> bytes:
+    return derived(_joined(a, r), b"offline")
+
+
+def derived(secret: bytes | bytearray, info: bytes) -> bytes:
+    """HKDF-SHA256 without a salt, 32 bytes. A bytearray is wiped."""
+    try:
+        return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(secret)
+    finally:
+        if isinstance(secret, bytearray):
+            wipe(secret)
+
+
+def _joined(*parts: bytes | bytearray) -> bytearray:
+    joined = bytearray()
+    for part in parts:
+        joined += part
+    return joined
 
 
 def wrap(kek: bytes, key: bytes | bytearray, context: bytes) -> bytes:
     """A 32-byte key under another: nonce, then AES-256-GCM."""
     nonce = secrets.token_bytes(NONCE_BYTES)
-    return nonce + AESGCM(kek).encrypt(nonce, bytes(key), context)
+    return nonce + AESGCM(kek).encrypt(nonce, key, context)
 
 
 def unwrap(kek: bytes, wrapped: bytes, context: bytes) -> bytearray | None:
     """The key, or None where this key does not open it."""
     try:
-        return bytearray(AESGCM(kek).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], context))
+        opened = AESGCM(kek).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], context)
     except InvalidTag:
         return None
-
-
-def wipe(*secrets_: bytearray | None) -> None:
-    """Overwrite what can be overwritten. Python's `bytes` and `str` cannot."""
-    for secret in secrets_:
-        if secret is not None:
-            secret[:] = bytes(len(secret))
+    key = bytearray(opened)
+    wipe(opened)
+    return key

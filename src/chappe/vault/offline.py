@@ -15,7 +15,8 @@ from typing import Final
 import msgspec
 
 from chappe.vault.files import Entry, OfflineCopy, damaged
-from chappe.vault.keys import derived, unwrap, wrap
+from chappe.vault.keys import offline_key_of, unwrap, wrap
+from chappe.vault.wiping import wipe
 from chappe.wire.errors import error
 
 TRIES: Final = 5
@@ -54,10 +55,12 @@ def running_seconds() -> float:
     return time.monotonic() if boot_time is None else time.clock_gettime(boot_time)
 
 
-def seal(a: bytearray, entry: Entry, share: bytes, hours: int, clock: Clock) -> OfflineCopy:
+def seal(a: bytearray, entry: Entry, share: bytes | bytearray, hours: int, clock: Clock) -> OfflineCopy:
     """A copy for so many hours from now."""
     until = clock.wall + hours * 3600
-    sealed = wrap(_key(a, entry), share, _context(entry, until))
+    key = offline_key_of(a, entry.r)
+    sealed = wrap(key, share, _context(entry, until))
+    wipe(key)
     return OfflineCopy(
         1, entry.name, sealed, clock.wall, until, clock.wall, clock.boot, clock.up, tries=TRIES
     )
@@ -86,11 +89,10 @@ def open_copy(copy: OfflineCopy, a: bytearray, entry: Entry) -> bytearray | None
     """The share, or None for a wrong PIN. Raises storage.failed for another entry's copy."""
     if copy.entry != entry.name:
         raise damaged("offline")
-    return unwrap(_key(a, entry), copy.sealed, _context(entry, copy.until))
-
-
-def _key(a: bytearray, entry: Entry) -> bytes:
-    return derived(bytes(a) + entry.r, b"offline")
+    key = offline_key_of(a, entry.r)
+    share = unwrap(key, copy.sealed, _context(entry, copy.until))
+    wipe(key)
+    return share
 
 
 def _context(entry: Entry, until: int) -> bytes:

@@ -18,9 +18,9 @@ from typing import Final
 
 from chappe.vault import disk, files, keeping
 from chappe.vault.disk import os_failure, private
-from chappe.vault.keys import wipe
 from chappe.vault.offline import Clock
 from chappe.vault.store import KEY_BYTES, Store, new_key
+from chappe.vault.wiping import wipe
 from chappe.wire.errors import error
 
 _STORE: Final = "phone.db"
@@ -138,7 +138,7 @@ def open_profile(home: Path, key: bytes | bytearray | None = None) -> Profile:
         keeping.look_offline(home, Clock.now()) if files.has_pin(home) else None
         opened = bytearray(_plain_key(home) if key is None else key)
         (home / _SPOOL).mkdir(exist_ok=True, mode=0o700)
-        return Profile(home, Store.open(home / _STORE, bytes(opened)), os.dup(lock), opened)
+        return Profile(home, Store.open(home / _STORE, opened), os.dup(lock), opened)
 
 
 @contextmanager

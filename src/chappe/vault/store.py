@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import sqlcipher3
 
+from chappe.vault.wiping import wipe
 from chappe.wire.errors import ChappeError, error
 
 Row: TypeAlias = tuple[Any, ...]
@@ -98,7 +99,7 @@ class Store:
         return store
 
     @classmethod
-    def open(cls, path: Path, key: bytes) -> Store:
+    def open(cls, path: Path, key: bytes | bytearray) -> Store:
         """Raises storage.wrong_key, storage.missing, storage.failed."""
         if not path.exists():
             raise error("storage.missing")
@@ -174,18 +175,30 @@ def new_key() -> bytes:
     return secrets.token_bytes(KEY_BYTES)
 
 
-def _connect(path: Path, key: bytes) -> Any:
+def _connect(path: Path, key: bytes | bytearray) -> Any:
     try:
         connection = sqlcipher3.connect(str(path), isolation_level=None)
         # Before the key: SQLCipher would write its complaint about a wrong one to standard error.
         connection.execute("PRAGMA cipher_log_level = NONE")
-        connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+        _give_key(connection, key)
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "temp_store=MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
     except sqlcipher3.Error as problem:
         raise _failure(problem) from None
     return connection
+
+
+def _give_key(connection: Any, key: bytes | bytearray) -> None:
+    """SQLCipher overwrites what it copies of the statement; the statement itself is overwritten here."""
+    connection.execute("PRAGMA cipher_memory_security = ON")
+    digits = key.hex()
+    statement = f"PRAGMA key = \"x'{digits}'\""
+    try:
+        connection.execute(statement)
+    finally:
+        wipe(digits, statement)
+        connection.execute("PRAGMA cipher_memory_security = OFF")
 
 
 def _failure(problem: Exception) -> ChappeError:

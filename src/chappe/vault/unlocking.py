@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chappe.vault.files import Entry, Policy, Vault
-from chappe.vault.keys import COST, WRAP_CONTEXT, Cost, auth_of, kek_of, stretch, unwrap, wipe, wrap
+from chappe.vault.keys import COST, WRAP_CONTEXT, Cost, auth_of, kek_of, stretch, unwrap, wrap
+from chappe.vault.wiping import wipe
 from chappe.wire import unlock
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.links import RelayPlace
@@ -41,14 +42,15 @@ def enrol(
     """A fresh share, told to the service and forgotten here. Raises unlock.malformed for no service key."""
     share = secrets.token_bytes(32)
     a = stretch(pin, entry.r, cost)
+    kek, auth = kek_of(a, entry.r, share), auth_of(a, entry.r)
     try:
         public = Ed25519PrivateKey.from_private_bytes(entry.seed).public_key().public_bytes_raw()
-        content = unlock.Enrolment(device, public, auth_of(a, entry.r), share)
+        content = unlock.Enrolment(device, public, auth, share)
         sealed = unlock.seal_enrolment(service, content)
-        wrapped = wrap(kek_of(a, entry.r, share), key, WRAP_CONTEXT + device)
+        wrapped = wrap(kek, key, WRAP_CONTEXT + device)
+        commitment = unlock.share_commitment(device, share)
     finally:
-        wipe(a)
-    commitment = unlock.share_commitment(device, share)
+        wipe(a, kek, auth, share)
     vault = Vault(
         1, entry.name, device, place.host, place.port, place.pin, service, wrapped, commitment, policy
     )
@@ -73,6 +75,7 @@ class Opening:
         auth = auth_of(self._a, self._entry.r)
         guess = unlock.make_guess(self._entry.seed, self._vault.device, challenge, auth)
         sealed = unlock.seal_guess(self._vault.service, guess)
+        wipe(auth)
         self._answer_key = guess.answer_key
         return sealed
 
@@ -88,16 +91,19 @@ class Opening:
             raise error("unlock.malformed")
         answer = unlock.open_answer(key, sealed)
         if answer.status == "open":
-            return self.take_share(answer.share or b"")
+            try:
+                return self.take_share(answer.share or b"")
+            finally:
+                wipe(answer.share)
         raise _outcome(answer)
 
     def take_share(self, share: bytes | bytearray) -> bytearray:
         """The vault key by a share. Raises vault.bad_share, vault.wrong_pin."""
-        share = bytes(share)
-        if unlock.share_commitment(self._vault.device, share) != self._vault.commitment:
+        if unlock.share_commitment(self._vault.device, bytes(share)) != self._vault.commitment:
             raise error("vault.bad_share")
         kek = kek_of(self._a, self._entry.r, share)
         key = unwrap(kek, self._vault.wrapped, WRAP_CONTEXT + self._vault.device)
+        wipe(kek)
         if key is None:
             # The service says right, and gave the right share: it did not look at the PIN.
             raise error("vault.wrong_pin", "That is not the PIN, but the relay took it; tell its operator.")
@@ -105,7 +111,7 @@ class Opening:
         return key
 
     def wipe(self) -> None:
-        wipe(self._a, self.share)
+        wipe(self._a, self.share, self._answer_key)
         self._answer_key = None
 
 
