@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from chappe.cli.main import main
-from chappe.wire.errors import KINDS
+from chappe.wire.errors import KINDS, error
 from tests.cli.world import People, Ran, begin
 from tests.vault.image import holds, image
 
@@ -94,6 +94,9 @@ def test_a_day_with_a_pin(people: People, runtime: Path, tmp_path: Path) -> None
     assert "another now" in people.ok("ada", *change, stdin=f"{PIN}\n").out
     failed(unlock(people), "vault.wrong_pin")
     assert unlock(people, OTHER).status == 0
+    people.ok("ada", "receive")
+    # A failure leaves the session: it may be the last that opens the profile.
+    failed(people.run("ada", *change, stdin="111222\n"), "vault.wrong_pin")
     people.ok("ada", "receive")
 
 
@@ -191,3 +194,28 @@ def _type(terminal: int, prompts: list[str], answers: tuple[str, ...]) -> str:
     except OSError:
         pass
     return shown
+
+
+def test_a_share_that_is_lost_while_the_profile_is_open(
+    people: People, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service was made anew: a phone that is open sets its PIN anew; one that is locked cannot."""
+    from chappe.client.transport import HttpApi
+
+    people.activate("ada")
+    (tmp_path / "pin").write_text(PIN)
+    (tmp_path / "new").write_text(OTHER)
+    options = ["--home", people.home("ada")]
+    change = [*options, "lock", "--change-pin", "--pin-file", str(tmp_path / "pin")]
+    change += ["--new-pin-file", str(tmp_path / "new")]
+    assert main([*options, "lock", "--pin-file", str(tmp_path / "pin")]) == 0
+    assert main([*options, "unlock", "--pin-file", str(tmp_path / "pin")]) == 0
+
+    async def lost(self: HttpApi, device: bytes, sealed: bytes) -> bytes:
+        raise error("unlock.unknown_device")
+
+    monkeypatch.setattr(HttpApi, "unlock", lost)
+    assert main(change) == 0
+    assert main(change) == KINDS["unlock.unknown_device"].exit_status, "locked: nothing opens it"
+    monkeypatch.undo()
+    assert unlock(people, OTHER).status == 0

@@ -282,7 +282,7 @@ def _beside_the_prompt() -> AbstractContextManager[Any]:
 async def _lines() -> AsyncIterator[str]:
     """What is typed, or what comes through the pipe, until its end."""
     if not sys.stdin.isatty():
-        async for line in _piped_lines():
+        async for line in _Pipe().lines():
             yield line
         return
     from prompt_toolkit import PromptSession
@@ -295,22 +295,35 @@ async def _lines() -> AsyncIterator[str]:
             return
 
 
-async def _piped_lines() -> AsyncIterator[str]:
-    """Read by a thread that nobody waits for: a chat that is locked ends, though no line comes."""
-    loop, lines = asyncio.get_running_loop(), asyncio.Queue[bytes | None]()
-    threading.Thread(target=_read_pipe, args=(loop, lines), daemon=True).start()
-    while (line := await lines.get()) is not None:
-        yield line.decode(sys.stdin.encoding, sys.stdin.errors or "strict")
+class _Pipe:
+    """Standard input, read by a thread that nobody waits for: a locked chat ends, though no line comes.
 
+    Not through `sys.stdin`, whose lock would hold up the program's end.
+    """
 
-def _read_pipe(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[bytes | None]) -> None:
-    """Lines, and None at the end. Not through `sys.stdin`, whose lock would hold up the program's end."""
-    rest = b""
-    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody reads any more
-        while piece := os.read(sys.stdin.fileno(), 65536):
-            *whole, rest = (rest + piece).split(b"\n")
-            for line in whole:
-                loop.call_soon_threadsafe(lines.put_nowait, line)
-        if rest:
-            loop.call_soon_threadsafe(lines.put_nowait, rest)
-        loop.call_soon_threadsafe(lines.put_nowait, None)
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._room = threading.Semaphore(1000)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    async def lines(self) -> AsyncIterator[str]:
+        while (line := await self._lines.get()) is not None:
+            self._room.release()
+            yield line.decode(sys.stdin.encoding, sys.stdin.errors or "strict").removesuffix("\r")
+
+    def _read(self) -> None:
+        rest = b""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody reads any more
+            with contextlib.suppress(OSError):
+                while piece := os.read(sys.stdin.fileno(), 65536):
+                    *whole, rest = (rest + piece).split(b"\n")
+                    for line in whole:
+                        self._put(line)
+            if rest:
+                self._put(rest)
+            self._put(None)
+
+    def _put(self, line: bytes | None) -> None:
+        self._room.acquire()
+        self._loop.call_soon_threadsafe(self._lines.put_nowait, line)

@@ -28,6 +28,7 @@ LOOK_SECONDS: Final = 0.5
 """How often a running command looks whether the profile was locked elsewhere."""
 RELEASE_SECONDS: Final = 15.0
 MAX_PIN_FILE: Final = 4096
+_SHARE_IS_LOST: Final = ("unlock.unknown_device", "vault.destroyed")
 
 PinFile = Annotated[
     Path | None,
@@ -236,19 +237,38 @@ def _await_release(place: Path) -> None:
 async def _set_first(place: Path, read: Callable[[str], str], wish: _Wish) -> None:
     from chappe.client import Phone, Policy
 
-    async with await Phone.open(place) as phone:
-        await phone.set_pin(read(phone.address), wish.on(Policy()), _tell)
-        await phone.lock()
+    await _set(await Phone.open(place), read, wish.on(Policy()))
 
 
 async def _change(place: Path, old: str, read: Callable[[str], str], wish: _Wish) -> None:
+    """A failure leaves everything as it was, an open session above all: where the share service has nothing
+    of this device any more, the session's key is the last that opens the profile, and sets a PIN anew."""
     from chappe.client import Phone
     from chappe.vault import session
+    from chappe.vault.wiping import wipe
 
+    found = session.use(place)
+    try:
+        phone = await Phone.unlock(place, old, _tell)
+    except ChappeError as problem:
+        if found is None or problem.code not in _SHARE_IS_LOST:
+            raise
+        phone = await Phone.open(place, found.key)
+    finally:
+        wipe(found.key if found else None)
+    await _set(phone, read, wish.on(phone.policy))
     session.destroy(place)
-    await asyncio.to_thread(_await_release, place)
-    async with await Phone.unlock(place, old, _tell) as phone:
-        await phone.set_pin(read(phone.address), wish.on(phone.policy), _tell)
+
+
+async def _set(phone: Phone, read: Callable[[str], str], policy: Policy) -> None:
+    """Ask, then connect: nobody keeps the relay waiting while they think. The phone is closed at the end."""
+    try:
+        pin = read(phone.address)
+    except BaseException:
+        await phone.close()
+        raise
+    async with phone:
+        await phone.set_pin(pin, policy, _tell)
         await phone.lock()
 
 
