@@ -9,6 +9,7 @@ where its store says it is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from chappe.client import Phone, ShownMessage
-from chappe.wire.errors import ChappeError
+from chappe.wire.errors import ChappeError, Unreachable
 
 
 async def talk(home: Path, plan: dict[str, Any]) -> None:
@@ -48,8 +49,11 @@ async def send_all(phone: Phone, group: bytes, plan: dict[str, Any]) -> None:
     for number in range(sent, plan["texts"]):
         await phone.send_text(group, f"{phone.address} {number:04}")
         await asyncio.sleep(random.uniform(0, plan["pause"]))
-    if plan["file"] and not any(m.mine and m.kind == "file" for m in phone.messages(group, 100_000)):
-        await patiently(lambda: phone.send_file(group, Path(plan["file"])))
+    under_way = not phone._engine.transfers.idle
+    if plan["file"] and not under_way and not any(m.mine and m.kind == "file" for m in all_of(phone, group)):
+        # Once: where the relay stays away, the file goes out by itself.
+        with contextlib.suppress(Unreachable):
+            await phone.send_file(group, Path(plan["file"]))
 
 
 async def save_all(phone: Phone, group: bytes, plan: dict[str, Any]) -> None:
@@ -75,6 +79,10 @@ async def patiently(call: Any) -> None:
                 raise
         else:
             return
+
+
+def all_of(phone: Phone, group: bytes) -> list[ShownMessage]:
+    return phone.messages(group, 100_000)
 
 
 def texts(phone: Phone, group: bytes) -> list[ShownMessage]:

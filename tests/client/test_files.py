@@ -234,3 +234,17 @@ async def test_a_disk_that_is_full_for_a_while(
     await until(lambda: texts(ben) == ["there is room again"])
     await ada.settled(PATIENCE)
     assert list(ada._profile.spool.iterdir()) == []
+
+
+async def test_patience_begins_with_the_first_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transfer that was cut off after a long time of progress goes on; without any, it ends."""
+    monkeypatch.setattr(files, "PATIENCE", 0.2)
+    patience, away = files.Patience(), error("network.unreachable")
+    for done in (0, 1, 2):
+        patience.progress(done)
+        await asyncio.sleep(0.3)
+        await patience.wait(away)
+    patience.progress(2)
+    await asyncio.sleep(0.3)
+    with pytest.raises(ChappeError, match=r"network\.unreachable"):
+        await patience.wait(away)

@@ -196,17 +196,18 @@ def claim_name(temporary: Path, folder: Path, name: str) -> Path:
 
 
 class Patience:
-    """Waits longer each time, and gives up after PATIENCE seconds without progress."""
+    """Waits longer each time, and gives up after PATIENCE seconds without progress. The clock starts with the
+    first failure: what is cut off after hours of progress goes on."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._since = self._loop.time()
+        self._since: float | None = None
         self._pause = 0.1
         self._best = -1
 
     def progress(self, done: int) -> None:
         if done > self._best:
-            self._best, self._since, self._pause = done, self._loop.time(), 0.1
+            self._best, self._since, self._pause = done, None, 0.1
 
     async def wait(self, problem: ChappeError) -> None:
         passing = problem.code in {
@@ -216,6 +217,8 @@ class Patience:
             "limit.rate",
             "limit.connections",
         }
+        if self._since is None:
+            self._since = self._loop.time()
         if not passing or self._loop.time() - self._since > PATIENCE:
             raise problem
         await asyncio.sleep(self._pause)
