@@ -176,8 +176,22 @@ async def test_nothing_is_left_after_the_tenth_wrong_guess(process: ServiceProce
 
 
 async def test_the_search_finds_what_overwriting_is_there_for(tmp_path: Path) -> None:
-    """The same, with overwriting turned off: all three are there after all."""
-    process = ServiceProcess(tmp_path / "service", CHAPPE_TEST_LEAVE="1")
+    """The same, with overwriting turned off: all three are there after all.
+
+    What is merely left lying is sometimes written over by chance, so a few processes are looked at."""
+    seen: set[str] = set()
+    for attempt in range(8):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        seen |= await _left_lying(folder)
+        if len(seen) == 3:
+            break
+    assert seen == {"share", "auth", "epoch key"}
+
+
+async def _left_lying(folder: Path) -> set[str]:
+    """What a service that overwrites nothing has in memory after it destroyed a share."""
+    process = ServiceProcess(folder / "service", CHAPPE_TEST_LEAVE="1")
     try:
         owner = Owner()
         await use(process, owner)
@@ -185,7 +199,7 @@ async def test_the_search_finds_what_overwriting_is_there_for(tmp_path: Path) ->
         remote = process.remote()
         await remote.destroy(owner.device)
         await remote.close()
-        assert found(memory_image(process.pid, tmp_path), kept) == set(kept)
+        return found(memory_image(process.pid, folder), kept)
     finally:
         process.kill()
 
