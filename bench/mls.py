@@ -103,14 +103,15 @@ def measure_joining(layout: Layout) -> tuple[Times, float]:
     return join, float(done.stdout)
 
 
-_JOIN = """
-import pathlib, resource, sys
+_JOIN = r"""
+import pathlib, re, sys
 from chappe.mls import Group, KeyPackageBundle, accept_any, cipher_suite
 folder, suite = pathlib.Path(sys.argv[1]), cipher_suite(int(sys.argv[2]))
 welcome, bundle, signer = ((folder / name).read_bytes() for name in ("welcome", "bundle", "signer"))
 key = suite.signature_key(signer)
 group = Group.join(welcome, KeyPackageBundle.from_bytes(bundle), key, authenticate=accept_any)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+status = pathlib.Path("/proc/self/status").read_text()
+print(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024)
 """
 
 
