@@ -18,7 +18,8 @@ PIN = "480297"
 CHILD = """
 import gc, sys
 from pathlib import Path
-from chappe.vault import keeping, profile, wiping
+from chappe.vault import keeping, profile
+from chappe.wire import wiping
 from tests.vault.service import opening
 
 def say(word):

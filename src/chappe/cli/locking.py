@@ -43,7 +43,7 @@ async def open_phone(home: Path) -> Phone:
     """As it lies there, or with the session's key. Raises vault.locked, storage.*."""
     from chappe.client import Phone
     from chappe.vault import files, session
-    from chappe.vault.wiping import wipe
+    from chappe.wire.wiping import wipe
 
     found = session.use(home) if files.has_pin(home) else None
     if found is None:
@@ -245,7 +245,7 @@ async def _change(place: Path, old: str, read: Callable[[str], str], wish: _Wish
     of this device any more, the session's key is the last that opens the profile, and sets a PIN anew."""
     from chappe.client import Phone
     from chappe.vault import session
-    from chappe.vault.wiping import wipe
+    from chappe.wire.wiping import wipe
 
     found = session.use(place)
     try:

@@ -16,11 +16,11 @@ from chappe.vault.keeping import Candidate
 from chappe.vault.keys import stretch
 from chappe.vault.offline import Clock
 from chappe.vault.unlocking import Opening
-from chappe.vault.wiping import wipe
 from chappe.wire import frames
 from chappe.wire.api import from_base64
 from chappe.wire.errors import ChappeError, Unreachable, error
 from chappe.wire.unlock import PUBLIC_KEY_BYTES
+from chappe.wire.wiping import wipe
 
 Stage: TypeAlias = Literal["pin", "relay", "offline"]
 """What goes on: the PIN is stretched, the relay is asked, it does not answer and the copy here is tried."""

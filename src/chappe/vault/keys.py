@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from chappe.vault.pins import normalise
-from chappe.vault.wiping import wipe
+from chappe.wire.wiping import wipe
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12

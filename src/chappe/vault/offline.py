@@ -16,8 +16,8 @@ import msgspec
 
 from chappe.vault.files import Entry, OfflineCopy, damaged
 from chappe.vault.keys import offline_key_of, unwrap, wrap
-from chappe.vault.wiping import wipe
 from chappe.wire.errors import error
+from chappe.wire.wiping import wipe
 
 TRIES: Final = 5
 """Wrong PINs without the relay; after the last the copy is destroyed."""

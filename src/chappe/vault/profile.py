@@ -20,8 +20,8 @@ from chappe.vault import disk, files, keeping
 from chappe.vault.disk import os_failure, private
 from chappe.vault.offline import Clock
 from chappe.vault.store import KEY_BYTES, Store, new_key
-from chappe.vault.wiping import wipe
 from chappe.wire.errors import Refused, error
+from chappe.wire.wiping import wipe
 
 _STORE: Final = "phone.db"
 _KEY: Final = keeping.PLAIN_KEY

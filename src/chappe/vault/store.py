@@ -14,8 +14,8 @@ from typing import Any, Final, TypeAlias
 
 import sqlcipher3
 
-from chappe.vault.wiping import wipe
 from chappe.wire.errors import ChappeError, error
+from chappe.wire.wiping import wipe
 
 Row: TypeAlias = tuple[Any, ...]
 

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chappe.vault.files import Entry, Policy, Vault
 from chappe.vault.keys import COST, WRAP_CONTEXT, Cost, auth_of, kek_of, stretch, unwrap, wrap
-from chappe.vault.wiping import wipe
 from chappe.wire import unlock
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.links import RelayPlace
+from chappe.wire.wiping import wipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from pathlib import Path
 from chappe.relay.config import load_settings
 from chappe.relay.serve import Ready
 from chappe.relay.share_server import serve_shares
-from chappe.relay.shares import epoch, sealed, service, wiping
+from chappe.relay.shares import epoch, sealed, service
 from chappe.relay.shares.service import Shares
+from chappe.wire import wiping
 
 
 def main() -> None:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from chappe.relay.shares import disk, reserve, sealed
 from chappe.relay.shares.epoch import FILE_BYTES, PLACE_BYTES, EpochFile, EpochKey
 from chappe.relay.shares.head import Head
-from chappe.relay.shares.wiping import wipe
 from chappe.wire import unlock
 from chappe.wire.errors import ChappeError
+from chappe.wire.wiping import wipe
 
 KEY = unlock.ServiceKey.generate()
 OPENER = sealed.Opener(KEY)

@@ -11,5 +11,4 @@ It imports the wire and nothing else of Chappe, so that it can run as its own pr
     reserve.py     room on the disk that destroying is sure of
     challenges.py  fresh, single use, and without a table that strangers could fill
     sealed.py      opening and sealing without second copies
-    wiping.py      overwriting what Python would leave behind
 """

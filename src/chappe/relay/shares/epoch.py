@@ -20,8 +20,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from chappe.relay.shares import disk
-from chappe.relay.shares.wiping import wipe
 from chappe.wire.errors import ChappeError, error
+from chappe.wire.wiping import wipe
 
 KEY_BYTES: Final = 32
 ID_BYTES: Final = 16

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, Suite
 
-from chappe.relay.shares.wiping import wipe
 from chappe.wire import unlock
 from chappe.wire.errors import error
+from chappe.wire.wiping import wipe
 
 _SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA512, AEAD.AES_256_GCM)
 _MLKEM_SEED: Final = 64

@@ -27,7 +27,6 @@ from chappe.relay.shares.head import Head, rolled_back
 from chappe.relay.shares.reserve import Reserve, needed
 from chappe.relay.shares.sealed import Opener, seal_answer
 from chappe.relay.shares.store import Row, ShareStore, Status, read_status
-from chappe.relay.shares.wiping import wipe
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.frames import MAX_ENROLMENT
 from chappe.wire.unlock import (
@@ -40,6 +39,7 @@ from chappe.wire.unlock import (
     ServiceKey,
     check_guess,
 )
+from chappe.wire.wiping import wipe
 
 Clock: TypeAlias = Callable[[], float]
 
