@@ -8,7 +8,6 @@ import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import segno
@@ -205,11 +204,3 @@ def progress(what: str) -> Iterator[Progress | None]:
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(clean(what), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def in_home(path: Path) -> str:
-    """A path as one would type it."""
-    try:
-        return f"~/{path.relative_to(Path.home())}"
-    except ValueError:
-        return str(path)

@@ -11,7 +11,7 @@ from chappe.client.model import Contact
 from chappe.mls import Credential, CredentialType
 from chappe.wire import frames
 from chappe.wire.certificate import DeviceCertificate, safety_number
-from chappe.wire.errors import ChappeError, error
+from chappe.wire.errors import error
 
 _COLUMNS = "address, line, identity_key, verified, new_identity_key"
 
@@ -221,8 +221,3 @@ def _claims(certificate: DeviceCertificate) -> tuple[bytes, str, bytes, bytes]:
 
 def _contact(row: tuple[str, bytes, bytes, int, bytes | None]) -> Contact:
     return Contact(row[0], row[1], row[2], bool(row[3]), row[4] is not None)
-
-
-def problem_of(problem: Exception) -> ChappeError:
-    """What the engine or a check raised, as one of our errors."""
-    return problem if isinstance(problem, ChappeError) else error("message.unreadable")

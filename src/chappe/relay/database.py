@@ -33,15 +33,6 @@ def prepare_folder(data_dir: Path) -> None:
         raise os_failure(problem) from None
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in it durable, as fsync of a file does not."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def open_engine(path: Path, *, writes: bool) -> Engine:
     """An engine on the database file. With `writes`, every transaction takes the write lock at its start.
 

@@ -14,11 +14,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from chappe.relay.database import os_failure, sync_folder
+from chappe.relay.database import os_failure
 from chappe.relay.ports import Clock
 from chappe.relay.reader import AttachmentRecord
 from chappe.relay.store import Store
 from chappe.relay.usecases.attachments import NoteReceived, ReserveAttachment, token_digest
+from chappe.wire.durable import sync_folder
 from chappe.wire.errors import error
 
 SYNC_EVERY: Final = 8 * 1024 * 1024

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from chappe.relay.config import Settings
-from chappe.relay.database import os_failure, sync_folder
+from chappe.relay.database import os_failure
 from chappe.wire.api import to_base64
+from chappe.wire.durable import sync_folder
 from chappe.wire.errors import error
 
 CERTIFICATE_NAME: Final = "tls-certificate.pem"

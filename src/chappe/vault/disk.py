@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from chappe.wire.durable import sync_folder
 from chappe.wire.errors import error
 
 MAX_BYTES: Final = 64 * 1024
@@ -103,15 +104,6 @@ def erase(path: Path) -> None:
             sync_folder(path.parent)
     except OSError as problem:
         raise os_failure(problem) from None
-
-
-def sync_folder(folder: Path) -> None:
-    """Names are durable too."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _open_old(path: Path) -> int | None:

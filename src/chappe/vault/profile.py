@@ -20,6 +20,7 @@ from chappe.vault import disk, files, keeping
 from chappe.vault.disk import os_failure, private
 from chappe.vault.offline import Clock
 from chappe.vault.store import KEY_BYTES, Store, new_key
+from chappe.wire.durable import sync_folder
 from chappe.wire.errors import Refused, error
 from chappe.wire.wiping import wipe
 
@@ -124,7 +125,7 @@ def _make_store(home: Path) -> tuple[Store, bytes]:
     open(home / _STORE, "xb", opener=private).close()
     store = Store.create(home / _STORE, key)
     os.replace(home / _NEW_KEY, home / _KEY)
-    disk.sync_folder(home)
+    sync_folder(home)
     return store, key
 
 

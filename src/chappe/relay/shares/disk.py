@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+from chappe.wire.durable import sync_folder
 from chappe.wire.errors import ChappeError, error
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -36,15 +37,6 @@ def make_folder(folder: Path) -> None:
         os.chmod(folder, 0o700)
     except OSError as problem:
         raise disk_failure(problem) from None
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in it durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def create(path: Path, data: bytes | bytearray) -> None:

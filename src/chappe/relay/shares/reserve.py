@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from chappe.relay.shares import disk
+from chappe.wire.durable import sync_folder
 
 PAGE_BYTES: Final = 4_096
 _FRAME_BYTES: Final = PAGE_BYTES + 24
@@ -48,4 +48,4 @@ class Reserve:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        disk.sync_folder(self._path.parent)
+        sync_folder(self._path.parent)

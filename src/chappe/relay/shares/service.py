@@ -27,6 +27,7 @@ from chappe.relay.shares.head import Head, rolled_back
 from chappe.relay.shares.reserve import Reserve, needed
 from chappe.relay.shares.sealed import Opener, seal_answer
 from chappe.relay.shares.store import Row, ShareStore, Status, read_status
+from chappe.wire.durable import sync_folder
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.frames import MAX_ENROLMENT
 from chappe.wire.unlock import (
@@ -404,7 +405,7 @@ def reset(folder: Path) -> None:
                 if name in (EPOCH, KEY):
                     disk.overwrite(path, 0, bytes(path.stat().st_size))
                 path.unlink()
-        disk.sync_folder(folder)
+        sync_folder(folder)
     except OSError as problem:
         raise disk.disk_failure(problem) from None
     finally:
