@@ -1,0 +1,205 @@
+/**
+ * What the phone's worker offers, and what the pages call through Comlink. Types only: the pages and the
+ * worker are built against this file, and nothing that is a key crosses it.
+ *
+ * Every call rejects with a `ChappeError` (wire/errors.ts) that survives the crossing: `{code, message}`.
+ * Ids are lower-case hex, times Unix seconds, sizes bytes.
+ */
+
+/** Where the device stands. `none`: no line here yet. `erased`: by order; `Erased` says whose. */
+export type Stage = "none" | "locked" | "open" | "erased";
+
+export interface Me {
+  address: string;
+  line: string;
+  device: string;
+  /** Of the relay, as host:port. */
+  relay: string;
+  hasPin: boolean;
+}
+
+export interface Erased {
+  at: number;
+  reason: string;
+  order: string;
+  /** Whether the relay has taken the receipt. */
+  receiptDelivered: boolean;
+}
+
+export interface Conversation {
+  id: string;
+  kind: "direct" | "group";
+  /** The other line's address in a direct conversation, its name in a group. */
+  name: string;
+  /** Addresses of the lines in it, this one too. */
+  members: string[];
+  /** Seconds until messages disappear after they were read; 0 for never. */
+  timer: number;
+  state: "active" | "left";
+  unread: number;
+  muted: boolean;
+  draft: string;
+  last: Message | null;
+  /** Of the last message or change, for sorting. */
+  at: number;
+}
+
+export type Kind = "text" | "file" | "voice" | "photo" | "notice" | "unreadable" | "deleted";
+/** What became of a message of one's own; `failed` carries a code in `Message.failure`. */
+export type Sending = "queued" | "sent" | "delivered" | "read" | "failed";
+
+export interface Attachment {
+  name: string;
+  type: string;
+  size: number;
+  state: "remote" | "loading" | "here" | "failed";
+  /** Bytes of `size` that are through, up or down. */
+  done: number;
+  /** Small preview of a photo as a data: URL, or "". */
+  preview: string;
+  width: number;
+  height: number;
+  /** Seconds of a voice note, and its waveform, 0 to 255 each. */
+  seconds: number;
+  waveform: number[];
+}
+
+export interface Reaction {
+  emoji: string;
+  from: string[];
+}
+
+export interface Message {
+  id: string;
+  conversation: string;
+  /** Place in the conversation; grows. */
+  seq: number;
+  from: string;
+  mine: boolean;
+  at: number;
+  kind: Kind;
+  text: string;
+  edited: boolean;
+  replyTo: string | null;
+  reactions: Reaction[];
+  sending: Sending;
+  failure: string;
+  /** When it disappears, 0 for never. */
+  expires: number;
+  attachment: Attachment | null;
+  /** Of a notice: what happened (`joined`, `left`, `removed`, `removed_by_order`, `renamed`, `timer`, `identity_changed`, …) and to whom. */
+  notice: { what: string; who: string[]; value: string } | null;
+}
+
+export interface Contact {
+  address: string;
+  verified: boolean;
+  /** The line's identity is another than the one known: nothing is sent until it is accepted. */
+  changed: boolean;
+}
+
+export interface DeviceInfo {
+  device: string;
+  line: string;
+  address: string;
+  issuedAt: number;
+  self: boolean;
+}
+
+export interface Settings {
+  readReceipts: boolean;
+  typing: boolean;
+  idleSeconds: number;
+  lockOnHide: boolean;
+  offlineHours: number;
+  notifications: boolean;
+}
+
+export type Event =
+  | { type: "stage"; stage: Stage }
+  | { type: "online"; online: boolean; problem: string }
+  | { type: "conversation"; conversation: Conversation }
+  | { type: "conversationGone"; id: string }
+  | { type: "message"; message: Message }
+  | { type: "messageGone"; conversation: string; id: string }
+  | { type: "typing"; conversation: string; address: string; until: number }
+  | { type: "contact"; contact: Contact }
+  | { type: "failed"; code: string; conversation: string | null };
+
+export interface Hit {
+  message: Message;
+  conversation: Conversation;
+}
+
+export interface PhoneFace {
+  /** Where things stand, without a key. */
+  stage(): Promise<Stage>;
+  erased(): Promise<Erased | null>;
+  me(): Promise<Me>;
+  /** `listener` gets every event from now on (Comlink.proxy). Gives a function that ends it. */
+  listen(listener: (event: Event) => void): Promise<() => void>;
+
+  /** A new line. `link` is the activation link or QR text, or a bare code of this relay. */
+  activate(link: string, name: string, pin: string, tell: (stage: string) => void): Promise<Me>;
+  /** A new device of a line: `show` gets the link to show as a QR. */
+  receiveLink(
+    pin: string,
+    show: (link: string) => void,
+    tell: (stage: string) => void,
+  ): Promise<Me>;
+  /** On a device of the line: take the link that the new one shows. */
+  giveLink(link: string): Promise<void>;
+  /** Why a PIN will not do, or "" (codes of vault.weak_pin's reasons). */
+  judgePin(pin: string, address: string): Promise<string>;
+  unlock(pin: string, tell: (stage: string) => void): Promise<void>;
+  lock(): Promise<void>;
+  changePin(old: string, next: string, tell: (stage: string) => void): Promise<void>;
+  /** A person did something: idle time begins anew. */
+  touch(): Promise<void>;
+
+  conversations(): Promise<Conversation[]>;
+  conversation(id: string): Promise<Conversation>;
+  /** The newest `count` before `before` (a seq; 0 for the end), oldest first. */
+  messages(id: string, before: number, count: number): Promise<Message[]>;
+  search(words: string, count: number): Promise<Hit[]>;
+  conversationWith(address: string): Promise<Conversation>;
+  createGroup(name: string, addresses: string[]): Promise<Conversation>;
+  add(id: string, address: string): Promise<void>;
+  remove(id: string, address: string): Promise<void>;
+  leave(id: string): Promise<void>;
+  rename(id: string, name: string): Promise<void>;
+  setTimer(id: string, seconds: number): Promise<void>;
+  setMuted(id: string, muted: boolean): Promise<void>;
+  setDraft(id: string, text: string): Promise<void>;
+  markRead(id: string): Promise<void>;
+  typing(id: string): Promise<void>;
+
+  sendText(id: string, text: string, replyTo: string | null): Promise<string>;
+  /** `meta` says what the page knows of a photo or a voice note. */
+  sendFile(id: string, file: Blob, name: string, meta: Partial<Attachment>): Promise<string>;
+  edit(id: string, message: string, text: string): Promise<void>;
+  react(id: string, message: string, emoji: string): Promise<void>;
+  deleteForAll(id: string, message: string): Promise<void>;
+  deleteHere(id: string, message: string): Promise<void>;
+  retry(id: string, message: string): Promise<void>;
+  /** The file of a message, downloaded if need be; progress comes as `message` events. */
+  openFile(id: string, message: string): Promise<Blob>;
+
+  contacts(): Promise<Contact[]>;
+  contact(address: string): Promise<Contact>;
+  /** Sixty digits in groups of five. */
+  safetyNumber(address: string): Promise<string>;
+  markVerified(address: string, verified: boolean): Promise<void>;
+  acceptIdentity(address: string): Promise<void>;
+  /** Devices of every line in a conversation. */
+  roster(id: string): Promise<DeviceInfo[]>;
+  devices(): Promise<DeviceInfo[]>;
+
+  settings(): Promise<Settings>;
+  saveSettings(settings: Settings): Promise<void>;
+  /** Whether the browser may evict what is stored here. */
+  persisted(): Promise<boolean>;
+  /** Keep this subscription at the relay, or null to end it. */
+  subscribePush(subscription: PushSubscriptionJSON | null): Promise<void>;
+  pushKey(): Promise<string>;
+}
