@@ -170,6 +170,8 @@ class Session:
         if isinstance(frame, frames.Ack):
             news = self._delivery.acknowledge(frame.sequence)
             return [Acknowledge(frame.sequence), *self._next_page()] if news else []
+        if isinstance(frame, (frames.Report, frames.Register, frames.Watch, frames.Settled)):
+            raise error("frame.unexpected")
         if isinstance(frame, frames.Lookup):
             self._allowed.spend(now)
             size += LOOKUP_WITH_PACKAGES_WEIGHT if frame.key_packages else LOOKUP_WEIGHT

@@ -52,6 +52,19 @@ class Activate(Body, frozen=True):
     proof: Base64
 
 
+class CodeFor(Body, frozen=True):
+    """POST /v1/activate/organisation: whose lines does this code make?"""
+
+    code: Annotated[str, Meta(max_length=64)]
+
+
+class Organisation(Body, frozen=True):
+    """Answer: its name and the fleet key (base64url of 32 bytes); both empty where it is of none."""
+
+    name: str
+    fleet_key: Base64
+
+
 class AddDevice(Body, frozen=True):
     """POST /v1/devices: one more device; `certificate` is signed by the line's identity key."""
 

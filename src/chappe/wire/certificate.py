@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -40,13 +40,17 @@ def check_address(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DeviceCertificate:
-    """`issued_at` in Unix seconds; ids 16 bytes, keys 32 (Ed25519), signature 64, by the identity key."""
+    """`issued_at` in Unix seconds; ids 16 bytes, keys 32 (Ed25519), signature 64, by the identity key.
+
+    `fleet_key`: the key of the organisation that the line says it is of; empty where it is of none.
+    """
 
     line_id: bytes
     address: str
     device_id: bytes
     signature_key: bytes
     identity_key: bytes
+    fleet_key: bytes
     issued_at: int
     signature: bytes
 
@@ -66,13 +70,14 @@ class DeviceCertificate:
         line_id = reader.take(ID_BYTES)
         address = reader.opaque()
         device_id = reader.take(ID_BYTES)
-        signature_key, identity_key = reader.opaque(), reader.opaque()
+        signature_key, identity_key, fleet_key = reader.opaque(), reader.opaque(), reader.opaque()
         issued_at = int.from_bytes(reader.take(8), "big")
         signature = reader.opaque()
         fits = len(signature_key) == len(identity_key) == KEY_BYTES and len(signature) == SIGNATURE_BYTES
-        if not reader.at_end or not fits or issued_at > 2**53:
+        if not reader.at_end or not fits or len(fleet_key) not in (0, KEY_BYTES) or issued_at > 2**53:
             raise error("certificate.invalid")
-        return cls(line_id, _address(address), device_id, signature_key, identity_key, issued_at, signature)
+        keys = signature_key, identity_key, fleet_key
+        return cls(line_id, _address(address), device_id, *keys, issued_at, signature)
 
     def verify(self) -> None:
         """Raises CryptoFailure certificate.invalid unless the identity key signed it."""
@@ -91,6 +96,7 @@ class DeviceCertificate:
                 self.device_id,
                 _opaque(self.signature_key),
                 _opaque(self.identity_key),
+                _opaque(self.fleet_key),
                 self.issued_at.to_bytes(8, "big"),
             )
         )
@@ -104,6 +110,7 @@ def issue(
     device_id: bytes,
     signature_key: bytes,
     issued_at: int,
+    fleet_key: bytes = b"",
 ) -> DeviceCertificate:
     """A certificate signed by the line's identity key."""
     unsigned = DeviceCertificate(
@@ -112,19 +119,11 @@ def issue(
         device_id,
         signature_key,
         identity.public_key().public_bytes_raw(),
+        fleet_key,
         issued_at,
         b"",
     )
-    signature = identity.sign(_opaque(CONTEXT) + unsigned._signed_part())
-    return DeviceCertificate(
-        unsigned.line_id,
-        unsigned.address,
-        unsigned.device_id,
-        unsigned.signature_key,
-        unsigned.identity_key,
-        unsigned.issued_at,
-        signature,
-    )
+    return replace(unsigned, signature=identity.sign(_opaque(CONTEXT) + unsigned._signed_part()))
 
 
 def safety_number(identity_a: bytes, line_a: bytes, identity_b: bytes, line_b: bytes) -> str:

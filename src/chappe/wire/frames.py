@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Meta
 
 from chappe.wire.errors import ChappeError, error
+from chappe.wire.orders import Reason, SignedOrder, SignedReceipt
+from chappe.wire.rosters import MAX_ROSTERS, SignedRoster
 
 SUBPROTOCOL = "chappe.v1"
 SIGN_IN_CONTEXT = b"chappe socket v1"
@@ -26,6 +28,9 @@ MAX_DEVICES = 100
 """Of a line: a `Line` with a key package for each still fits a frame."""
 MAX_KEY_PACKAGE = 16 * 1024
 MAX_ENROLMENT = 4_096
+MAX_REGISTER = 128 * 1024
+MAX_WATCHED = 10_000
+MAX_SETTLED = 64
 MAILBOX_SECONDS = 30 * 24 * 3600
 """What nobody fetches for this long is dropped; `Accepted.expires` says when, in Unix seconds."""
 
@@ -128,6 +133,29 @@ class Ticket(Frame, tag="ticket", frozen=True):
     expires: Seconds
 
 
+class OrderFrame(Frame, tag="order", frozen=True):
+    """A fleet order for this device. One that is revoked is handed this, and nothing else.
+
+    `rosters`: all of the organisation's, oldest first; none where the line's owner ordered.
+    """
+
+    order: SignedOrder
+    rosters: Annotated[list[SignedRoster], Meta(max_length=MAX_ROSTERS)]
+    reason: Reason
+
+
+class Posted(Frame, tag="posted", frozen=True):
+    """A device is to be removed from a watched group, by an order. `proposal`: the fleet key's, for
+    `epoch`; None where there is none for the epoch that the group is in."""
+
+    group: GroupId
+    device: Id16
+    order: SignedOrder
+    rosters: Annotated[list[SignedRoster], Meta(max_length=MAX_ROSTERS)]
+    epoch: Epoch
+    proposal: Annotated[bytes, Meta(min_length=1, max_length=1024)] | None = None
+
+
 # --- from a device ----------------------------------------------------------------------------------
 
 
@@ -158,6 +186,7 @@ class Commit(Frame, tag="commit", frozen=True):
     `epoch` is the epoch it starts from; a group the relay does not know starts at epoch 0 and needs no
     opener that fits. `opener` opens the current lock: SHA-256("chappe lock v1" || opener) is the lock.
     `next_lock` closes epoch + 1. `to` gets `payload` (the commit), `welcomes` go to those joining.
+    `settles`: orders whose removals from this group the commit carries out.
     Answered by `Accepted`, or refused with `commit.conflict`, `commit.bad_opener`, ….
     """
 
@@ -170,6 +199,7 @@ class Commit(Frame, tag="commit", frozen=True):
     to: Recipients
     payload: CommitPayload
     welcomes: Annotated[list[WelcomeFor], Meta(max_length=256)] = []
+    settles: Annotated[list[Id16], Meta(max_length=MAX_SETTLED)] = []
 
 
 class Ack(Frame, tag="ack", frozen=True):
@@ -205,14 +235,70 @@ class NewAttachment(Frame, tag="attach", frozen=True):
 
 class Enrol(Frame, tag="enrol", frozen=True):
     """Leave this device's share with the share service, in place of the one before. `sealed` is to the
-    service's key (`chappe.wire.unlock.seal_enrolment`). Answered by `Done`."""
+    service's key (`chappe.wire.unlock.seal_enrolment`). Answered by `Done`.
+
+    `unlock_key`, optional: signs the device's guesses, and its receipts while it is locked; `unlock_proof`
+    vouches for it, by the device's signature key (`chappe.wire.orders.unlock_key_bytes`).
+    """
 
     ref: Ref
     sealed: SealedEnrolment
+    unlock_key: Hash32 | None = None
+    unlock_proof: Signature | None = None
 
 
-FromRelay: TypeAlias = Hello | Welcome | Accepted | Done | Refusal | Deliver | Line | Ticket
-FromDevice: TypeAlias = SignIn | Send | Commit | Ack | PublishKeyPackages | Lookup | NewAttachment | Enrol
+class Report(Frame, tag="report", frozen=True):
+    """The receipt of an order that was carried out. Answered by `Done`."""
+
+    ref: Ref
+    receipt: SignedReceipt
+
+
+class Register(Frame, tag="register", frozen=True):
+    """In which conversations this device is, sealed to its organisation's officers
+    (`chappe.wire.registers`), in place of the one before. Answered by `Done`."""
+
+    ref: Ref
+    sealed: Annotated[bytes, Meta(min_length=1, max_length=MAX_REGISTER)]
+
+
+class Watch(Frame, tag="watch", frozen=True):
+    """From now on, on this socket: tell of removals that are posted for these groups, and of those that are
+    there already. In place of what was watched before. Nothing of it is stored. Answered by `Done`."""
+
+    ref: Ref
+    groups: Annotated[list[GroupId], Meta(max_length=MAX_WATCHED)]
+
+
+class Settled(Frame, tag="settled", frozen=True):
+    """A posted removal has nothing to remove: the device is not in the group. `opener` of its present epoch
+    shows that a member says so. Answered by `Done`."""
+
+    ref: Ref
+    group: GroupId
+    epoch: Epoch
+    opener: Hash32
+    order: Id16
+    device: Id16
+
+
+FromRelay: TypeAlias = (
+    Hello | Welcome | Accepted | Done | Refusal | Deliver | Line | Ticket | OrderFrame | Posted
+)
+FromDevice: TypeAlias = (
+    SignIn
+    | Send
+    | Commit
+    | Ack
+    | PublishKeyPackages
+    | Lookup
+    | NewAttachment
+    | Enrol
+    | Report
+    | Register
+    | Watch
+    | Settled
+)
 
 # msgspec lets the error of a field name that is not UTF-8 through as it is.
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)

@@ -1,10 +1,12 @@
 """The texts that people scan or paste: activation links and device links (docs/protocol.md).
 
     chappe://HOST:PORT/a/CODE#PIN                      activate a line
+    chappe://HOST:PORT/a/CODE/FLEET#PIN                activate a line of an organisation
     chappe://HOST:PORT/l/RENDEZVOUS/KEYHASH#PIN        add a device to a line
 
-PIN is base64url of the SHA-256 of the relay's DER certificate. It is absent where the certificate is one
-that systems trust by themselves; a client then checks it as a browser does.
+FLEET is base64url of the organisation's fleet key. PIN is base64url of the SHA-256 of the relay's DER
+certificate. It is absent where the certificate is one that systems trust by themselves; a client then
+checks it as a browser does.
 """
 
 from __future__ import annotations
@@ -41,13 +43,15 @@ class RelayPlace:
 
 @dataclass(frozen=True, slots=True)
 class ActivationLink:
-    """`code` in its canonical form."""
+    """`code` in its canonical form; `fleet_key` of the organisation that it makes a line for, or empty."""
 
     place: RelayPlace
     code: str
+    fleet_key: bytes = b""
 
     def __str__(self) -> str:
-        return f"chappe://{self.place.authority}/a/{codes.show(self.code)}{_fragment(self.place)}"
+        fleet = f"/{to_base64(self.fleet_key)}" if self.fleet_key else ""
+        return f"chappe://{self.place.authority}/a/{codes.show(self.code)}{fleet}{_fragment(self.place)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +67,9 @@ class DeviceLink:
         return f"chappe://{self.place.authority}/l/{path}{_fragment(self.place)}"
 
 
-def activation_link(host: str, port: int, code: str, pin: str | None) -> str:
+def activation_link(host: str, port: int, code: str, pin: str | None, fleet_key: bytes = b"") -> str:
     """The text of an activation link; `pin` as base64url. Raises link.malformed for a pin that is none."""
-    return str(ActivationLink(RelayPlace(_bracketed(host), port, _pin(pin)), codes.parse(code)))
+    return str(ActivationLink(RelayPlace(_bracketed(host), port, _pin(pin)), codes.parse(code), fleet_key))
 
 
 def parse(text: str) -> ActivationLink | DeviceLink:
@@ -78,7 +82,8 @@ def parse(text: str) -> ActivationLink | DeviceLink:
         raise error("link.malformed")
     place = RelayPlace(found["host"], port, _pin(found["pin"]))
     if found["kind"] == "a":
-        return ActivationLink(place, codes.parse(found["rest"]))
+        code, slash, fleet = found["rest"].partition("/")
+        return ActivationLink(place, codes.parse(code), _bytes(fleet, 32) if slash else b"")
     rendezvous, slash, key_hash = found["rest"].partition("/")
     if not slash:
         raise error("link.malformed")

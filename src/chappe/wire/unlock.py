@@ -119,9 +119,13 @@ class ServiceKey:
         """Raises unlock.malformed. The signature remains to be checked."""
         return self._open(sealed, UNLOCK_CONTEXT, Guess)
 
+    def open(self, sealed: bytes, context: bytes) -> bytes:
+        """Raises ValueError or InvalidTag."""
+        return _SUITE.decrypt(sealed, MLKEM768X25519PrivateKey(*self._halves()), context)
+
     def _open(self, sealed: bytes, context: bytes, kind: type[T]) -> T:
         try:
-            opened = _SUITE.decrypt(sealed, MLKEM768X25519PrivateKey(*self._halves()), context)
+            opened = self.open(sealed, context)
             return msgspec.msgpack.decode(opened, type=kind)
         except (InvalidTag, ValueError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise error("unlock.malformed") from None
@@ -141,15 +145,25 @@ def seal_guess(service: bytes, guess: Guess) -> bytes:
     return _seal(service, UNLOCK_CONTEXT, guess)
 
 
+def seal_to(public: bytes, context: bytes, content: bytes) -> bytes:
+    """HPKE to an X-Wing public key, `context` as its info. Raises ValueError for a key that is none."""
+    if len(public) != PUBLIC_KEY_BYTES:
+        raise ValueError("an X-Wing public key has 1216 bytes")
+    key = MLKEM768X25519PublicKey(
+        MLKEM768PublicKey.from_public_bytes(public[:_MLKEM_PUBLIC]),
+        X25519PublicKey.from_public_bytes(public[_MLKEM_PUBLIC:]),
+    )
+    return _SUITE.encrypt(content, key, context)
+
+
+def open_sealed(private: bytes, context: bytes, sealed: bytes) -> bytes:
+    """What `seal_to` sealed. Raises ValueError, InvalidTag."""
+    return ServiceKey(private).open(sealed, context)
+
+
 def _seal(service: bytes, context: bytes, content: _Sealed) -> bytes:
     try:
-        if len(service) != PUBLIC_KEY_BYTES:
-            raise ValueError("an X-Wing public key has 1216 bytes")
-        key = MLKEM768X25519PublicKey(
-            MLKEM768PublicKey.from_public_bytes(service[:_MLKEM_PUBLIC]),
-            X25519PublicKey.from_public_bytes(service[_MLKEM_PUBLIC:]),
-        )
-        return _SUITE.encrypt(msgspec.msgpack.encode(content), key, context)
+        return seal_to(service, context, msgspec.msgpack.encode(content))
     except ValueError:
         raise error(
             "unlock.malformed", "The share service's key is no key; do not trust this relay."
