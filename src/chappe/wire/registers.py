@@ -21,10 +21,12 @@ _STEP: Final = 1024
 
 
 class Membership(msgspec.Struct, forbid_unknown_fields=True, frozen=True, array_like=True):
-    """`leaf`: the device's place in the group's tree."""
+    """`leaf`: the device's place in the group's tree. `sender`: that of its organisation's fleet key in the
+    group's `external_senders`, where keys are added at the end and never moved."""
 
     group: GroupId
     leaf: Annotated[int, Meta(ge=0, le=2**32 - 1)]
+    sender: Annotated[int, Meta(ge=0, le=2**16 - 1)]
 
 
 class Memberships(msgspec.Struct, forbid_unknown_fields=True, frozen=True, array_like=True):
