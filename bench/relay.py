@@ -62,7 +62,10 @@ class Result:
 def main(argv: list[str]) -> int:
     """Measure and print; gives the exit status."""
     options = _options(argv)
-    with tempfile.TemporaryDirectory(dir=options.dir) as folder, _relay(Path(folder) / "data") as relay:
+    with (
+        tempfile.TemporaryDirectory(dir=options.dir) as folder,
+        running_relay(Path(folder) / "data") as relay,
+    ):
         result = _measure(relay, options)
     if options.json:
         print(json.dumps(asdict(result)))
@@ -96,7 +99,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
 
 
 @dataclass(frozen=True, slots=True)
-class _Running:
+class Running:
     settings: Settings
     port: int
     process: psutil.Process
@@ -106,7 +109,8 @@ class _Running:
 
 
 @contextlib.contextmanager
-def _relay(data_dir: Path) -> Iterator[_Running]:
+def running_relay(data_dir: Path) -> Iterator[Running]:
+    """A relay in a process of its own, with room for a crowd from one network."""
     _raise_file_limit()
     settings = load_settings({}, data_dir=data_dir, attempts_burst=1_000_000)
     command = [sys.executable, "-m", "chappe.relay", "--data-dir", str(data_dir), "--port", "0"]
@@ -115,7 +119,7 @@ def _relay(data_dir: Path) -> Iterator[_Running]:
         try:
             assert process.stdout is not None
             ready = json.loads(process.stdout.readline())
-            yield _Running(settings, ready["port"], psutil.Process(process.pid))
+            yield Running(settings, ready["port"], psutil.Process(process.pid))
         finally:
             process.terminate()
 
@@ -126,7 +130,7 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _measure(relay: _Running, options: argparse.Namespace) -> Result:
+def _measure(relay: Running, options: argparse.Namespace) -> Result:
     accounts = in_loop(_activate(relay, 2 * options.pairs + options.idle))
     busy, idle = accounts[: 2 * options.pairs], accounts[2 * options.pairs :]
     # First, for a relay that has worked has free memory, which would hide what a connection takes.
@@ -134,7 +138,7 @@ def _measure(relay: _Running, options: argparse.Namespace) -> Result:
     return _measure_load(relay, busy, options, per_idle, len(idle))
 
 
-async def _activate(relay: _Running, count: int) -> list[Account]:
+async def _activate(relay: Running, count: int) -> list[Account]:
     codes = new_code(relay.settings, count)
     async with httpx.AsyncClient(
         base_url=f"https://localhost:{relay.port}",
@@ -153,7 +157,7 @@ async def _activate(relay: _Running, count: int) -> list[Account]:
 # --- idle connections
 
 
-def _measure_idle(relay: _Running, accounts: list[Account]) -> float:
+def _measure_idle(relay: Running, accounts: list[Account]) -> float:
     """KiB of the relay's resident memory per connection that is signed in and silent."""
     here, there = multiprocessing.Pipe()
     holder = multiprocessing.get_context("spawn").Process(
@@ -206,7 +210,7 @@ async def _connect_all(accounts: list[Account], port: int, tls: ssl.SSLContext) 
 
 
 def _measure_load(
-    relay: _Running, accounts: list[Account], options: argparse.Namespace, per_idle: float | None, idle: int
+    relay: Running, accounts: list[Account], options: argparse.Namespace, per_idle: float | None, idle: int
 ) -> Result:
     context = multiprocessing.get_context("spawn")
     pipes, processes = [], []
@@ -258,12 +262,12 @@ def _measure_load(
     )
 
 
-def _cpu(relay: _Running) -> float:
+def _cpu(relay: Running) -> float:
     times = relay.process.cpu_times()
     return float(times.user + times.system)
 
 
-def _spy(relay: _Running, options: argparse.Namespace) -> subprocess.Popen[bytes] | None:
+def _spy(relay: Running, options: argparse.Namespace) -> subprocess.Popen[bytes] | None:
     if options.profile is None:
         return None
     return subprocess.Popen(
