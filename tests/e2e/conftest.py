@@ -1,0 +1,27 @@
+"""One Chromium for all tests of the phone's pages, and one relay that serves them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.e2e.browser import Browser, browsing, missing
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Skips where something is missing; under CI that is a failure."""
+    lacking = missing()
+    if lacking and os.environ.get("CI") == "true":
+        pytest.fail(f"{lacking}: these tests must run here")
+    if lacking:
+        pytest.skip(lacking)
+    async with browsing() as opened:
+        yield opened

@@ -1,0 +1,90 @@
+// A browser behind a line protocol, for tests/e2e: one JSON request a line in, one JSON answer a line out.
+//
+//   {id, do: "launch", args}                       start Chromium
+//   {id, do: "context", name, options}             a phone of its own: storage, workers, permissions
+//   {id, do: "call", context, page, selector?, method, args}   a method of the page, or of a locator in it
+//   {id, do: "evaluate", context, page, script, arg}           a function's source, run in the page
+//   {id, do: "offline", context, offline}
+//   {id, do: "log", context}                       what the page wrote to its console, and errors
+//   {id, do: "close", context?}
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+let browser;
+const contexts = new Map();
+
+async function launch({ args }) {
+  browser = await chromium.launch({
+    executablePath: process.env.CHAPPE_CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-dev-shm-usage", ...(args ?? [])],
+  });
+  return browser.version();
+}
+
+async function context({ name, options }) {
+  const opened = await browser.newContext(options ?? {});
+  opened.setDefaultTimeout(options?.timeout ?? 20_000);
+  const log = [];
+  opened.on("console", (message) => log.push(`${message.type()}: ${message.text()}`));
+  opened.on("weberror", (problem) =>
+    log.push(`error: ${problem.error().stack ?? problem.error()}`),
+  );
+  opened.on("requestfailed", (request) =>
+    log.push(`failed: ${request.url()} ${request.failure()?.errorText}`),
+  );
+  contexts.set(name, { opened, log, pages: new Map() });
+  return null;
+}
+
+async function pageOf({ context: name, page }) {
+  const found = contexts.get(name);
+  if (!found.pages.has(page)) {
+    const opened = await found.opened.newPage();
+    opened.on("pageerror", (problem) => found.log.push(`error: ${problem.stack ?? problem}`));
+    found.pages.set(page, opened);
+  }
+  return found.pages.get(page);
+}
+
+async function call(request) {
+  const page = await pageOf(request);
+  const target = request.selector === undefined ? page : page.locator(request.selector);
+  const answer = await target[request.method](...(request.args ?? []));
+  if (answer instanceof Uint8Array) return Buffer.from(answer).toString("base64");
+  return ["string", "number", "boolean"].includes(typeof answer) || Array.isArray(answer)
+    ? answer
+    : null;
+}
+
+async function evaluate(request) {
+  const page = await pageOf(request);
+  const run = new Function(`return (${request.script})`)();
+  return (await page.evaluate(run, request.arg)) ?? null;
+}
+
+async function offline({ context: name, offline: off }) {
+  await contexts.get(name).opened.setOffline(off);
+  return null;
+}
+
+async function log({ context: name }) {
+  return contexts.get(name).log;
+}
+
+async function close({ context: name }) {
+  if (name === undefined) await browser?.close();
+  else await contexts.get(name).opened.close();
+  return null;
+}
+
+const doings = { launch, context, call, evaluate, offline, log, close };
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  doings[request.do](request).then(
+    (value) => console.log(JSON.stringify({ id: request.id, value })),
+    (problem) =>
+      console.log(JSON.stringify({ id: request.id, error: String(problem?.message ?? problem) })),
+  );
+}
+await browser?.close();
