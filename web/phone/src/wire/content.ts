@@ -1,0 +1,143 @@
+/**
+ * What is inside a message: CBOR after draft-ietf-mimi-content (docs/protocol.md section 9).
+ *
+ * A message is an array of seven: salt, replaces, topic, expires, inReplyTo, extensions, part. Deletion is a
+ * message that replaces another with nothing; a reaction answers its target, and is taken back by replacing it
+ * with nothing. A file is an external part; `parts.ts` has the forms of parts.
+ */
+
+import { sha256 } from "@noble/hashes/sha2.js";
+import { encode as cbor, decode as uncbor } from "cborg";
+import { type Bytes, concat, lengthPrefixed, toHex, utf8 } from "./bytes";
+import { walkCbor } from "./heads";
+import { type Body, decodePart, encodePart } from "./parts";
+import { exactBytes, malformed, uint, whole } from "./pieces";
+
+export type { Attachment, Body, Deleted, Reaction, Receipt, Status, Text, Unknown } from "./parts";
+export { DELIVERED, READ, safeName } from "./parts";
+
+/** Largest encoded content in bytes: it fits a frame's payload, encrypted and padded. */
+export const MAX_CONTENT = 1024 * 1024 - 16 * 1024;
+export const MAX_DEPTH = 8;
+export const SALT_BYTES = 16;
+export const ID_BYTES = 32;
+const MAX_EXTENSIONS = 64;
+
+/** `seconds` from when it is read if `relative`, else Unix seconds. */
+export interface Expiry {
+  relative: boolean;
+  seconds: number;
+}
+
+/** One content. `salt` is 16 random bytes; ids are 32. */
+export interface Message {
+  salt: Bytes;
+  body: Body;
+  replaces: Bytes | null;
+  inReplyTo: Bytes | null;
+  expires: Expiry | null;
+  topic: Bytes;
+}
+
+/** The CBOR of a message. Throws content.malformed for what `decode` would refuse. */
+export function encode(message: Message): Bytes {
+  const { expires } = message;
+  const data = new Uint8Array(
+    cbor([
+      message.salt,
+      message.replaces,
+      message.topic,
+      expires === null ? null : [expires.relative, whole(expires.seconds)],
+      message.inReplyTo,
+      {},
+      encodePart(message.body),
+    ]),
+  );
+  decode(data);
+  return data;
+}
+
+/** One message that fills `data`. Throws content.malformed. */
+export function decode(data: Uint8Array): Message {
+  if (data.length > MAX_CONTENT) throw malformed();
+  const array = loadItem(data);
+  if (!Array.isArray(array) || array.length !== 7) throw malformed();
+  const [salt, replaces, topic, expires, inReplyTo, extensions, part] = array as unknown[];
+  checkExtensions(extensions);
+  const message = {
+    salt: exactBytes(salt, SALT_BYTES),
+    body: decodePart(part, loadItem),
+    replaces: idOrNull(replaces),
+    inReplyTo: idOrNull(inReplyTo),
+    expires: expiry(expires),
+    topic: topicOf(topic),
+  };
+  checkSense(message);
+  return message;
+}
+
+/**
+ * The id of an encoded message: 0x01 and 31 bytes of a SHA-256 (draft-ietf-mimi-content section 3.3). `sender`
+ * and `room` are URIs.
+ */
+export function messageId(sender: string, room: string, data: Uint8Array): Bytes {
+  const digest = sha256(concat(lengthPrefixed(utf8(sender), utf8(room)), data));
+  return concat(Uint8Array.of(1), digest.subarray(0, 31));
+}
+
+/** The URI of a line. */
+export function senderUri(address: string): string {
+  const at = address.indexOf("@");
+  return at < 0
+    ? `mimi:///u/${address}`
+    : `mimi://${address.slice(at + 1)}/u/${address.slice(0, at)}`;
+}
+
+/** The URI of a conversation. */
+export function roomUri(server: string, group: Uint8Array): string {
+  return `mimi://${server}/r/${toHex(group)}`;
+}
+
+/** The one CBOR item in `data`, maps as `Map`. Throws content.malformed. */
+export function loadItem(data: Uint8Array): unknown {
+  try {
+    walkCbor(data, MAX_DEPTH);
+    return uncbor(data, { useMaps: true, allowIndefinite: false, allowUndefined: false });
+  } catch {
+    throw malformed();
+  }
+}
+
+/** What the kinds ask for beyond their form. */
+function checkSense(message: Message): void {
+  const { body, replaces, inReplyTo, expires } = message;
+  const sound =
+    (body.kind !== "deleted" || replaces !== null) &&
+    (body.kind !== "reaction" || (inReplyTo !== null && replaces === null)) &&
+    (body.kind !== "receipt" || (replaces === null && expires === null));
+  if (!sound) throw malformed();
+}
+
+/** A map whose keys are whole numbers or texts; what is unknown in it is passed over. */
+function checkExtensions(extensions: unknown): void {
+  if (!(extensions instanceof Map) || extensions.size > MAX_EXTENSIONS) throw malformed();
+  for (const key of extensions.keys()) {
+    if (!["number", "bigint", "string"].includes(typeof key)) throw malformed();
+  }
+}
+
+function idOrNull(value: unknown): Bytes | null {
+  return value === null ? null : exactBytes(value, ID_BYTES);
+}
+
+function topicOf(value: unknown): Bytes {
+  if (!(value instanceof Uint8Array) || value.length > 255) throw malformed();
+  return new Uint8Array(value);
+}
+
+function expiry(value: unknown): Expiry | null {
+  if (value === null) return null;
+  if (!Array.isArray(value) || value.length !== 2 || typeof value[0] !== "boolean")
+    throw malformed();
+  return { relative: value[0], seconds: uint(value[1], 2 ** 53) };
+}
