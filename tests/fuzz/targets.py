@@ -47,9 +47,10 @@ from chappe.mls.proposals import Commit, encode_proposal, read_proposal
 from chappe.mls.protection import protect_public, sign_content
 from chappe.mls.ratchet_tree import RatchetTree
 from chappe.mls.welcome import GroupInfo, GroupSecrets, Welcome, make_welcome
-from chappe.wire import api, certificate, codes, content, frames, links
+from chappe.wire import api, certificate, codes, content, fleet, frames, links, orders, registers, rosters
 from chappe.wire.errors import ChappeError
 from tests.mls.world import NOW, Client, World
+from tests.wire import fleet_world, test_fleet
 
 Seeds = Callable[[], Iterable[bytes]]
 
@@ -432,6 +433,74 @@ def _http_body(data: bytes) -> None:
 def _base64(data: bytes) -> None:
     text = data.decode(errors="replace")
     assert api.to_base64(api.from_base64(text)) == text
+
+
+# --- fleet orders: the fuzzer has all keys, so that it reaches what is behind the signatures
+
+
+@target("wire.roster", ChappeError, lambda: [fleet_world.Organisation.of("ada", "ben").rosters[0].body])
+def _roster(data: bytes) -> None:
+    signed, ada = rosters.roster_bytes(data), fleet_world.id_of("ada")
+    by_ada = rosters.OfficerSignature(ada, fleet_world.key("ada").sign(signed))
+    fleet_key = fleet_world.public(fleet_world.FLEET)
+    roster = rosters.SignedRoster(data, fleet_world.FLEET.sign(signed), [by_ada])
+    chain = rosters.check_chain([roster], fleet_key=fleet_key)
+    assert chain.roster.officer(ada) is not None
+
+
+@target("wire.order", ChappeError, lambda: [test_fleet.ORDER.body])
+def _order(data: bytes) -> None:
+    signed, ada = orders.order_bytes(data), fleet_world.id_of("ada")
+    by_ada = rosters.OfficerSignature(ada, fleet_world.key("ada").sign(signed))
+    order = orders.SignedOrder(data, fleet_world.FLEET.sign(signed), [by_ada])
+    orders.check_officers_order(order, fleet_world.first("ada", "ben"), fleet_world.SERVER)
+
+
+@target("wire.receipt", ChappeError, lambda: [test_fleet.RECEIPT.body])
+def _receipt(data: bytes) -> None:
+    phone = fleet_world.key("phone")
+    signed = orders.SignedReceipt(data, "device", phone.sign(orders._receipt_bytes(data)))
+    orders.check_receipt(signed, signature_key=fleet_world.public(phone), unlock_key=None)
+
+
+def _some_registers() -> list[bytes]:
+    places = registers.Memberships([registers.Membership(_ID, 7, 0)])
+    encoded = registers.msgspec.msgpack.encode(places)
+    return [(len(encoded).to_bytes(4, "big") + encoded).ljust(64, b"\0")]
+
+
+@target("wire.register", ChappeError, _some_registers)
+def _register(data: bytes) -> None:
+    """Anybody can seal to a public key."""
+    sealed = registers.seal_to(fleet_world.SEAL.public, registers.REGISTER_CONTEXT + _ID, data)
+    registers.open_register(fleet_world.SEAL.private, _ID, sealed)
+
+
+def _some_envelopes() -> list[bytes]:
+    asks = [ask for ask in test_fleet.ASKS if isinstance(ask, fleet.OFFICERS)]
+    return [fleet.encode(test_fleet.officers(ask)) for ask in asks]
+
+
+@target("wire.fleet_envelope", ChappeError, _some_envelopes)
+def _fleet_envelope(data: bytes) -> None:
+    envelope = fleet.decode_envelope(data)
+    assert fleet.decode_envelope(fleet.encode(envelope)) == envelope
+    fleet.decode_ask(envelope)
+
+
+@target("wire.fleet_ask", ChappeError, lambda: map(fleet.encode, test_fleet.ASKS))
+def _fleet_ask(data: bytes) -> None:
+    try:
+        ask = fleet.decode_ask(fleet.ByOfficer(_ID, _ID, 0, data, bytes(64)))
+    except ChappeError:
+        ask = fleet.decode_ask(fleet.ByDevice(_ID, "device", 0, data, bytes(64)))
+    assert fleet.encode(ask)
+
+
+@target("wire.fleet_answer", ChappeError, lambda: map(fleet.encode, test_fleet.ANSWERS))
+def _fleet_answer(data: bytes) -> None:
+    answer = fleet.decode_answer(data)
+    assert fleet.decode_answer(fleet.encode(answer)) == answer
 
 
 # --- the negative control ---------------------------------------------------------------------------

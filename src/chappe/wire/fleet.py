@@ -343,7 +343,7 @@ def decode_answer(data: bytes) -> AnyAnswer:
 
 
 def ask_bytes(server: str, who: bytes, at: int, ask: bytes) -> bytes:
-    """What is signed. `who`: officer id, line id or device id."""
+    """What is signed. `who`: organisation and officer id, line id or device id."""
     parts = (ASK_CONTEXT, server.encode(), who, at.to_bytes(8, "big"), hashlib.sha256(ask).digest())
     return b"".join(len(part).to_bytes(2, "big") + part for part in parts)
 
@@ -352,7 +352,8 @@ def by_officer(
     server: str, organisation: bytes, officer: bytes, key: Ed25519PrivateKey, at: int, ask: Ask
 ) -> ByOfficer:
     body = encode(ask)
-    return ByOfficer(organisation, officer, at, body, key.sign(ask_bytes(server, officer, at, body)))
+    who = organisation + officer
+    return ByOfficer(organisation, officer, at, body, key.sign(ask_bytes(server, who, at, body)))
 
 
 def by_owner(server: str, line: bytes, identity: Ed25519PrivateKey, at: int, ask: Ask) -> ByOwner:
@@ -369,8 +370,13 @@ def by_device(
 
 def check_envelope(envelope: AnyEnvelope, key: bytes, server: str, now: int) -> None:
     """`key`: of who asks, as the relay has it. Raises order.stale, order.forged."""
-    who = {ByOfficer: "officer", ByOwner: "line", ByDevice: "device"}[type(envelope)]
-    signed = ask_bytes(server, getattr(envelope, who), envelope.at, envelope.ask)
+    signed = ask_bytes(server, _who(envelope), envelope.at, envelope.ask)
     verify(key, envelope.signature, signed, "order.forged")
     if abs(envelope.at - now) > CLOCK_SECONDS:
         raise error("order.stale")
+
+
+def _who(envelope: AnyEnvelope) -> bytes:
+    if isinstance(envelope, ByOfficer):
+        return envelope.organisation + envelope.officer
+    return envelope.line if isinstance(envelope, ByOwner) else envelope.device

@@ -176,6 +176,8 @@ def read_order(signed: SignedOrder) -> Order:
         raise error("order.malformed")
     if not by_officers and (order.kind not in OWNERS or len(order.lines) != 1):
         raise error("order.malformed")
+    if order.kind in ABOUT_LINES and any(target.device for target in order.targets):
+        raise error("order.malformed")
     if len(set(order.targets)) != len(order.targets) or not (order.targets or order.for_all):
         raise error("order.malformed")
     return order
@@ -210,6 +212,8 @@ def check_officers_order(signed: SignedOrder, roster: Roster, server: str) -> Ve
     """An order of this organisation for this relay. Raises order.malformed, order.forged.
 
     `roster` comes from `check_chain`. Whether enough officers signed remains to be asked (`complete`).
+    Signatures of those who are no officers any more count for nothing, and do not spoil the others: an order
+    outlives who gave it if another officer signs it, too.
     """
     order = read_order(signed)
     ours = order.organisation == roster.organisation and order.server == server
@@ -217,7 +221,7 @@ def check_officers_order(signed: SignedOrder, roster: Roster, server: str) -> Ve
         raise error("order.forged")
     signed_bytes = order_bytes(signed.body)
     verify(roster.fleet_key, signed.fleet_signature, signed_bytes, "order.forged")
-    officers = check_officers(roster, signed.officers, signed_bytes, "order.forged")
+    officers = check_officers(roster, signed.officers, signed_bytes, "order.forged", gone=True)
     if not officers:
         raise error("order.forged")
     return Verified(order, officers)

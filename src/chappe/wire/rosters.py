@@ -24,7 +24,7 @@ ROSTER_CONTEXT: Final = b"chappe roster v1"
 MAX_OFFICERS: Final = 32
 MAX_ROSTERS: Final = 256
 """Of an organisation, ever: a phone takes the chain in one frame."""
-MAX_ROSTER: Final = 8 * 1024
+MAX_ROSTER: Final = 16 * 1024
 
 Id16: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Key32: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -137,6 +137,8 @@ def _next(before: Roster | None, previous: bytes, signed: SignedRoster, fleet_ke
         fits = fits and (roster.organisation, roster.seal_key) == (before.organisation, before.seal_key)
     ids = {officer.id for officer in roster.officers}
     keys = {officer.key for officer in roster.officers}
+    # Every officer holds the fleet key: as an officer's own it would be everybody's.
+    fits = fits and roster.fleet_key not in keys
     if not fits or len(ids) != len(roster.officers) or len(keys) != len(roster.officers):
         raise error("roster.invalid")
     signed_bytes = roster_bytes(signed.body)
@@ -156,14 +158,18 @@ def _read(signed: SignedRoster) -> Roster:
 
 
 def check_officers(
-    roster: Roster, signatures: list[OfficerSignature], signed: bytes, code: str
+    roster: Roster, signatures: list[OfficerSignature], signed: bytes, code: str, *, gone: bool = False
 ) -> tuple[bytes, ...]:
     """The ids of those who signed, each once. Raises CryptoFailure `code` for one that does not hold or is
-    not on the roster."""
+    not on the roster; with `gone`, those who are not on it count for nothing."""
     found: list[bytes] = []
+    if len({one.officer for one in signatures}) != len(signatures):
+        raise error(code)
     for one in signatures:
         officer = roster.officer(one.officer)
-        if officer is None or one.officer in found:
+        if officer is None and gone:
+            continue
+        if officer is None:
             raise error(code)
         verify(officer.key, one.signature, signed, code)
         found.append(one.officer)
