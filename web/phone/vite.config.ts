@@ -1,10 +1,18 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import tailwindcss from "@tailwindcss/vite";
 import { defineConfig } from "vitest/config";
+import { mendTsMls } from "./src/mls/mends.ts";
 
 export default defineConfig({
-  plugins: [svelte(), tailwindcss()],
+  plugins: [mendTsMls(), svelte(), tailwindcss()],
   build: { target: "es2022", modulePreload: { polyfill: false } },
-  worker: { format: "es" },
-  test: { include: ["tests/**/*.test.ts"], exclude: ["tests/e2e/**"], environment: "node" },
+  // A worker is a bundle of its own, with plugins of its own.
+  worker: { format: "es", plugins: () => [mendTsMls()] },
+  optimizeDeps: { exclude: ["ts-mls"] },
+  test: {
+    include: ["tests/**/*.test.ts"],
+    exclude: ["tests/e2e/**"],
+    environment: "node",
+    server: { deps: { inline: ["ts-mls"] } },
+  },
 });

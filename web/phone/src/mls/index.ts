@@ -1,0 +1,24 @@
+/** MLS on the phone (RFC 9420): bytes in, bytes and a new state out, as `chappe.mls` in Python. */
+
+export { concat, opaque, same } from "./bytes";
+export {
+  type Authenticate,
+  DESCRIPTION,
+  EXTERNAL_SENDERS,
+  MAX_LEAF_LIFETIME,
+  SUITE,
+  suite,
+} from "./engine";
+export { MlsFault, type MlsFaultKind } from "./errors";
+export { type Change, type CommitMade, Group, type Sent } from "./group";
+export {
+  type Bundle,
+  checkKeyPackage,
+  createKeyPackage,
+  type KeyPackageView,
+  type Signer,
+  viewKeyPackage,
+} from "./keyPackages";
+export { type Extension, type ExternalSender, externalSenders, type Member } from "./members";
+export { type Peeked, peek, welcomeRefs } from "./messages";
+export type { ApplicationMessage, CommitApplied, ProposalReceived, Received } from "./receiving";
