@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chappe.mls import (
@@ -47,7 +48,19 @@ from chappe.mls.proposals import Commit, encode_proposal, read_proposal
 from chappe.mls.protection import protect_public, sign_content
 from chappe.mls.ratchet_tree import RatchetTree
 from chappe.mls.welcome import GroupInfo, GroupSecrets, Welcome, make_welcome
-from chappe.wire import api, certificate, codes, content, fleet, frames, links, orders, registers, rosters
+from chappe.wire import (
+    api,
+    certificate,
+    codes,
+    content,
+    fleet,
+    frames,
+    links,
+    orders,
+    registers,
+    rosters,
+    unlock,
+)
 from chappe.wire.errors import ChappeError
 from tests.mls.world import NOW, Client, World
 from tests.wire import fleet_world, test_fleet
@@ -465,14 +478,14 @@ def _receipt(data: bytes) -> None:
 
 def _some_registers() -> list[bytes]:
     places = registers.Memberships([registers.Membership(_ID, 7, 0)])
-    encoded = registers.msgspec.msgpack.encode(places)
+    encoded = msgspec.msgpack.encode(places)
     return [(len(encoded).to_bytes(4, "big") + encoded).ljust(64, b"\0")]
 
 
 @target("wire.register", ChappeError, _some_registers)
 def _register(data: bytes) -> None:
     """Anybody can seal to a public key."""
-    sealed = registers.seal_to(fleet_world.SEAL.public, registers.REGISTER_CONTEXT + _ID, data)
+    sealed = unlock.seal_to(fleet_world.SEAL.public, registers.REGISTER_CONTEXT + _ID, data)
     registers.open_register(fleet_world.SEAL.private, _ID, sealed)
 
 

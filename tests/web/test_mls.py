@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from chappe.mls import Add, Credential, Group, Remove, WireFormat, parse_key_package, propose_from_outside
-from tests.web.mixed import DAY, SUITE, Mixed, now, play
 from tests.web.lines import Node, NodeError, need_phone
+from tests.web.mixed import DAY, SUITE, Mixed, now, play
 
 SEEDS = 14
 

@@ -67,7 +67,7 @@ class Organisation:
 
 
 def replace_roster(roster: Roster, **changes: object) -> Roster:
-    return Roster(**({name: getattr(roster, name) for name in roster.__struct_fields__} | changes))  # type: ignore[arg-type]
+    return Roster(**({name: getattr(roster, name) for name in roster.__struct_fields__} | changes))
 
 
 def first(*names: str) -> Roster:

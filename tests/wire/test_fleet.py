@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from chappe.wire import fleet
 from chappe.wire.errors import BadInput, ChappeError, CryptoFailure, Refused
 from chappe.wire.frames import OrderFrame
-from chappe.wire.orders import OfficerSignature, Receipt, sign_as_officer, sign_receipt
+from chappe.wire.orders import Receipt, sign_as_officer, sign_receipt
+from chappe.wire.rosters import OfficerSignature
 from tests.wire.fleet_world import FLEET, NOW, REASON, SERVER, Organisation, id_of, key, order, public
 from tests.wire.strategies import damaged
 
