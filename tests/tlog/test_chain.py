@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from chappe.tlog.chain import MAX_ENTRY, Chain, Row, replay, replay_to
+from chappe.tlog.chain import Chain, Row, replay, replay_to
 from chappe.tlog.errors import BrokenChain, Malformed, OutOfRange
 from chappe.tlog.merkle import EMPTY_ROOT, leaf_hash
 from chappe.tlog.proofs import prove_inclusion, verify_inclusion
+from chappe.tlog.tiles import MAX_ENTRY
 from tests.tlog import trees
 
 DATA = trees.entries(50)

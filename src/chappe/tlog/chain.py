@@ -10,13 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
 from chappe.tlog.errors import BrokenChain, OutOfRange
 from chappe.tlog.merkle import Frontier, leaf_hash
-
-# An entry bundle of C2SP tlog-tiles gives the length of an entry in two bytes.
-MAX_ENTRY: Final = 65_535
+from chappe.tlog.tiles import MAX_ENTRY
 
 
 @dataclass(frozen=True, slots=True)
