@@ -48,6 +48,14 @@ from chappe.mls.proposals import Commit, encode_proposal, read_proposal
 from chappe.mls.protection import protect_public, sign_content
 from chappe.mls.ratchet_tree import RatchetTree
 from chappe.mls.welcome import GroupInfo, GroupSecrets, Welcome, make_welcome
+from chappe.tlog.chain import Chain
+from chappe.tlog.checkpoints import Checkpoint
+from chappe.tlog.errors import TlogError
+from chappe.tlog.keys import VerifierKey
+from chappe.tlog.notes import SignedNote
+from chappe.tlog.policy import Policy
+from chappe.tlog.tile_reader import TileReader, from_mapping
+from chappe.tlog.tiles import Tile, bundle_bytes, bundle_entries
 from chappe.wire import (
     api,
     certificate,
@@ -63,6 +71,7 @@ from chappe.wire import (
 )
 from chappe.wire.errors import ChappeError
 from tests.mls.world import NOW, Client, World
+from tests.tlog import worlds
 from tests.wire import fleet_world, test_fleet
 
 Seeds = Callable[[], Iterable[bytes]]
@@ -514,6 +523,72 @@ def _fleet_ask(data: bytes) -> None:
 def _fleet_answer(data: bytes) -> None:
     answer = fleet.decode_answer(data)
     assert fleet.decode_answer(fleet.encode(answer)) == answer
+
+
+# --- the transparency log ---------------------------------------------------------------------------
+
+
+@cache
+def _log() -> worlds.Log:
+    return worlds.Log([b"entry %d" % number for number in range(5)])
+
+
+@target("tlog.note", TlogError, lambda: [_log().note(5)])
+def _note(data: bytes) -> None:
+    note = SignedNote.parse(data)
+    assert note.to_bytes() == data
+    assert Checkpoint.parse(note.text).text() == note.text
+
+
+@target("tlog.signed", TlogError, lambda: [_log().note(5), _log().note(0)])
+def _signed(data: bytes) -> None:
+    """Whatever gets through is a head that the log has signed."""
+    signed = worlds.POLICY.check(data)
+    assert signed.checkpoint.root == _log().head(signed.checkpoint.size)
+
+
+@target("tlog.vkey", TlogError, lambda: [str(signer.key).encode() for signer in worlds.LOG])
+def _vkey(data: bytes) -> None:
+    text = data.decode(errors="replace")
+    assert str(VerifierKey.parse(text)) == text
+
+
+def _policies() -> list[bytes]:
+    keys = [signer.key for signer in (*worlds.LOG, worlds.WITNESS)]
+    text = f"# one\nlog {keys[0]} https://x\nwitness W {keys[2]}\ngroup G 1 W\nquorum G\n"
+    return [text.encode(), f"log {keys[0]}\nlog {keys[1]}\nquorum none".encode()]
+
+
+@target("tlog.policy", TlogError, _policies)
+def _policy(data: bytes) -> None:
+    policy = Policy.parse(data)
+    assert policy.quorum is None or not policy.quorum.met([])
+
+
+@target("tlog.path", TlogError, lambda: [b"tile/0/x001/234.p/5", b"tile/entries/000"])
+def _tile_path(data: bytes) -> None:
+    path = data.decode(errors="replace")
+    assert Tile.parse(path).path == path
+
+
+@target("tlog.bundle", TlogError, lambda: [_log().data(Tile(None, 0, 5))])
+def _entry_bundle(data: bytes) -> None:
+    assert bundle_bytes(bundle_entries(Tile(None, 0, 5), data)) == data
+
+
+@target("tlog.tile", TlogError, lambda: [_log().data(Tile(0, 0, 5))])
+def _tile(data: bytes) -> None:
+    """Only the right tile leads to the root."""
+    reader = TileReader(5, _log().head(5), from_mapping({Tile(0, 0, 5): data}))
+    assert reader.frontier(5).root() == _log().head(5)
+    assert data == _log().data(Tile(0, 0, 5))
+
+
+@target("tlog.chain", TlogError, lambda: [Chain().append(b"x")[0].to_bytes(), Chain().to_bytes()])
+def _chain(data: bytes) -> None:
+    chain = Chain.from_bytes(data)
+    assert chain.to_bytes() == data
+    assert chain.append(b"x")[1].index == chain.size
 
 
 # --- the negative control ---------------------------------------------------------------------------
