@@ -109,6 +109,6 @@ class View:
     def _fresher(self, signed: SignedCheckpoint) -> SignedCheckpoint:
         """Of two notes with one head, the one with the later time: an old note must not make it look old."""
         held = self.held
-        if held and held.checkpoint == signed.checkpoint and held.signed_at > signed.signed_at:
+        if held and held.checkpoint.size == signed.checkpoint.size and held.signed_at > signed.signed_at:
             return held
         return signed
