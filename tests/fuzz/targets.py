@@ -56,6 +56,7 @@ from chappe.tlog.notes import SignedNote
 from chappe.tlog.policy import Policy
 from chappe.tlog.tile_reader import TileReader, from_mapping
 from chappe.tlog.tiles import Tile, bundle_bytes, bundle_entries
+from chappe.tlog.witness import AddCheckpoint
 from chappe.wire import (
     api,
     certificate,
@@ -582,6 +583,11 @@ def _tile(data: bytes) -> None:
     reader = TileReader(5, _log().head(5), from_mapping({Tile(0, 0, 5): data}))
     assert reader.frontier(5).root() == _log().head(5)
     assert data == _log().data(Tile(0, 0, 5))
+
+
+@target("tlog.add_checkpoint", TlogError, lambda: [AddCheckpoint(9, (_HASH,), b"note").to_bytes()])
+def _add_checkpoint(data: bytes) -> None:
+    assert AddCheckpoint.parse(data).to_bytes() == data
 
 
 @target("tlog.chain", TlogError, lambda: [Chain().append(b"x")[0].to_bytes(), Chain().to_bytes()])

@@ -120,6 +120,16 @@ def test_a_wrong_line_of_a_witness_spoils_the_note() -> None:
         Policy.parse(NESTED).check(spoilt)
 
 
+def test_of_two_times_of_one_witness_the_later_counts_in_either_order() -> None:
+    note = SignedNote.parse(_note())
+    for times in ((AT + 5, AT + 9), (AT + 9, AT + 5)):
+        twice = note
+        for at in times:
+            twice = twice.cosign(X1, at)
+        signed = Policy((ED.key, PQ.key), Group(1, (X1.key,))).check(twice.to_bytes())
+        assert (signed.times[X1.key], signed.signed_at) == (AT + 9, AT + 9)
+
+
 def test_a_policy_without_witnesses() -> None:
     policy = Policy.parse(f"quorum none\nlog {ED.key}".encode())
     assert policy == Policy((ED.key,))

@@ -10,6 +10,7 @@
     ├── WrongLog        a checkpoint of another log
     ├── Rollback        a checkpoint older than the one already held
     ├── Fork            two signed checkpoints that cannot be of one log
+    ├── Conflict        a witness holds another size of the log than the request says: `size`
     └── MissingTile     a tile or entry bundle that is needed was not given
 
 `code` is stable. Nothing here is secret: a log is public, and the private keys never reach a text.
@@ -64,6 +65,16 @@ class Rollback(TlogError):
 
 class Fork(TlogError):
     code = "tlog.fork"
+
+
+class Conflict(TlogError):
+    """`size`: how many entries the last head has that the witness cosigned."""
+
+    code = "tlog.conflict"
+
+    def __init__(self, text: str, *, size: int) -> None:
+        super().__init__(text)
+        self.size = size
 
 
 class MissingTile(TlogError):
