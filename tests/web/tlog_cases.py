@@ -104,6 +104,14 @@ def check_cases(rng: random.Random, vectors: Path) -> list[Case]:
     ]
 
 
+def _vkey_id(text: str) -> str:
+    return VerifierKey.parse(text).id.hex()
+
+
+def _entries_in(data: bytes) -> list[str]:
+    return [entry.hex() for entry in bundle_entries(Tile(None, 0, 3), data)]
+
+
 def text_cases(rng: random.Random) -> dict[str, list[Case]]:
     """Policies, vkeys, paths, bundles and frontiers: whether they are read, and as what."""
     policies = [text.encode() for text in given_to(test_policy.test_what_is_no_policy_is_refused)]
@@ -129,21 +137,15 @@ def text_cases(rng: random.Random) -> dict[str, list[Case]]:
         found = Chain.from_bytes(data)
         return [found.root.hex(), found.append(b"x")[1].root.hex()]
 
-    def vkey_id(text: str) -> str:
-        return VerifierKey.parse(text).id.hex()
-
-    def entries_in(data: bytes) -> list[str]:
-        return [entry.hex() for entry in bundle_entries(Tile(None, 0, 3), data)]
-
     def met(data: bytes) -> bool:
         policy = Policy.parse(data)
         return policy.quorum is None or policy.quorum.met([test_policy.X1.key])
 
     return {
         "policies": [{"data": data.hex(), **judged(met, data)} for data in policies],
-        "vkeys": [{"text": text, **judged(vkey_id, text)} for text in vkeys],
+        "vkeys": [{"text": text, **judged(_vkey_id, text)} for text in vkeys],
         "paths": [{"text": text, **judged(tile, text)} for text in paths],
-        "bundles": [{"data": data.hex(), **judged(entries_in, data)} for data in bundles],
+        "bundles": [{"data": data.hex(), **judged(_entries_in, data)} for data in bundles],
         "frontiers": [{"data": data.hex(), **judged(frontier, data)} for data in frontiers],
     }
 
