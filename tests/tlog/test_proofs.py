@@ -94,6 +94,40 @@ def test_published_vectors(
     assert (held + wrong, held) == (count, good)
 
 
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+LEAVES = [_text(leaf_hash(entry)) for entry in DATA[:2]]
+ROOTS = [_text(trees.mth(DATA[:size])) for size in range(3)]
+# Proofs that hash to the root, but only beyond the top of the tree that they are said to be of.
+BEYOND: list[tuple[str, Callable[[Vector], None], Vector]] = [
+    (
+        "inclusion",
+        _inclusion,
+        {"leafIdx": 0, "treeSize": 1, "leafHash": LEAVES[1], "proof": LEAVES[:1], "root": ROOTS[2]},
+    ),
+    (
+        "consistency",
+        _consistency,
+        {"size1": 1, "size2": 1, "root1": ROOTS[2], "root2": ROOTS[2], "proof": LEAVES[:1]},
+    ),
+    (
+        "consistency",
+        _consistency,
+        {"size1": 1, "size2": 1, "root1": LEAVES[1], "root2": ROOTS[2], "proof": LEAVES[:1]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "check", "vector"), BEYOND)
+def test_a_proof_that_goes_beyond_the_top_is_refused(
+    kind: str, check: Callable[[Vector], None], vector: Vector
+) -> None:
+    with pytest.raises(WrongProof):
+        check(vector)
+
+
 def test_every_inclusion_proof_is_the_definitions_and_holds() -> None:
     read = trees.reader(DATA)
     for size in range(1, len(DATA) + 1):

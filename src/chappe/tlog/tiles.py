@@ -137,7 +137,7 @@ def bundle_entries(tile: Tile, data: bytes) -> list[bytes]:
     for _ in range(tile.width):
         start = at + 2
         end = start + int.from_bytes(data[at:start], "big")
-        if end > len(data) or start > len(data):
+        if end > len(data):
             raise Malformed("an entry bundle is cut off")
         entries.append(data[start:end])
         at = end

@@ -157,6 +157,12 @@ describe.skipIf(all === null)("judged as Python judges", { timeout: 60_000 }, ()
 
   test("vkeys", () => agree("vkeys", (one) => toHex(VerifierKey.parse(one.text).id)));
 
+  test("a verdict that differs from Python's is noticed", async () => {
+    const wrong = agree("vkeys", (one) => toHex(VerifierKey.parse(one.text).id.reverse()));
+    await expect(wrong).rejects.toThrow();
+    await expect(agree("vkeys", () => "taken")).rejects.toThrow();
+  });
+
   test("paths", () =>
     agree("paths", (one) => {
       const tile = parseTilePath(one.text);
