@@ -10,7 +10,7 @@ import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from chappe.wire import api, certificate, codes, content, frames, links, padding, unlock
 from chappe.wire.errors import ChappeError
-from tests.web import contents
-from tests.web.plain import plain
+from tests.web import contents, fleets
+from tests.web.plain import Case, plain, verdict
 from tests.web.wild import device_frame, relay_frame
 
 SEED: Final = 1794
@@ -27,16 +27,7 @@ SERVICE: Final = unlock.ServiceKey(bytes(range(96)))
 """The share service that the phone seals to."""
 UNLOCK_KEY: Final = bytes(range(32))
 
-Case: TypeAlias = dict[str, Any]
 T = TypeVar("T")
-
-
-def verdict(run: Callable[[], object]) -> Case:
-    """What Python makes of something."""
-    try:
-        return {"value": plain(run())}
-    except ChappeError as problem:
-        return {"error": problem.code}
 
 
 def mutations(rng: random.Random, data: bytes, count: int) -> list[bytes]:
@@ -173,6 +164,7 @@ def _certificate(rng: random.Random, identity: bytes | None = None) -> certifica
         device_id=rng.randbytes(16),
         signature_key=rng.randbytes(32),
         issued_at=rng.choice((0, 1_700_000_000, 2**53)),
+        fleet_key=rng.choice((b"", rng.randbytes(32))),
     )
 
 
@@ -205,7 +197,8 @@ LINKS: Final = (
     "chappe://r/l/{id}",
     "chappe://r/l/{id}/{id}", "chappe://r/l/{pin}/{id}", "chappe://r/l/{id}/{pin}/", "chappe://r/l//{pin}",
     "chappe://r/l/{id}/{stray}", "chappe://r?/a/{code}", "chappe://u@r/a/{code}", "", "{code}", "x" * 2000,
-    "chappe://r/a/{code}#{stray}",
+    "chappe://r/a/{code}#{stray}", "chappe://r/a/{code}/{pin}", "chappe://r/a/{code}/{pin}#{pin}",
+    "chappe://r/a/{code}/", "chappe://r/a/{code}/{id}", "chappe://r/a/{code}/{stray}",
 )  # fmt: skip
 
 PLACES: Final = ("r", "r:1", "R:8440 ", "[::1]", "[::1]:5", "r:0", "r:70000", "r:x", "", "a b", "r/", "::1")
@@ -238,7 +231,7 @@ def text_cases(rng: random.Random) -> dict[str, list[Case]]:
         "addresses": [_text(text, certificate.check_address) for text in ADDRESSES],
         "codes": [_text(text, codes.parse) for text in code_texts(rng)],
         "links": [_text(text, links.parse) for text in link_texts],
-        "shown": [{"text": str(links.parse(link_texts[at]))} for at in (0, 1, 3, 16, 17)],
+        "shown": [{"text": str(links.parse(link_texts[at]))} for at in (0, 1, 3, 16, 17, 30, 31)],
         "places": [_text(text, links.parse_place) for text in PLACES],
         "base64": [_text(text, api.from_base64) for text in base64_texts],
         "names": [_text(text, content.safe_name) for text in contents.NAMES],
@@ -264,6 +257,7 @@ def _text(text: str, parse: Callable[[str], object]) -> Case:
 BODIES: Final[dict[str, type[api.Body]]] = {
     "info": api.Info, "activated": api.Activated, "unlockChallenged": api.UnlockChallenged,
     "unlocked": api.Unlocked, "failure": api.Failure, "activate": api.Activate, "addDevice": api.AddDevice,
+    "codeFor": api.CodeFor, "organisation": api.Organisation,
 }  # fmt: skip
 
 
@@ -277,6 +271,8 @@ def body_cases(rng: random.Random) -> list[Case]:
         api.Failure("code.used", "Used."),
         api.Activate("0" * 64, "AA", "AA"),
         api.AddDevice("AA", "AA"),
+        api.CodeFor("0000"),
+        api.Organisation("A press", "AA"),
     ]
     made: list[tuple[str, bytes]] = []
     for body in good:
@@ -361,21 +357,25 @@ def signed_cases(rng: random.Random) -> Case:
 def all_cases() -> Case:
     rng = random.Random(SEED)
     lengths = [*range(600), *(rng.randrange(2**31) for _ in range(200)), 2**20, 2**32, 2**40 + 1]
-    return {
-        "frames": frame_cases(rng, relay_frame, frames.decode_from_relay),
-        "deviceFrames": frame_cases(rng, device_frame, frames.decode_from_device),
-        "contents": content_cases(rng),
-        "messageIds": message_id_cases(rng),
-        "certificates": certificate_cases(rng),
-        "issued": issue_cases(rng),
-        "bodies": body_cases(rng),
-        "safetyNumbers": safety_cases(rng),
-        "answers": answer_cases(rng),
-        "signed": signed_cases(rng),
-        "padding": [[length, padding.padded_length(length)] for length in lengths],
-        "service": SERVICE.public.hex(),
-        "unlockKey": UNLOCK_KEY.hex(),
-    } | text_cases(rng)
+    return (
+        {
+            "frames": frame_cases(rng, relay_frame, frames.decode_from_relay),
+            "deviceFrames": frame_cases(rng, device_frame, frames.decode_from_device),
+            "contents": content_cases(rng),
+            "messageIds": message_id_cases(rng),
+            "certificates": certificate_cases(rng),
+            "issued": issue_cases(rng),
+            "bodies": body_cases(rng),
+            "safetyNumbers": safety_cases(rng),
+            "answers": answer_cases(rng),
+            "signed": signed_cases(rng),
+            "padding": [[length, padding.padded_length(length)] for length in lengths],
+            "service": SERVICE.public.hex(),
+            "unlockKey": UNLOCK_KEY.hex(),
+        }
+        | text_cases(rng)
+        | fleets.fleet_cases(rng, mutations)
+    )
 
 
 def write(path: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from chappe.wire import content as c
+from chappe.wire.errors import ChappeError
 from chappe.wire.links import ActivationLink, DeviceLink
 
 _KINDS: Final = {
@@ -21,6 +23,17 @@ _KINDS: Final = {
     ActivationLink: "activation",
     DeviceLink: "device",
 }
+
+
+Case: TypeAlias = dict[str, Any]
+
+
+def verdict(run: Callable[[], object]) -> Case:
+    """What Python makes of something."""
+    try:
+        return {"value": plain(run())}
+    except ChappeError as problem:
+        return {"error": problem.code}
 
 
 def plain(value: object) -> Any:

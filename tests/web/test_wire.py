@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chappe.wire import unlock
-from tests.web import cases, table
+from chappe.wire import registers, unlock
+from tests.web import cases, fleets, table
 from tests.web.node import run_vitest
 from tests.web.plain import plain
 
@@ -23,9 +23,11 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "tests/wire",
         CHAPPE_CASES=str(folder / "cases.json"),
         CHAPPE_SEALED=str(folder / "sealed.json"),
+        CHAPPE_REGISTER=str(folder / "register.json"),
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     found: dict[str, Any] = json.loads((folder / "sealed.json").read_text())
+    found["register"] = json.loads((folder / "register.json").read_text())
     return found
 
 
@@ -44,3 +46,9 @@ def test_a_guess_that_the_phone_sealed_opens(sealed: dict[str, Any]) -> None:
     assert plain(opened) == sealed["guess"]["value"]
     enrolment = cases.SERVICE.open_enrolment(bytes.fromhex(sealed["enrolment"]["sealed"]))
     unlock.check_guess(opened, enrolment.unlock_key)
+
+
+def test_a_register_that_the_phone_sealed_opens(sealed: dict[str, Any]) -> None:
+    raw = bytes.fromhex(sealed["register"]["sealed"])
+    opened = registers.open_register(fleets.SEALING.private, fleets.DEVICE, raw)
+    assert plain(opened) == sealed["register"]["places"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -42,6 +42,8 @@ def _value(rng: random.Random, hint: Any) -> Any:
     if get_origin(hint) is Annotated:
         inner, meta = get_args(hint)[0], get_args(hint)[1]
         return _limited(rng, inner, meta)
+    if get_origin(hint) is Literal:
+        return rng.choice(get_args(hint))
     if get_origin(hint) in (Union, UnionType):
         return _value(rng, rng.choice(get_args(hint)))
     return _limited(rng, hint, msgspec.Meta())

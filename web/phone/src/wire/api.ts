@@ -34,6 +34,13 @@ export type Info = Of<typeof info>;
 export const activate = struct({ code: text(0, 64), certificate: base64, proof: base64 });
 export type Activate = Of<typeof activate>;
 
+/** POST /v1/activate/organisation: whose lines does this code make? */
+export const codeFor = struct({ code: text(0, 64) });
+
+/** Answer: its name and the fleet key (base64url of 32 bytes); both empty where it is of none. */
+export const organisation = struct({ name: text(), fleet_key: base64 });
+export type Organisation = Of<typeof organisation>;
+
 /** POST /v1/devices; `proof` is the device's signature over `addDeviceBytes`. */
 export const addDevice = struct({ certificate: base64, proof: base64 });
 export type AddDevice = Of<typeof addDevice>;

@@ -20,13 +20,17 @@ const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const MAX_HOST = 253;
 const MAX_ADDRESS = 320;
 
-/** `issuedAt` in Unix seconds; ids 16 bytes, keys 32 (Ed25519), signature 64, by the identity key. */
+/**
+ * `issuedAt` in Unix seconds; ids 16 bytes, keys 32 (Ed25519), signature 64, by the identity key. `fleetKey`: of
+ * the organisation that the line says it is of; empty where it is of none.
+ */
 export interface DeviceCertificate {
   lineId: Bytes;
   address: string;
   deviceId: Bytes;
   signatureKey: Bytes;
   identityKey: Bytes;
+  fleetKey: Bytes;
   issuedAt: number;
   signature: Bytes;
 }
@@ -59,10 +63,12 @@ export function fromBytes(data: Uint8Array): DeviceCertificate {
     deviceId: reader.take(ID_BYTES),
     signatureKey: reader.opaque(KEY_BYTES),
     identityKey: reader.opaque(KEY_BYTES),
+    fleetKey: reader.opaque(),
     issuedAt: reader.seconds(),
     signature: reader.opaque(SIGNATURE_BYTES),
   };
-  if (!reader.atEnd) throw error("certificate.invalid");
+  const fleet = certificate.fleetKey.length;
+  if (!reader.atEnd || (fleet !== 0 && fleet !== KEY_BYTES)) throw error("certificate.invalid");
   return certificate;
 }
 
@@ -139,6 +145,7 @@ function signedPart(certificate: Unsigned): Bytes {
     certificate.deviceId,
     opaque(certificate.signatureKey),
     opaque(certificate.identityKey),
+    opaque(certificate.fleetKey),
     bigEndian(certificate.issuedAt, 8),
   );
 }

@@ -10,6 +10,8 @@ import type { Bytes } from "./bytes";
 import { lengthPrefixed, utf8 } from "./bytes";
 import { type ChappeError, error } from "./errors";
 import { walkMessagePack } from "./heads";
+import { reason, signedOrder, signedReceipt } from "./orders";
+import { MAX_ROSTERS, signedRoster } from "./rosters";
 import {
   bool,
   bytes,
@@ -36,6 +38,9 @@ export const MAX_KEY_PACKAGES = 200;
 export const MAX_DEVICES = 100;
 export const MAX_KEY_PACKAGE = 16 * 1024;
 export const MAX_ENROLMENT = 4_096;
+export const MAX_REGISTER = 128 * 1024;
+export const MAX_WATCHED = 10_000;
+export const MAX_SETTLED = 64;
 /** What nobody fetches for this long is dropped. */
 export const MAILBOX_SECONDS = 30 * 24 * 3600;
 
@@ -45,6 +50,8 @@ const sequence = int(0, MOST);
 const seconds = int(0, MOST);
 const id16 = bytes(16);
 const hash32 = bytes(32);
+const groupId = bytes(16, 32);
+const epoch = int(0, MOST);
 const commitPayload = bytes(1, MAX_COMMIT);
 const keyPackage = bytes(1, MAX_KEY_PACKAGE);
 const address = text(3, 320);
@@ -59,6 +66,13 @@ const deviceEntry = struct({
 
 const welcomeFor = struct({ to: someRecipients, payload: commitPayload });
 
+/** A fleet order for this device; `rosters`: all of the organisation's, none where the line's owner ordered. */
+export const orderStruct = struct({
+  order: signedOrder,
+  rosters: list(signedRoster, 0, MAX_ROSTERS),
+  reason,
+});
+
 const FROM_RELAY = {
   hello: struct({ nonce: hash32, server: text(), time: seconds }),
   welcome: struct({
@@ -72,6 +86,15 @@ const FROM_RELAY = {
   deliver: struct({ sequence, id: id16, payload: commitPayload, at: seconds }),
   line: struct({ ref, line: id16, address, identity_key: hash32, devices: list(deviceEntry) }),
   ticket: struct({ ref, id: hash32, token: hash32, expires: seconds }),
+  order: orderStruct,
+  posted: struct({
+    group: groupId,
+    device: id16,
+    order: signedOrder,
+    rosters: list(signedRoster, 0, MAX_ROSTERS),
+    epoch,
+    proposal: optional(nullable(bytes(1, 1024)), null),
+  }),
 };
 
 const FROM_DEVICE = {
@@ -80,13 +103,14 @@ const FROM_DEVICE = {
   commit: struct({
     ref,
     id: id16,
-    group: bytes(16, 32),
-    epoch: int(0, MOST),
+    group: groupId,
+    epoch,
     opener: hash32,
     next_lock: hash32,
     to: list(id16, 0, MAX_RECIPIENTS),
     payload: commitPayload,
     welcomes: optional(list(welcomeFor, 0, 256), []),
+    settles: optional(list(id16, 0, MAX_SETTLED), []),
   }),
   ack: struct({ sequence }),
   publish: struct({
@@ -101,7 +125,16 @@ const FROM_DEVICE = {
     devices: optional(nullable(list(id16, 0, MAX_DEVICES)), null),
   }),
   attach: struct({ ref, size: int(1, 2 ** 40) }),
-  enrol: struct({ ref, sealed: bytes(1, MAX_ENROLMENT) }),
+  enrol: struct({
+    ref,
+    sealed: bytes(1, MAX_ENROLMENT),
+    unlock_key: optional(nullable(hash32), null),
+    unlock_proof: optional(nullable(bytes(64)), null),
+  }),
+  report: struct({ ref, receipt: signedReceipt }),
+  register: struct({ ref, sealed: bytes(1, MAX_REGISTER) }),
+  watch: struct({ ref, groups: list(groupId, 0, MAX_WATCHED) }),
+  settled: struct({ ref, group: groupId, epoch, opener: hash32, order: id16, device: id16 }),
 };
 
 type Table = Record<string, Shape<object>>;

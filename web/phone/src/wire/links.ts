@@ -2,6 +2,7 @@
  * The texts that people scan or paste (docs/protocol.md section 4).
  *
  *     chappe://HOST:PORT/a/CODE#PIN                      activate a line
+ *     chappe://HOST:PORT/a/CODE/FLEET#PIN                activate a line of an organisation
  *     chappe://HOST:PORT/l/RENDEZVOUS/KEYHASH#PIN        add a device to a line
  */
 
@@ -25,11 +26,12 @@ export interface RelayPlace {
   pin: Bytes | null;
 }
 
-/** `code` in its canonical form. */
+/** `code` in its canonical form; `fleetKey` of the organisation that it makes a line for, or empty. */
 export interface ActivationLink {
   kind: "activation";
   place: RelayPlace;
   code: string;
+  fleetKey: Bytes;
 }
 
 /** Shown by the new device. `keyHash`: SHA-256 of the X-Wing public key that it left at `rendezvous`. */
@@ -52,7 +54,7 @@ export function show(link: Link): string {
   const { place } = link;
   const path =
     link.kind === "activation"
-      ? `a/${showCode(link.code)}`
+      ? `a/${showCode(link.code)}${link.fleetKey.length > 0 ? `/${toBase64(link.fleetKey)}` : ""}`
       : `l/${toBase64(link.rendezvous)}/${toBase64(link.keyHash)}`;
   return `chappe://${authority(place)}/${path}${place.pin ? `#${toBase64(place.pin)}` : ""}`;
 }
@@ -62,16 +64,13 @@ export function parse(text: string): Link {
   const found = text.length <= MAX_TEXT ? FORM.exec(text.trim())?.groups : undefined;
   if (found === undefined) throw malformed();
   const place = placeOf(found);
-  const rest = found.rest ?? "";
-  if (found.kind === "a") return { kind: "activation", place, code: parseCode(rest) };
-  const slash = rest.indexOf("/");
-  if (slash < 0) throw malformed();
-  return {
-    kind: "device",
-    place,
-    rendezvous: exactly(rest.slice(0, slash), 16),
-    keyHash: exactly(rest.slice(slash + 1), 32),
-  };
+  const [first, second] = halves(found.rest ?? "");
+  if (found.kind === "a") {
+    const fleetKey = second === null ? new Uint8Array() : exactly(second, 32);
+    return { kind: "activation", place, code: parseCode(first), fleetKey };
+  }
+  if (second === null) throw malformed();
+  return { kind: "device", place, rendezvous: exactly(first, 16), keyHash: exactly(second, 32) };
 }
 
 /** `HOST[:PORT]` as a person types it; `pin` as base64url. Throws link.malformed. */
@@ -79,6 +78,11 @@ export function parsePlace(text: string, pin?: string): RelayPlace {
   const found = PLACE.exec(text.trim().toLowerCase())?.groups;
   if (found === undefined) throw malformed();
   return placeOf({ ...found, pin: pin || undefined });
+}
+
+function halves(rest: string): [string, string | null] {
+  const slash = rest.indexOf("/");
+  return slash < 0 ? [rest, null] : [rest.slice(0, slash), rest.slice(slash + 1)];
 }
 
 function placeOf(found: Record<string, string | undefined>): RelayPlace {

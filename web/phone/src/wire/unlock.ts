@@ -108,6 +108,16 @@ export function shareCommitment(device: Uint8Array, share: Uint8Array): Bytes {
   return new Uint8Array(sha256(concat(SHARE_CONTEXT, device, share)));
 }
 
+/** HPKE to an X-Wing public key, `context` as its info. Throws TypeError or HpkeError for a key that is none. */
+export async function sealTo(key: Uint8Array, context: Bytes, plain: Bytes): Promise<Bytes> {
+  if (key.length !== PUBLIC_KEY_BYTES) throw new TypeError("an X-Wing key has 1216 bytes");
+  const kem = new XWing();
+  const suite = new CipherSuite({ kem, kdf: new HkdfSha512(), aead: new Aes256Gcm() });
+  const recipientPublicKey = await kem.deserializePublicKey(new Uint8Array(key));
+  const { enc, ct } = await suite.seal({ recipientPublicKey, info: context }, plain);
+  return concat(new Uint8Array(enc), new Uint8Array(ct));
+}
+
 async function seal<T extends object>(
   service: Uint8Array,
   context: Bytes,
@@ -115,13 +125,7 @@ async function seal<T extends object>(
   content: T,
 ): Promise<Bytes> {
   try {
-    if (service.length !== PUBLIC_KEY_BYTES) throw new TypeError("an X-Wing key has 1216 bytes");
-    const kem = new XWing();
-    const suite = new CipherSuite({ kem, kdf: new HkdfSha512(), aead: new Aes256Gcm() });
-    const recipientPublicKey = await kem.deserializePublicKey(new Uint8Array(service));
-    const plain = pack(shape(content));
-    const { enc, ct } = await suite.seal({ recipientPublicKey, info: context }, plain);
-    return concat(new Uint8Array(enc), new Uint8Array(ct));
+    return await sealTo(service, context, new Uint8Array(pack(shape(content))));
   } catch {
     throw error("unlock.malformed", "The share service's key is no key; do not trust this relay.");
   }
