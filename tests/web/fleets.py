@@ -74,7 +74,8 @@ def chains() -> list[list[SignedRoster]]:
         [one], [one, two], [one, two, three], [one, two, three, again],
         [], [two], [one, three], [one, one], [two, one], [one, two, two],
         [_sign(_roster([2]), 3)], [_sign(_roster([2]), 2, fleet=_key(7))],
-        [_sign(_roster([2, 2]), 2)], [_sign(_roster([2], fleet_key=_public(7)), 2)],
+        [_sign(_roster([2, 1]), 2)], [_sign(_roster([2, 2]), 2)],
+        [_sign(_roster([2], fleet_key=_public(7)), 2)],
         [one, _sign(_roster([2, 3], one), 3)],
         [one, _sign(_roster([2, 3], one, organisation=b"P" * 16), 2)],
         [one, _sign(_roster([2, 3], one, seal_key=bytes(1216)), 2)],
@@ -143,6 +144,8 @@ def officer_cases() -> list[Case]:
     good = _by_officers(_order(), 2)
     signed = [
         *(_by_officers(body, 2) for body in _bodies()), *(_by_officers(body, 2, 3) for body in _bodies()),
+        _by_officers(_order(), 5, 2), _by_officers(_order(kind="hold", targets=_lines(2)), 2, 5),
+        _by_officers(_order(kind="release", targets=_lines(1)), 2, 3), _by_officers(_order(), 5, 5, 2),
         _by_officers(_order(), 5), _by_officers(_order(), 2, 2), _by_officers(_order(), 2, fleet=_key(7)),
         replace(good, officers=[]), replace(good, fleet_signature=None),
         replace(good, fleet_signature=bytes(64)),

@@ -138,10 +138,12 @@ export function readOrder(signed: SignedOrder): Order {
   const named = new Set(
     targets.map((one) => `${toHex(one.line)} ${one.device && toHex(one.device)}`),
   );
+  const aboutLines = order.kind === "hold" || order.kind === "release";
   const sound =
     (byOfficers || organisation.length === 0) &&
     (order.kind === "policy") === (policy !== null) &&
     (byOfficers || (OWNERS.includes(order.kind) && linesOf(order).size === 1)) &&
+    !(aboutLines && targets.some((one) => one.device !== null)) &&
     named.size === targets.length &&
     (targets.length > 0 || forAll(order));
   if (!sound) throw error("order.malformed");
@@ -151,7 +153,8 @@ export function readOrder(signed: SignedOrder): Order {
 /**
  * An order of this organisation for this relay. Throws order.malformed, order.forged.
  *
- * `roster` comes from `checkChain`. Whether enough officers signed remains to be asked (`isComplete`).
+ * `roster` comes from `checkChain`. Whether enough officers signed remains to be asked (`isComplete`). Signatures
+ * of those who are no officers any more count for nothing, and do not spoil the others.
  */
 export function checkOfficersOrder(signed: SignedOrder, roster: Roster, server: string): Verified {
   const order = readOrder(signed);
@@ -161,7 +164,7 @@ export function checkOfficersOrder(signed: SignedOrder, roster: Roster, server: 
   }
   const signedBytes = bodyBytes(ORDER_CONTEXT, signed.body);
   check(roster.fleet_key, signed.fleet_signature, signedBytes, "order.forged");
-  const officers = checkOfficers(roster, signed.officers, signedBytes, "order.forged");
+  const officers = checkOfficers(roster, signed.officers, signedBytes, "order.forged", true);
   if (officers.length === 0) throw error("order.forged");
   return { order, officers };
 }
