@@ -13,6 +13,11 @@ export default defineConfig({
     include: ["tests/**/*.test.ts"],
     exclude: ["tests/e2e/**"],
     environment: "node",
+    // Some start a relay, on machines that do other things, too.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // Node 20 has a WebSocket, but not by default.
+    execArgv: ["--experimental-websocket"],
     server: { deps: { inline: ["ts-mls"] } },
   },
 });
