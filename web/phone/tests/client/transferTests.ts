@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Connection } from "../../src/client/connection";
 import {
   attachmentId,
@@ -19,7 +19,7 @@ import { toBase64 } from "../../src/wire/api";
 import { type Bytes, randomBytes, toHex } from "../../src/wire/bytes";
 import type { Typed } from "../../src/wire/frames";
 import { unplain } from "../wire/cases";
-import { Device, noRelay, online, Relay } from "./relay";
+import { Device, online, type Relay } from "./relay";
 
 const MIB = 1024 * 1024;
 
@@ -45,24 +45,22 @@ async function opened(spool: BlobSpool, file: Sealed): Promise<Bytes> {
   return new Uint8Array(await sink.blob().arrayBuffer());
 }
 
-describe.skipIf(noRelay())("on a real relay", () => {
+/** On a real relay: `given` gives it once it runs. */
+export function transferTests(given: () => Relay): void {
   let relay: Relay;
   let net: Net;
   let api: HttpApi;
   let connection: Connection;
 
   beforeAll(async () => {
-    relay = await Relay.start();
+    relay = given();
     net = await relay.net();
     api = new HttpApi(net);
     const device = new Device("ada");
     await device.activate(net, await relay.do<string>("code"));
     connection = (await online(net, device)).connection;
-  }, 30_000);
-  afterAll(async () => {
-    connection.close();
-    await relay.stop();
   });
+  afterAll(() => connection.close());
 
   async function ticketOf(spool: BlobSpool): Promise<Typed<"ticket">> {
     return ticketFor(net, connection, await spool.size());
@@ -201,7 +199,7 @@ describe.skipIf(noRelay())("on a real relay", () => {
     await part.append(new Uint8Array(readFileSync(spool)));
     expect(same(await opened(part, file), data)).toBe(true);
   });
-});
+}
 
 /** The beginning of a PATCH whose end never comes. */
 function cutOff(net: Net, { id, token }: Typed<"ticket">, body: Bytes): Promise<void> {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { Connection } from "../../src/client/connection";
 import { HttpApi } from "../../src/client/http";
 import { browserNet, type Net } from "../../src/client/transport";
@@ -7,17 +7,17 @@ import { randomBytes } from "../../src/wire/bytes";
 import { publicKey, toBytes } from "../../src/wire/certificate";
 import { unlockKeyBytes } from "../../src/wire/orders";
 import * as unlock from "../../src/wire/unlock";
-import { Device, noRelay, online, Recorder, Relay, until } from "./relay";
+import { Device, online, Recorder, type Relay, until } from "./relay";
 
-describe.skipIf(noRelay())("on a real relay", () => {
+/** On a real relay: `given` gives it once it runs. */
+export function connectionTests(given: () => Relay): void {
   let relay: Relay;
   let net: Net;
 
   beforeAll(async () => {
-    relay = await Relay.start();
+    relay = given();
     net = await relay.net();
-  }, 30_000);
-  afterAll(() => relay.stop());
+  });
 
   async function device(name: string): Promise<Device> {
     const made = new Device(name);
@@ -183,9 +183,9 @@ describe.skipIf(noRelay())("on a real relay", () => {
       code: "unlock.malformed",
     });
   });
-});
 
-test("who does not answer at all is unreachable", async () => {
-  const net = browserNet("http://127.0.0.1:9");
-  await expect(new HttpApi(net).info()).rejects.toMatchObject({ code: "network.unreachable" });
-});
+  test("who does not answer at all is unreachable", async () => {
+    const nobody = browserNet("http://127.0.0.1:9");
+    await expect(new HttpApi(nobody).info()).rejects.toMatchObject({ code: "network.unreachable" });
+  });
+}
