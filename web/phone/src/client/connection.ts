@@ -201,6 +201,7 @@ export class Connection {
     if (FATAL.has(reason.code)) this.fatal = reason;
     for (const waiting of this.asked.values()) waiting.fail(error("network.unreachable"));
     this.asked.clear();
+    if (this.closed) return;
     if (wasOnline || this.fatal !== null) await this.owner.lost(reason);
   }
 

@@ -158,7 +158,6 @@ async function timed<T>(
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", stop);
-    // What goes on reading an answer has a signal of its own.
   }
 }
 

@@ -46,6 +46,7 @@ export function connectionTests(given: () => Relay): void {
     ada.connection.close();
     at.connection.close();
     await Promise.all([ada.running, at.running]);
+    expect([...ada.owner.reasons, ...at.owner.reasons]).toEqual([]);
   });
 
   test("answers go to who asked, others to the owner; refusals are the relay's own", async () => {
