@@ -10,7 +10,7 @@ import pytest
 from tests.web.node import run_vitest
 
 
-@pytest.mark.parametrize("name", ["session", "files", "relay"])
+@pytest.mark.parametrize("name", ["session", "files", "relay", "opfs"])
 def test_the_phone(name: str) -> None:
     done = run_vitest(f"tests/client/{name}.test.ts", seconds=240)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
