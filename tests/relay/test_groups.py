@@ -10,7 +10,8 @@ import sqlite3
 import msgspec
 import pytest
 
-from chappe.relay.usecases.move_group import lock_of, welcome_id
+from chappe.relay.locks import lock_of
+from chappe.relay.usecases.move_group import welcome_id
 from chappe.wire import frames
 from tests.relay.test_mailboxes import rows
 from tests.relay.world import Device, RelayProcess

@@ -13,11 +13,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from chappe.relay import migrations
+from chappe.relay import migrations, tables
 from chappe.relay.database import open_engine
 from chappe.relay.migrations import upgrade
-from chappe.relay.tables import metadata
+from chappe.relay.schema import metadata
 from chappe.wire.errors import StorageFailure
+
+assert tables.lines.metadata is metadata
 
 
 def statements(path: Path) -> dict[str, str]:
@@ -57,11 +59,13 @@ def test_upgrading_again_keeps_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "relay.db"
     upgrade(path)
     with sqlite3.connect(path) as connection:
-        connection.execute("INSERT INTO codes VALUES (x'00', 1, 2, NULL)")
+        connection.execute("INSERT INTO codes VALUES (x'00', 1, 2, NULL, NULL)")
     upgrade(path)
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM codes").fetchone() == (1,)
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [
+            (migrations.HEAD,)
+        ]
 
 
 def test_two_may_upgrade_at_once(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from chappe.relay.session import (
     Identify,
     Open,
     Phase,
+    ReadOrders,
     ReadPage,
     Say,
     Session,
@@ -74,9 +75,10 @@ def said(actions: list[Action]) -> list[frames.FromRelay]:
 def test_signing_in() -> None:
     session = greeted()
     assert session.receive(sign_in(), 0) == [Identify(DEVICE)]
-    opening, welcome, page = session.identified(record())
+    opening, welcome, orders, page = session.identified(record())
     assert opening == Open(record())
     assert said([welcome]) == [frames.Welcome(3, True, 5)]
+    assert orders == ReadOrders()
     assert isinstance(page, ReadPage)
     assert page.after == 0
 
@@ -85,7 +87,6 @@ def test_signing_in() -> None:
     ("found", "code"),
     [
         (None, "signin.unknown_device"),
-        (record(revoked=True), "signin.revoked"),
         (record(signature_key=bytes(32)), "signin.bad_signature"),
         (record(signature_key=b"short"), "signin.bad_signature"),
     ],

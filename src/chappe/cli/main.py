@@ -19,6 +19,7 @@ from chappe.cli import (
     chat,
     conversation_commands,
     locking,
+    organisation_commands,
     phone_commands,
     relay_commands,
     shares_commands,
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.command()(relay_commands.serve)
 app.add_typer(relay_commands.code_app, name="code")
+app.add_typer(organisation_commands.app, name="organisation")
 app.add_typer(shares_commands.app, name="shares")
 app.command()(phone_commands.activate)
 app.command()(chat.chat)

@@ -109,17 +109,22 @@ def new(
     data_dir: DataDir = None,
     port: Annotated[int | None, typer.Option(help="The relay's port.", show_default=False)] = None,
     name: Annotated[str | None, typer.Option("--name", help="The relay's name.", show_default=False)] = None,
+    organisation: Annotated[
+        str | None, typer.Option(help="Whose lines they make; its name.", show_default=False)
+    ] = None,
     picture: Annotated[bool, typer.Option("--qr", help="Each as a QR code too.")] = False,
 ) -> None:
     """Make activation codes, each for one line. The relay may run meanwhile."""
     from chappe.relay.config import load_settings
-    from chappe.relay.new_codes import new_code
+    from chappe.relay.new_codes import new_codes
     from chappe.relay.tls import pin_in_force
     from chappe.wire.links import activation_link
 
     settings = load_settings(data_dir=data_dir, port=port, server_name=name)
-    for code in new_code(settings, count=count):
-        link = activation_link(settings.server_name, settings.port, code, pin_in_force(settings))
+    fresh = new_codes(settings, count, organisation)
+    pin = pin_in_force(settings)
+    for code in fresh.codes:
+        link = activation_link(settings.server_name, settings.port, code, pin, fresh.fleet_key)
         out(link)
         if picture:
             out(qr(link, colour=sys.stdout.isatty()))

@@ -15,6 +15,19 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "relay.qr": ("The first code as a picture:", "Le premier code en image :"),
     "relay.stop": ("Ctrl-C stops the relay.", "Ctrl-C arrête le relais."),
     "relay.stopped": ("The relay has stopped.", "Le relais est arrêté."),
+    "organisation.added": (
+        "{name} is an organisation of this relay now. Its fleet key: {fleet_key}",
+        "{name} est désormais une organisation de ce relais. Sa clé de flotte : {fleet_key}",
+    ),
+    "organisation.known": (
+        "{name}: {lines} lines, {officers} officers",
+        "{name} : {lines} lignes, {officers} responsables",
+    ),
+    "organisation.key": ("  fleet key {fleet_key}", "  clé de flotte {fleet_key}"),
+    "organisation.log": (
+        "  audit log checked: {count} entries, root {root}",
+        "  journal d'audit vérifié : {count} entrées, racine {root}",
+    ),
     "shares.ready": (
         "The share service is ready at {address}.",
         "Le service des parts est prêt à {address}.",

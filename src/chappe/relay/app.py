@@ -16,11 +16,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from chappe.relay import registration
+from chappe.relay.fleet_routes import add_fleet
 from chappe.relay.http_errors import failure, read_body
 from chappe.relay.limits import Allowance
 from chappe.relay.ranges import Span, parse_range
 from chappe.relay.relay import Relay
-from chappe.wire import api, frames
+from chappe.relay.usecases.register import FindCode
+from chappe.wire import api, codes, frames
 from chappe.wire.errors import ChappeError, error
 
 JSON: Final = "application/json"
@@ -48,6 +50,7 @@ def build_app(relay: Relay) -> FastAPI:
     _add_links(app, relay)
     _add_attachments(app, relay)
     _add_unlocking(app, relay)
+    add_fleet(app, relay)
     return app
 
 
@@ -100,6 +103,14 @@ def _add_lines(app: FastAPI, relay: Relay) -> None:
             operation = registration.activation(body, relay.server_name, relay.unix_time())
             registered = await relay.store.run(operation)
         return Response(api.encode(registration.answer(registered)), media_type=JSON, headers=_PRIVATE)
+
+    @app.post("/v1/activate/organisation")
+    async def whose_code(request: Request) -> Response:
+        with _attempt(relay, request):
+            body = api.decode(await read_body(request, api.MAX_BODY), api.CodeFor)
+            found = await relay.store.run(FindCode(codes.digest(codes.parse(body.code))))
+        answer = registration.organisation(found)
+        return Response(api.encode(answer), media_type=JSON, headers=_PRIVATE)
 
     @app.post("/v1/devices")
     async def add_device(request: Request) -> Response:

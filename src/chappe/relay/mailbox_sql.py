@@ -83,11 +83,12 @@ def find_ids(
 
 
 def find_mailboxes(connection: Connection, devices: list[bytes]) -> Iterator[tuple[bytes, int]]:
-    """(device, mailbox) of those that are here and not revoked."""
+    """(device, mailbox) of those that are here; 0 in place of the mailbox of one that is revoked."""
     for piece in chunks([(device,) for device in devices], 1):
         marks = ",".join("?" * len(piece))
         rows = connection.exec_driver_sql(
-            f"SELECT device, mailbox FROM devices WHERE revoked_at IS NULL AND device IN ({marks})",
+            "SELECT device, CASE WHEN revoked_at IS NULL THEN mailbox ELSE 0 END FROM devices "
+            f"WHERE device IN ({marks})",
             tuple(row[0] for row in piece),
         )
         yield from ((device, mailbox) for device, mailbox in rows)

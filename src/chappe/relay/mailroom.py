@@ -21,6 +21,9 @@ from chappe.wire.errors import ChappeError, error
 _REMEMBERED: Final = 200_000
 """Mailboxes and devices kept in memory at once; some 300 bytes each."""
 
+_SIGNED_OUT: Final = 0
+"""In place of a mailbox, whose numbers begin at 1."""
+
 IdKey: TypeAlias = tuple[int, bytes]
 
 
@@ -140,7 +143,8 @@ class Mailroom:
         return _repeated(found, digest) if found else None
 
     def resolve(self, connection: Connection, devices: Iterable[bytes]) -> tuple[int, ...]:
-        """The mailboxes of `devices`, without doubles. Raises mailbox.unknown_recipient."""
+        """The mailboxes of `devices`, without doubles and without those signed out. Raises
+        mailbox.unknown_recipient."""
         wanted = list(dict.fromkeys(devices))
         self._learn_devices(connection, wanted)
         return self._mailboxes_of(wanted)
@@ -169,7 +173,7 @@ class Mailroom:
         known = sql.find_ids(connection, [(send.sender, send.id) for send in sends])
         self._learn_devices(connection, {device for send in sends for device in send.to})
         self._learn_boxes(
-            connection, {self._devices[d] for send in sends for d in send.to if d in self._devices}
+            connection, {self._devices[d] for send in sends for d in send.to if self._devices.get(d)}
         )
         rows = _Rows()
         outcomes = [self._send_one(unit, send, known, rows) for send in sends]
@@ -241,9 +245,11 @@ class Mailroom:
 
     def _mailboxes_of(self, devices: Iterable[bytes]) -> tuple[int, ...]:
         try:
-            return tuple([self._devices[device] for device in devices])
+            boxes = [self._devices[device] for device in devices]
         except KeyError:
             raise error("mailbox.unknown_recipient") from None
+        # Who was signed out is passed over: its groups go on until it is removed from them.
+        return tuple([box for box in boxes if box != _SIGNED_OUT])
 
     def _learn_devices(self, connection: Connection, devices: Iterable[bytes]) -> None:
         missing = [device for device in devices if device not in self._devices]

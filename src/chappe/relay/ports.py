@@ -6,12 +6,13 @@ The store behind these is SQLite today; another database comes in behind the sam
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from sqlalchemy import Connection
 
+from chappe.wire import frames
 from chappe.wire.errors import ChappeError
 
 Clock: TypeAlias = Callable[[], float]
@@ -46,6 +47,20 @@ class Stored:
     """A `Send` or `Commit` is durable (now or since an earlier attempt), kept until `expires`."""
 
     expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Removals that are posted for the groups of a `Watch`."""
+
+    posted: tuple[frames.Posted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The receipt of this order is here."""
+
+    order: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +115,8 @@ class ShareService(Protocol):
     async def unlock(self, device: bytes, sealed: bytes) -> bytes:
         """The sealed answer to a sealed guess. Raises unlock.*, storage.*, limit.rate."""
 
-    async def destroy(self, device: bytes) -> None:
-        """Once it returns, no share of this device is released, nor enrolled again. Raises storage.*,
+    async def destroy(self, devices: Sequence[bytes]) -> None:
+        """Once it returns, no share of these devices is released, nor enrolled again. Raises storage.*,
         unlock.unavailable: then it is to be asked again."""
 
     async def close(self) -> None: ...

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Engine, exc, func, select
 
@@ -15,6 +16,8 @@ from chappe.relay.tables import attachments, devices, entries, last_resort_packa
 from chappe.relay.usecases.key_packages import count_free
 
 THREADS: Final = 2
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,15 @@ class Reader:
         except exc.DBAPIError as problem:
             raise self._failed(problem) from None
         return None if row is None else AttachmentRecord(row[0], row[1], row[2], row[3])
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Anything else, in one transaction: what it reads is of one moment."""
+        try:
+            connection = self._connection()
+            with connection.begin():
+                return work(connection)
+        except exc.DBAPIError as problem:
+            raise self._failed(problem) from None
 
     def _connection(self) -> Connection:
         connection: Connection | None = getattr(self._local, "connection", None)

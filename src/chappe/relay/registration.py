@@ -7,7 +7,7 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from chappe.relay.usecases.register import ActivateLine, AddDevice, Registered
+from chappe.relay.usecases.register import ActivateLine, AddDevice, CodeOf, Registered
 from chappe.wire import api, codes
 from chappe.wire.certificate import DeviceCertificate
 from chappe.wire.errors import error
@@ -40,6 +40,12 @@ def answer(registered: object) -> api.Activated:
     assert isinstance(registered, Registered)
     line, device = api.to_base64(registered.line), api.to_base64(registered.device)
     return api.Activated(line, device, registered.address)
+
+
+def organisation(found: object) -> api.Organisation:
+    """The body that tells whose line a code makes."""
+    assert isinstance(found, CodeOf)
+    return api.Organisation(found.name, api.to_base64(found.fleet_key))
 
 
 def _checked(raw: bytes, server: str, now: int) -> DeviceCertificate:

@@ -10,7 +10,10 @@ from typing import Any, Final, TypeAlias
 import structlog
 
 from chappe.relay.config import Settings
+from chappe.relay.destroyer import Destroyer
 from chappe.relay.files import Attachments
+from chappe.relay.fleet_desk import FleetDesk
+from chappe.relay.fleet_rows import waiting_orders
 from chappe.relay.hub import Hub
 from chappe.relay.limits import Allowance, Allowances, Attempts
 from chappe.relay.mailroom import AckOperation, Mailroom, SendOperation
@@ -29,9 +32,12 @@ from chappe.relay.session import Ask, ReadPage
 from chappe.relay.socket import Socket
 from chappe.relay.store import Store
 from chappe.relay.usecases.attachments import ReserveAttachment
+from chappe.relay.usecases.device_keys import LeaveRegister, vouched_key
 from chappe.relay.usecases.key_packages import PublishKeyPackages
 from chappe.relay.usecases.look_up import LookUp
 from chappe.relay.usecases.move_group import MoveGroup
+from chappe.relay.usecases.receipts import TakeReceipt
+from chappe.relay.usecases.removals import FindPosted, SettleRemoval
 from chappe.relay.usecases.sweep import Sweep, Swept
 from chappe.wire import frames
 from chappe.wire.errors import ChappeError, error
@@ -41,6 +47,8 @@ log = structlog.get_logger()
 MAX_WAITING_BYTES: Final = 256 * 1024 * 1024
 """Requests of all devices that wait for the store; beyond, they are refused with limit.rate."""
 TICK_SECONDS: Final = 5.0
+DESTROY_SECONDS: Final = 3.0
+"""How often the share service is asked to destroy what it has not destroyed yet."""
 MAX_PAGES_AT_ONCE: Final = 64
 """Pages of at most a mebibyte each that are in memory at once, however many devices come back together."""
 
@@ -81,15 +89,19 @@ class Relay:
         self._lookups: Allowances[int] = Allowances(settings.lookups_burst, settings.lookups_per_second)
         self._enrolments: Allowances[int] = Allowances(ENROLMENTS_BURST, ENROLMENTS_PER_SECOND)
         self._shares = shares
+        self.destroyer = Destroyer(self.store, shares)
+        self.fleet = FleetDesk(self.store, self.hub, self.destroyer, clock, settings.server_name)
         self._enrolling: set[asyncio.Task[None]] = set()
         self._sockets: set[Socket] = set()
         self._pages = asyncio.Semaphore(MAX_PAGES_AT_ONCE)
         self._chores: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin the chores: sweeping, and ticking the sockets."""
+        """Begin the chores: sweeping, ticking the sockets, destroying shares. Raises storage.*."""
+        await self.destroyer.start()
         await self.attachments.delete_strays()
         self._chores = [
+            self._loop.create_task(self._every(DESTROY_SECONDS, self.destroyer.run)),
             self._loop.create_task(self._every(self.settings.sweep_seconds, self.sweep)),
             self._loop.create_task(self._every(self._tick_seconds(), self._tick)),
         ]
@@ -140,6 +152,10 @@ class Relay:
                 record.mailbox, wanted.after, newer_than=expired, items=wanted.items, size=wanted.size
             )
 
+    async def orders(self, record: DeviceRecord) -> list[frames.OrderFrame]:
+        """The fleet orders that wait for a device."""
+        return await self.store.read(lambda connection: waiting_orders(connection, record.device))
+
     def acknowledge(self, record: DeviceRecord, sequence: int) -> None:
         self.store.submit(AckOperation(record.mailbox, sequence), _forget_outcome)
 
@@ -168,15 +184,37 @@ class Relay:
             return PublishKeyPackages(record.mailbox, tuple(frame.one_time), frame.last_resort), None
         if isinstance(frame, frames.Lookup):
             return LookUp(frame), None
+        if isinstance(frame, frames.Report):
+            return TakeReceipt(record.device, frame.receipt), None
+        if isinstance(frame, frames.Register):
+            return LeaveRegister(record.device, frame.sealed), None
+        if isinstance(frame, frames.Watch):
+            return FindPosted(tuple(frame.groups)), partial(self._watch, record, frame)
+        if isinstance(frame, frames.Settled):
+            return SettleRemoval(frame), None
         assert isinstance(frame, frames.NewAttachment)
         reserve = self.attachments.reserve(record.line, frame.size)
         return reserve, partial(_ticket, frame.ref, reserve)
+
+    def _watch(self, record: DeviceRecord, frame: frames.Watch, outcome: Outcome) -> Outcome:
+        """What is posted from here on is told; what was there is in the outcome."""
+        if not isinstance(outcome, ChappeError):
+            try:
+                self.hub.watch(record.mailbox, frame.groups)
+            except ChappeError as refusal:
+                return refusal
+        return outcome
 
     async def _enrol(self, record: DeviceRecord, frame: frames.Enrol, answer: Answer) -> None:
         """Answers as soon as the share service has: nothing else of the device waits for it."""
         try:
             self._enrolments.of(record.mailbox, self._loop.time()).spend(self._loop.time())
+            vouched = vouched_key(record.device, record.signature_key, frame)
+            self.destroyer.check(record.device)
             await self._shares.enrol(record.device, frame.sealed)
+            if vouched is not None:
+                await self.store.run(vouched)
+            self.destroyer.check(record.device)
         except ChappeError as refusal:
             answer(refusal)
         except Exception:  # a task's outermost shell: the device is told that it failed
@@ -195,17 +233,19 @@ class Relay:
             return b""
 
     async def challenge(self, device: bytes) -> bytes:
-        """For one guess of a locked phone. See `ShareService`."""
+        """For one guess of a locked phone. See `ShareService`. Raises signin.revoked as well, while its share
+        is being destroyed."""
+        self.destroyer.check(device)
         return await self._shares.challenge(device)
 
     async def unlock(self, device: bytes, sealed: bytes) -> bytes:
-        """The answer to a locked phone's guess. See `ShareService`."""
-        return await self._shares.unlock(device, sealed)
-
-    async def destroy_share(self, device: bytes) -> None:
-        """Make a device unreadable: once this returns, its share is in no answer, file or memory. Raises
-        storage.*, unlock.unavailable: then it is to be called again."""
-        await self._shares.destroy(device)
+        """The answer to a locked phone's guess. See `ShareService`. Raises signin.revoked as well, while its
+        share is being destroyed."""
+        self.destroyer.check(device)
+        answer = await self._shares.unlock(device, sealed)
+        # An order that came meanwhile holds back what was on its way.
+        self.destroyer.check(device)
+        return answer
 
     # --- chores
 

@@ -1,14 +1,19 @@
 """One device's conversation with the relay, sans-I/O: frames and outcomes in, actions out.
 
-    GREETED --SignIn--> CHECKING --device found, signature holds--> OPEN
+    GREETED --SignIn--> CHECKING --device found, signature holds--> OPEN --an order signs it out--+
+                           |                                                                   v
+                           +--signature holds, signed out before--------------------------> SIGNED_OUT
+       SIGNED_OUT --no order waits, or a receipt of each is here, or it takes too long--> CLOSED
        any phase --refused before OPEN, superseded, unfit WebSocket--> CLOSED
+
+SIGNED_OUT says `order` frames and nothing else, and takes `report` and nothing else.
 
 The shell (socket.py) carries the actions out and never decides anything itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
@@ -18,10 +23,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chappe.relay.delivery import PAGE_ITEMS, Delivery
 from chappe.relay.limits import Allowance
-from chappe.relay.ports import Arrival, DeviceRecord, Outcome, Stored
+from chappe.relay.ports import Arrival, DeviceRecord, Found, Outcome, Reported, Stored
 from chappe.relay.reader import Page
 from chappe.wire import frames
 from chappe.wire.errors import ChappeError, error
+from chappe.wire.orders import read_order
 
 MAX_IN_FLIGHT: Final = 1_024
 MAX_IN_FLIGHT_BYTES: Final = 4 * 1024 * 1024
@@ -37,6 +43,7 @@ class Phase(Enum):
     GREETED = "greeted"
     CHECKING = "checking"
     OPEN = "open"
+    SIGNED_OUT = "signed out"
     CLOSED = "closed"
 
 
@@ -87,6 +94,11 @@ class ReadPage:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadOrders:
+    """Read the fleet orders that wait for this device and hand them to `Session.orders_read`."""
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """Close the WebSocket with this code (RFC 6455 section 7.4)."""
 
@@ -100,8 +112,12 @@ Request: TypeAlias = (
     | frames.Lookup
     | frames.NewAttachment
     | frames.Enrol
+    | frames.Report
+    | frames.Register
+    | frames.Watch
+    | frames.Settled
 )
-Action: TypeAlias = Say | Identify | Open | Ask | Acknowledge | ReadPage | HangUp
+Action: TypeAlias = Say | Identify | Open | Ask | Acknowledge | ReadPage | ReadOrders | HangUp
 
 POLICY_VIOLATION: Final = 1008
 TRY_AGAIN_LATER: Final = 1013
@@ -119,6 +135,7 @@ class Session:
         "_nonce",
         "_server",
         "_sign_in",
+        "_unreported",
         "phase",
         "record",
     )
@@ -132,6 +149,8 @@ class Session:
         self._delivery: Delivery | None = None
         self._in_flight = 0
         self._in_flight_bytes = 0
+        # Of a device that is signed out: orders that it was handed, and has not answered.
+        self._unreported: set[bytes] = set()
         self.phase = Phase.GREETED
         self.record: DeviceRecord | None = None
 
@@ -165,16 +184,27 @@ class Session:
                 raise error("frame.unexpected")
             self.phase, self._sign_in = Phase.CHECKING, frame
             return [Identify(frame.device)]
+        if self.phase is Phase.SIGNED_OUT:
+            return self._take_report(frame, size)
         if self.phase is not Phase.OPEN or self._delivery is None or self._allowed is None:
             raise error("signin.required")
         if isinstance(frame, frames.Ack):
             news = self._delivery.acknowledge(frame.sequence)
             return [Acknowledge(frame.sequence), *self._next_page()] if news else []
-        if isinstance(frame, (frames.Report, frames.Register, frames.Watch, frames.Settled)):
-            raise error("frame.unexpected")
         if isinstance(frame, frames.Lookup):
             self._allowed.spend(now)
             size += LOOKUP_WITH_PACKAGES_WEIGHT if frame.key_packages else LOOKUP_WEIGHT
+        return self._ask(frame, size)
+
+    def _take_report(self, frame: frames.FromDevice, size: int) -> list[Action]:
+        """What was on its way when the order came is refused, and does not end the socket."""
+        if isinstance(frame, frames.Report):
+            return self._ask(frame, size)
+        if isinstance(frame, frames.Ack):
+            return []
+        raise error("signin.revoked")
+
+    def _ask(self, frame: Request, size: int) -> list[Action]:
         self._in_flight += 1
         self._in_flight_bytes += size
         return [Ask(frame, size)]
@@ -192,26 +222,72 @@ class Session:
             return self._refuse(None, refusal)
         assert record is not None
         self._nonce = b""
-        self.phase, self.record = Phase.OPEN, record
+        self.record = record
+        if record.revoked:
+            self.phase = Phase.SIGNED_OUT
+            return [ReadOrders()]
+        self.phase = Phase.OPEN
         self._allowed = self._lookups(record)
         self._delivery = Delivery(record.gone_sequence)
         welcome = frames.Welcome(record.key_packages, record.last_resort, record.newest)
-        return [Open(record), Say(frames.encode(welcome)), *self._next_page()]
+        # Orders are read once it is open: one that comes in between is pushed.
+        return [Open(record), Say(frames.encode(welcome)), ReadOrders(), *self._next_page()]
+
+    def orders_read(self, orders: list[frames.OrderFrame] | None) -> list[Action]:
+        """The answer to `ReadOrders`; None if they could not be read: the device comes again."""
+        if orders is None:
+            return self.end(error("storage.failed"))
+        if self.phase is Phase.SIGNED_OUT:
+            return self._hand_out(orders)
+        return self._say_all(orders)
+
+    def ordered(self) -> list[Action]:
+        """An order for this device is there."""
+        return [ReadOrders()] if self.phase is Phase.OPEN else []
+
+    def sign_out(self) -> list[Action]:
+        """An order signed the device out: it hears of that, and of nothing else any more."""
+        if self.phase is not Phase.OPEN:
+            return []
+        self.phase, self._delivery = Phase.SIGNED_OUT, None
+        return [ReadOrders()]
+
+    def posted(self, posted: Sequence[frames.Posted]) -> list[Action]:
+        """Removals in groups that it watches."""
+        return self._say_all(posted)
+
+    def _say_all(self, said: Sequence[frames.OrderFrame | frames.Posted]) -> list[Action]:
+        if self.phase is not Phase.OPEN:
+            return []
+        return [Say(frames.encode(frame)) for frame in said]
+
+    def _hand_out(self, orders: list[frames.OrderFrame]) -> list[Action]:
+        if not orders:
+            return self.end(error("signin.revoked"))
+        self._unreported |= {read_order(frame.order).id for frame in orders}
+        return [Say(frames.encode(frame)) for frame in orders]
 
     def answered(self, ask: Ask, outcome: Outcome) -> list[Action]:
         """The outcome of an `Ask`."""
         self._in_flight -= 1
         self._in_flight_bytes -= ask.weight
-        if self.phase is not Phase.OPEN:
-            return []
         frame = ask.frame
+        reports = self.phase is Phase.SIGNED_OUT and isinstance(frame, frames.Report)
+        if self.phase is not Phase.OPEN and not reports:
+            return []
         if isinstance(outcome, ChappeError):
             return self._refuse(frame.ref, outcome)
         if isinstance(outcome, Stored) and isinstance(frame, (frames.Send, frames.Commit)):
             return [Say(frames.encode(frames.Accepted(frame.ref, frame.id, outcome.expires)))]
         if isinstance(outcome, (frames.Line, frames.Ticket)):
             return [Say(frames.encode(outcome))]
-        return [Say(frames.encode(frames.Done(frame.ref)))]
+        done = Say(frames.encode(frames.Done(frame.ref)))
+        if isinstance(outcome, Found):
+            return [done, *self.posted(outcome.posted)]
+        if reports and isinstance(outcome, Reported):
+            self._unreported.discard(outcome.order)
+            return [done] if self._unreported else [done, *self.end(error("signin.revoked"))]
+        return [done]
 
     def arrived(self, arrival: Arrival, sequence: int) -> list[Action]:
         """An envelope for this device became durable."""
@@ -261,7 +337,7 @@ class Session:
 
     def _refuse(self, ref: int | None, refusal: ChappeError) -> list[Action]:
         """Say why; before sign-in, that is the end."""
-        if self.phase is not Phase.OPEN:
+        if self.phase not in (Phase.OPEN, Phase.SIGNED_OUT):
             return self.end(refusal) if ref is None else [_refusal(ref, refusal), *self.end(refusal)[1:]]
         return [_refusal(ref, refusal)]
 
@@ -287,5 +363,3 @@ def _check_sign_in(record: DeviceRecord | None, signature: bytes, signed: bytes)
         Ed25519PublicKey.from_public_bytes(record.signature_key).verify(signature, signed)
     except (InvalidSignature, ValueError):
         raise error("signin.bad_signature") from None
-    if record.revoked:
-        raise error("signin.revoked")

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final, Protocol, cast
 
@@ -32,6 +32,7 @@ from chappe.relay.session import (
     Identify,
     Open,
     Phase,
+    ReadOrders,
     ReadPage,
     Say,
     Session,
@@ -43,6 +44,8 @@ PATH: Final = "/v1/socket"
 RETRY_PAGE_SECONDS: Final = 5.0
 LINGER_SECONDS: Final = 2.0
 """How long a closed WebSocket may take to end its TCP connection."""
+REPORT_SECONDS: Final = 60.0
+"""How long a device that is signed out may take to erase itself and say so; it may come again."""
 TAKE_SECONDS: Final = 20.0
 """How long the other end may then take to read what was still on its way to it."""
 
@@ -74,6 +77,8 @@ class Desk(Protocol):
 
     async def page(self, record: DeviceRecord, wanted: ReadPage) -> Page: ...
 
+    async def orders(self, record: DeviceRecord) -> list[frames.OrderFrame]: ...
+
     def carry_out(self, record: DeviceRecord, ask: Ask, answer: Answer) -> None: ...
 
     def acknowledge(self, record: DeviceRecord, sequence: int) -> None: ...
@@ -99,6 +104,7 @@ class Socket(asyncio.Protocol):
         "asked_at",
         "heard_at",
         "made_at",
+        "signed_out_at",
     )
 
     def __init__(self, desk: Desk, connections: set[Any], tasks: set[asyncio.Task[None]]) -> None:
@@ -121,6 +127,7 @@ class Socket(asyncio.Protocol):
         self._writable = True
         self.made_at = self.heard_at = self._loop.time()
         self.asked_at: float | None = None
+        self.signed_out_at: float | None = None
 
     # --- asyncio.Protocol
 
@@ -188,6 +195,18 @@ class Socket(asyncio.Protocol):
         if self._session is not None:
             self._carry_out(self._session.supersede())
 
+    def posted(self, posted: Sequence[frames.Posted]) -> None:
+        if self._session is not None:
+            self._carry_out(self._session.posted(posted))
+
+    def ordered(self) -> None:
+        if self._session is not None:
+            self._carry_out(self._session.ordered())
+
+    def signed_out(self) -> None:
+        if self._session is not None:
+            self._carry_out(self._session.sign_out())
+
     def tick(self, now: float) -> None:
         """Called every few seconds: end what does not sign in or does not answer, ask who is silent."""
         session, desk = self._session, self._desk
@@ -197,6 +216,11 @@ class Socket(asyncio.Protocol):
             # Since the beginning, not since the last byte: who drips bytes does not stay.
             if now - self.made_at > desk.sign_in_seconds:
                 self._carry_out(session.end(error("signin.required")))
+        elif session.phase is Phase.SIGNED_OUT:
+            # Whatever it says meanwhile: it has an order to carry out, and no other reason to be here.
+            self.signed_out_at = self.signed_out_at or now
+            if now - self.signed_out_at > REPORT_SECONDS:
+                self._carry_out(session.end(error("signin.revoked")))
         elif self.asked_at is not None:
             if now - self.asked_at > desk.ping_seconds:
                 self._transport.abort()
@@ -267,6 +291,8 @@ class Socket(asyncio.Protocol):
                     self._desk.acknowledge(session.record, action.sequence)
             elif isinstance(action, ReadPage):
                 self._spawn(self._read_page(action))
+            elif isinstance(action, ReadOrders):
+                self._spawn(self._read_orders())
             elif isinstance(action, Identify):
                 self._spawn(self._identify(action.device))
             elif isinstance(action, Open):
@@ -303,6 +329,16 @@ class Socket(asyncio.Protocol):
             self._carry_out(session.end(failure))
             return
         self._carry_out(session.identified(record))
+
+    async def _read_orders(self) -> None:
+        session = self._session
+        if session is None or session.record is None:
+            return
+        try:
+            orders: list[frames.OrderFrame] | None = await self._desk.orders(session.record)
+        except StorageFailure:
+            orders = None
+        self._carry_out(session.orders_read(orders))
 
     async def _read_page(self, wanted: ReadPage) -> None:
         session = self._session

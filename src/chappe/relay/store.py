@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from sqlalchemy import Connection
+
 from chappe.relay.database import open_engine
 from chappe.relay.mailroom import Mailroom
 from chappe.relay.ports import Answer, Arrival, Clock, DeviceRecord, Operation, Outcome
@@ -74,6 +76,10 @@ class Store:
 
     async def attachment(self, attachment: bytes) -> AttachmentRecord | None:
         return await self._read(partial(self._reader.attachment, attachment))
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Read beside the writer, in one transaction. Raises StorageFailure, and what `work` raises."""
+        return await self._read(partial(self._reader.run, work))
 
     async def _read(self, call: Callable[[], T]) -> T:
         return await self._loop.run_in_executor(self._reader.executor, call)

@@ -6,21 +6,33 @@ whole Unix seconds. There is no table of contacts, of members of a group, or of 
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, text
+from sqlalchemy import Column, Index, Integer, String, Table, text
 
-metadata = MetaData()
-
-Bytes = LargeBinary
-# SQLite makes a column its rowid only if it is spelled INTEGER.
-Big = BigInteger().with_variant(Integer, "sqlite")
+from chappe.relay import fleet_tables as fleet_tables  # so that `metadata` is whole
+from chappe.relay.schema import Big, Bytes, metadata
 
 lines = Table(
     "lines",
     metadata,
     Column("line", Bytes(16), primary_key=True),
-    Column("address", String(320), nullable=False, unique=True),
+    Column("address", String(320), nullable=False),
     Column("identity_key", Bytes(32), nullable=False),
     Column("created_at", Big, nullable=False),
+    # NULL: of none.
+    Column("organisation", Bytes(16), index=True),
+    # Under legal hold since, by which order.
+    Column("held_at", Big),
+    Column("held_by", Bytes(16)),
+    # Erased whole: it takes no device any more, and its address may be another line's.
+    Column("closed_at", Big),
+    Index(
+        "lines_open_address",
+        "address",
+        unique=True,
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
+    Index("lines_address", "address"),
 )
 
 devices = Table(
@@ -33,6 +45,11 @@ devices = Table(
     Column("signature_key", Bytes(32), nullable=False),
     Column("created_at", Big, nullable=False),
     Column("revoked_at", Big),
+    # The order that did it.
+    Column("revoked_by", Bytes(16)),
+    # The key that signs its guesses, and how the device vouched for it.
+    Column("unlock_key", Bytes(32)),
+    Column("unlock_proof", Bytes(64)),
 )
 
 mailboxes = Table(
@@ -131,6 +148,8 @@ codes = Table(
     Column("created_at", Big, nullable=False),
     Column("expires_at", Big, nullable=False),
     Column("used_at", Big),
+    # Whose line it makes; NULL: of none.
+    Column("organisation", Bytes(16)),
 )
 
 attachments = Table(

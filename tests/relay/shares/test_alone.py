@@ -46,7 +46,7 @@ def path_of(device: bytes) -> str:
     [
         ("GET", "/v1/shares/key"),
         ("PUT", path_of(bytes(16))),
-        ("DELETE", path_of(bytes(16))),
+        ("POST", "/v1/shares/destroy"),
         ("POST", "/v1/unlock/challenge"),
         ("POST", "/v1/unlock"),
     ],
@@ -62,9 +62,13 @@ async def test_every_route_takes_the_token(http: httpx.AsyncClient, method: str,
 
 async def test_bad_input(http: httpx.AsyncClient) -> None:
     for device in ("x", "A" * 21, "A" * 21 + "B", "A" * 23, "%2e%2e"):
-        for method in ("PUT", "DELETE"):
-            answer = await http.request(method, f"/v1/shares/{device}", content=b"x")
-            assert failure(answer) in ("http.malformed", "http.unknown_path")
+        answer = await http.put(f"/v1/shares/{device}", content=b"x")
+        assert failure(answer) in ("http.malformed", "http.unknown_path")
+    for content in (b"", b"x", bytes(15), bytes(17)):
+        answer = await http.post("/v1/shares/destroy", content=content)
+        assert (answer.status_code, failure(answer)) == (400, "http.malformed")
+    answer = await http.post("/v1/shares/destroy", content=bytes(16_001))
+    assert (answer.status_code, failure(answer)) == (413, "http.oversized")
     for content in (b"", b"x", secrets.token_bytes(4096)):
         answer = await http.put(path_of(bytes(16)), content=content)
         assert (answer.status_code, failure(answer)) == (403, "unlock.malformed")
@@ -86,12 +90,12 @@ async def test_the_client_of_a_service(service: ServiceProcess) -> None:
     await remote.enrol(owner.device, owner.enrolment(key))
     guess = owner.guess(key, await remote.challenge(owner.device))
     assert guess.open(await remote.unlock(owner.device, guess.sealed)).share == owner.share
-    await asyncio.gather(*[remote.destroy(owner.device) for _ in range(20)])
+    await asyncio.gather(*[remote.destroy([owner.device]) for _ in range(20)])
     with pytest.raises(ChappeError, match=r"signin\.revoked"):
         await remote.enrol(owner.device, owner.enrolment(key))
     await remote.close()
     wrong = RemoteShares(Place(f"http://127.0.0.1:{service.port}", "x" * 40))
-    for call in (wrong.public_key(), wrong.challenge(owner.device), wrong.destroy(owner.device)):
+    for call in (wrong.public_key(), wrong.challenge(owner.device), wrong.destroy([owner.device])):
         with pytest.raises(ChappeError, match=r"unlock\.unavailable"):
             await call
     assert "x" * 40 not in repr(Place("http://x", "x" * 40))
@@ -126,7 +130,7 @@ async def test_an_answer_that_comes_after_destroying_is_not_handed_out() -> None
     on_its_way = asyncio.Event()
 
     async def answer(request: httpx.Request) -> httpx.Response:
-        if request.method == "DELETE":
+        if request.url.path == "/v1/shares/destroy":
             return httpx.Response(204)
         await on_its_way.wait()
         return httpx.Response(200, content=api.encode(api.Unlocked(api.to_base64(b"the share"))))
@@ -137,7 +141,7 @@ async def test_an_answer_that_comes_after_destroying_is_not_handed_out() -> None
     late = asyncio.create_task(remote.unlock(b"d" * 16, b"x"))
     other = asyncio.create_task(remote.unlock(b"e" * 16, b"x"))
     await asyncio.sleep(0.01)
-    await remote.destroy(b"d" * 16)
+    await remote.destroy([b"d" * 16])
     on_its_way.set()
     with pytest.raises(ChappeError, match=r"unlock\.unavailable"):
         await late
@@ -214,8 +218,8 @@ async def test_the_relay_destroys_shares(service: ServiceProcess, tmp_path: Path
         await relay._shares.enrol(owner.device, owner.enrolment(key))
         guess = owner.guess(key, await relay.challenge(owner.device))
         assert guess.open(await relay.unlock(owner.device, guess.sealed)).share == owner.share
-        await relay.destroy_share(owner.device)
-        await relay.destroy_share(owner.device)
+        await relay._shares.destroy([owner.device])
+        await relay._shares.destroy([owner.device])
         guess = owner.guess(key, await relay.challenge(owner.device))
         assert guess.open(await relay.unlock(owner.device, guess.sealed)).status == "gone"
         with pytest.raises(ChappeError, match=r"signin\.revoked"):
@@ -225,7 +229,7 @@ async def test_the_relay_destroys_shares(service: ServiceProcess, tmp_path: Path
     settings = load_settings({}, data_dir=tmp_path / "1", **there)
     relay = Relay(settings, open_shares(settings))
     with pytest.raises(ChappeError, match=r"unlock\.unavailable"):
-        await relay.destroy_share(bytes(16))
+        await relay._shares.destroy([bytes(16)])
     assert await relay.share_key() == b""
     await relay.close()
     service.start()

@@ -250,7 +250,7 @@ async def _race(local: LocalShares, owner: Owner, guess: SealedGuess, chance: ra
 
     async def destroy() -> None:
         await asyncio.sleep(chance.random() * 0.05)
-        await local.destroy(owner.device)
+        await local.destroy([owner.device])
         destroyed.set()
 
     async def unlock_() -> bool:
@@ -296,7 +296,7 @@ async def test_races_over_http(process: ServiceProcess) -> None:
 
         async def destroy(owner: Owner = owner, destroyed: asyncio.Event = destroyed) -> None:
             await asyncio.sleep(chance.random() * 0.01)
-            await remote.destroy(owner.device)
+            await remote.destroy([owner.device])
             destroyed.set()
 
         task = asyncio.create_task(destroy())

@@ -143,7 +143,7 @@ async def test_nothing_is_left_in_folder_and_memory(process: ServiceProcess, tmp
     old_database = process.folder / "old.db"
     shutil.copy(process.shares / "shares.db", old_database)
 
-    await remote.destroy(owner.device)
+    await remote.destroy([owner.device])
 
     image = memory_image(process.pid, tmp_path)
     assert found(image, kept | {f"answer key {n}": key for n, key in enumerate(answer_keys)}) == set()
@@ -188,7 +188,7 @@ async def _left_lying(folder: Path) -> set[str]:
         await use(process, owner)
         kept = {"share": owner.share, "auth": owner.auth, "epoch key": epoch_key(process.shares)}
         remote = process.remote()
-        await remote.destroy(owner.device)
+        await remote.destroy([owner.device])
         await remote.close()
         return found(memory_image(process.pid, folder), kept)
     finally:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from alembic import context
 
-from chappe.relay.tables import metadata
+from chappe.relay import tables
+from chappe.relay.schema import metadata
+
+# Importing them has put them there.
+assert tables.lines.metadata is metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
@@ -20,6 +21,9 @@ KEY_SECONDS: Final = 3.0
 """How long to wait for the public key, and not to ask again after it did not come."""
 _PASSED_ON: Final = ("unlock.", "storage.", "limit.rate", "signin.revoked")
 """What the service may say to a phone. Anything else is between the relay and it."""
+
+MAX_DESTROYED: Final = 1_000
+"""Devices that one request may name."""
 
 B = TypeVar("B", bound=api.Body)
 
@@ -88,9 +92,12 @@ class RemoteShares:
             passed.check()
             return _bytes(answer.sealed)
 
-    async def destroy(self, device: bytes) -> None:
-        await self._send("DELETE", f"/v1/shares/{api.to_base64(device)}")
-        self._gate.destroyed(device)
+    async def destroy(self, devices: Sequence[bytes]) -> None:
+        for start in range(0, len(devices), MAX_DESTROYED):
+            piece = devices[start : start + MAX_DESTROYED]
+            await self._send("POST", "/v1/shares/destroy", b"".join(piece))
+            for device in piece:
+                self._gate.destroyed(device)
 
     async def _ask(
         self, method: str, path: str, kind: type[B], content: bytes = b"", seconds: float = SECONDS

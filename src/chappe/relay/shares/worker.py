@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeAlias, TypeVar
 
@@ -14,7 +14,7 @@ from chappe.relay.shares.store import Status
 from chappe.wire.errors import ChappeError, error
 
 T = TypeVar("T")
-Doomed: TypeAlias = tuple[bytes, asyncio.Future[None]]
+Doomed: TypeAlias = tuple[tuple[bytes, ...], asyncio.Future[None]]
 
 MAX_WAITING: Final = 1_000
 """Requests that wait for the thread; beyond, they are refused with limit.rate. Destroying always waits."""
@@ -57,13 +57,14 @@ class LocalShares:
             passed.check()
             return answer
 
-    async def destroy(self, device: bytes) -> None:
-        """See `Shares.destroy`. Those that wait together share one change of keys."""
+    async def destroy(self, devices: Sequence[bytes]) -> None:
+        """See `Shares.destroy`. All of them, and those that wait together, share one change of keys."""
         done: asyncio.Future[None] = self._loop.create_future()
-        self._doomed.put((device, done))
+        self._doomed.put((tuple(devices), done))
         await self._loop.run_in_executor(self._thread, self._destroy_all)
         await done
-        self._gate.destroyed(device)
+        for device in devices:
+            self._gate.destroyed(device)
 
     def _destroy_all(self) -> None:
         """In the thread: all that wait now. Whoever comes to an empty list was served with the one before."""
@@ -72,7 +73,7 @@ class LocalShares:
             return
         failure: ChappeError | None = None
         try:
-            self._shares.destroy([device for device, _ in doomed])
+            self._shares.destroy(list(dict.fromkeys(device for devices, _ in doomed for device in devices)))
         except ChappeError as problem:
             failure = problem
         except BaseException:

@@ -28,7 +28,9 @@ class LookUp:
 
     def run(self, unit: Unit) -> frames.Line:
         connection, frame = unit.connection, self.frame
-        line = connection.execute(select(lines).where(lines.c.address == frame.address)).one_or_none()
+        line = connection.execute(
+            select(lines).where(lines.c.address == frame.address, lines.c.closed_at.is_(None))
+        ).one_or_none()
         if line is None:
             raise error("address.unknown")
         wanted = None if frame.devices is None else set(frame.devices)

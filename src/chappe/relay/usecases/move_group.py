@@ -9,19 +9,15 @@ from typing import Final
 
 from sqlalchemy import insert, select, update
 
+from chappe.relay.locks import lock_of
 from chappe.relay.mailroom import Mailroom, Post
 from chappe.relay.ports import Stored, Unit
 from chappe.relay.tables import groups
+from chappe.relay.usecases.removals import settle
 from chappe.wire import frames
 from chappe.wire.errors import error
 
-_LOCK_CONTEXT: Final = b"chappe lock v1"
 _WELCOME_CONTEXT: Final = b"chappe welcome id v1"
-
-
-def lock_of(opener: bytes) -> bytes:
-    """The lock that `opener` opens: SHA-256(context || opener)."""
-    return hashlib.sha256(_LOCK_CONTEXT + opener).digest()
 
 
 def welcome_id(commit_id: bytes, index: int) -> bytes:
@@ -53,6 +49,7 @@ class MoveGroup:
         if known is not None:
             return known
         self._compare_and_swap(unit)
+        settle(unit, frame.group, frame.settles)
         resolve = self.mailroom.resolve
         posts = [Post(frame.id, frame.payload, resolve(unit.connection, frame.to))]
         for index, welcome in enumerate(frame.welcomes):
@@ -92,4 +89,5 @@ def frame_without_ref(frame: frames.Commit) -> frames.Commit:
         to=frame.to,
         payload=frame.payload,
         welcomes=frame.welcomes,
+        settles=frame.settles,
     )

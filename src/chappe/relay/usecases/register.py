@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from chappe.relay import audit
+from chappe.relay.fleet_rows import newest_policy
+from chappe.relay.fleet_tables import order_devices, organisations
 from chappe.relay.ports import Unit
 from chappe.relay.tables import codes, devices, lines, mailboxes
 from chappe.wire import frames
+from chappe.wire.audit import AuditEntry
 from chappe.wire.certificate import DeviceCertificate
 from chappe.wire.errors import error
 
@@ -28,7 +33,8 @@ class ActivateLine:
     """Use up a code; make the line, its first device and that device's mailbox.
 
     `certificate` and the proof of possession were verified before. The same code and certificate again give
-    the same answer. Refused with code.unknown, code.used, code.expired, address.taken, certificate.invalid.
+    the same answer. Refused with code.unknown, code.used, code.expired, address.taken, certificate.invalid
+    (also where its fleet key is not that of the organisation that the code is of).
     """
 
     code_digest: bytes
@@ -49,8 +55,8 @@ class ActivateLine:
             raise error("code.used")
         if code.expires_at <= unit.now:
             raise error("code.expired")
-        if connection.execute(select(lines.c.line).where(lines.c.address == certificate.address)).first():
-            raise error("address.taken")
+        _check_fleet_key(connection, code.organisation, certificate)
+        _check_address(connection, code.organisation, certificate.address)
         connection.execute(update(codes).where(codes.c.digest == self.code_digest).values(used_at=unit.now))
         try:
             connection.execute(
@@ -59,11 +65,17 @@ class ActivateLine:
                     address=certificate.address,
                     identity_key=certificate.identity_key,
                     created_at=unit.now,
+                    organisation=code.organisation,
                 )
             )
         except IntegrityError:
             raise error("certificate.invalid", "This line id is taken; make a fresh one.") from None
         _add_device(unit, certificate)
+        _tell_policy(unit, code.organisation, certificate)
+        entry = AuditEntry(
+            1, unit.now, "line.activated", line=certificate.line_id, device=certificate.device_id
+        )
+        audit.append(unit, code.organisation, entry)
         return _registered(certificate)
 
 
@@ -71,7 +83,7 @@ class ActivateLine:
 class AddDevice:
     """Add a device to its line: the certificate must be signed by the identity key the line has here.
 
-    Refused with address.unknown, certificate.invalid, devices.too_many.
+    Refused with address.unknown, certificate.invalid, line.closed, devices.too_many.
     """
 
     certificate: DeviceCertificate
@@ -82,16 +94,104 @@ class AddDevice:
 
     def run(self, unit: Unit) -> Registered:
         connection, certificate = unit.connection, self.certificate
-        line = connection.execute(select(lines).where(lines.c.address == certificate.address)).one_or_none()
-        if line is None:
-            raise error("address.unknown")
+        line = _line_at(connection, certificate)
         if line.line != certificate.line_id or line.identity_key != certificate.identity_key:
             raise error("certificate.invalid", "The certificate is not signed by this line's identity key.")
+        if line.closed_at is not None:
+            raise error("line.closed")
+        _check_fleet_key(connection, line.organisation, certificate)
         if not _has_device(connection, certificate):
             if _count_devices(connection, line.line) >= frames.MAX_DEVICES:
                 raise error("devices.too_many")
             _add_device(unit, certificate)
+            _tell_policy(unit, line.organisation, certificate)
         return _registered(certificate)
+
+
+@dataclass(frozen=True, slots=True)
+class FindCode:
+    """Whose lines a code makes. Gives `CodeOf`. Refused with code.unknown, code.expired."""
+
+    code_digest: bytes
+
+    @property
+    def weight(self) -> int:
+        return 200
+
+    def run(self, unit: Unit) -> CodeOf:
+        code = unit.connection.execute(select(codes).where(codes.c.digest == self.code_digest)).one_or_none()
+        if code is None:
+            raise error("code.unknown")
+        # A used one is answered, too: its phone may not have heard that it is a line now.
+        if code.used_at is None and code.expires_at <= unit.now:
+            raise error("code.expired")
+        row = _organisation(unit.connection, code.organisation)
+        return CodeOf("", b"") if row is None else CodeOf(row.name, row.fleet_key)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeOf:
+    """An organisation's name and fleet key; empty where a code is of none."""
+
+    name: str
+    fleet_key: bytes
+
+
+def _organisation(connection: Connection, organisation: bytes | None) -> Row[Any] | None:
+    if organisation is None:
+        return None
+    return connection.execute(
+        select(organisations).where(organisations.c.organisation == organisation)
+    ).one_or_none()
+
+
+def _check_fleet_key(
+    connection: Connection, organisation: bytes | None, certificate: DeviceCertificate
+) -> None:
+    """A line trusts the fleet key of the organisation that it is of, and none where it is of none."""
+    row = _organisation(connection, organisation)
+    if certificate.fleet_key != (b"" if row is None else row.fleet_key):
+        raise error("certificate.invalid", "The certificate names another organisation than the code's.")
+
+
+def _check_address(connection: Connection, organisation: bytes | None, address: str) -> None:
+    """An address is given once. That of a closed line is free again, for its organisation alone."""
+    owners = connection.execute(
+        select(lines.c.organisation, lines.c.closed_at).where(lines.c.address == address)
+    ).all()
+    for owner in owners:
+        theirs = organisation is None or owner.organisation != organisation
+        if owner.closed_at is None or theirs:
+            raise error("address.taken")
+
+
+def _line_at(connection: Connection, certificate: DeviceCertificate) -> Row[Any]:
+    """The certificate's line where it was closed, else the one that has its address. Raises
+    address.unknown."""
+    found = connection.execute(
+        select(lines).where(
+            (lines.c.address == certificate.address)
+            & (lines.c.closed_at.is_(None) | (lines.c.line == certificate.line_id))
+        )
+    ).all()
+    if not found:
+        raise error("address.unknown")
+    return next((row for row in found if row.line == certificate.line_id), found[0])
+
+
+def _tell_policy(unit: Unit, organisation: bytes | None, certificate: DeviceCertificate) -> None:
+    """A policy for all lines is for those that come later, too."""
+    policy = None if organisation is None else newest_policy(unit.connection, organisation)
+    if policy is not None:
+        unit.connection.execute(
+            insert(order_devices).values(
+                order_id=policy,
+                device=certificate.device_id,
+                line=certificate.line_id,
+                ordered_at=unit.now,
+                doomed=False,
+            )
+        )
 
 
 def _registered(certificate: DeviceCertificate) -> Registered:

@@ -7,20 +7,24 @@ from typing import Final
 
 from sqlalchemy import delete, select, tuple_
 
-from chappe.relay import mailbox_sql
+from chappe.relay import audit, mailbox_sql
+from chappe.relay.fleet_tables import orders, proposals, registers
 from chappe.relay.ports import Unit
 from chappe.relay.tables import (
     attachment_use,
     attachments,
     codes,
+    devices,
     entries,
     key_packages,
     mailboxes,
     payloads,
     sent_ids,
 )
+from chappe.relay.usecases.approve_order import AWAIT_SECONDS
 from chappe.relay.usecases.attachments import DAY
 from chappe.relay.usecases.key_packages import REMEMBER_TAKEN_SECONDS
+from chappe.wire.audit import AuditEntry
 
 PIECE: Final = 500
 MAILBOXES_AT_ONCE: Final = 20
@@ -50,6 +54,7 @@ class Sweep:
         more |= self._ids(unit)
         gone = self._attachments(unit)
         self._small_things(unit)
+        self._fleet(unit)
         return Swept(tuple(gone), more or len(gone) == PIECE)
 
     def _mail(self, unit: Unit) -> bool:
@@ -126,3 +131,20 @@ class Sweep:
                 | (codes.c.used_at.is_(None) & (codes.c.expires_at <= now - KEEP_USED_CODES_SECONDS))
             )
         )
+
+    def _fleet(self, unit: Unit) -> None:
+        """Orders that nobody approved, proposals that nobody took, registers of devices long signed out.
+        Orders that were carried out stay, as the audit log does."""
+        connection, before = unit.connection, unit.now - self.keep_seconds
+        for row in connection.execute(
+            select(orders.c.order_id, orders.c.organisation, orders.c.kind)
+            .where(orders.c.executed_at.is_(None), orders.c.given_at <= unit.now - AWAIT_SECONDS)
+            .limit(PIECE)
+        ).all():
+            connection.execute(delete(orders).where(orders.c.order_id == row.order_id))
+            entry = AuditEntry(1, unit.now, "order.lapsed", order=row.order_id, kind=row.kind)
+            audit.append(unit, row.organisation, entry)
+        old = select(orders.c.order_id).where(orders.c.executed_at <= before)
+        connection.execute(delete(proposals).where(proposals.c.order_id.in_(old)))
+        gone = select(devices.c.device).where(devices.c.revoked_at <= before)
+        connection.execute(delete(registers).where(registers.c.device.in_(gone)))

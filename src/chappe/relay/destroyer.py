@@ -1,0 +1,65 @@
+"""Shares that an erase order is to destroy: asked of the share service until it is done.
+
+    order durable -> `add` -> nothing of these devices is unlocked or enrolled any more
+                  -> share service: destroyed -> noted, durably -> forgotten here
+
+What is still to be destroyed stands in the database, and is read at the start: a relay that dies between goes
+on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import structlog
+
+from chappe.relay.fleet_reads import still_readable
+from chappe.relay.ports import ShareService
+from chappe.relay.store import Store
+from chappe.relay.usecases.receipts import MarkUnreadable
+from chappe.wire.errors import ChappeError, error
+
+log = structlog.get_logger()
+
+
+class Destroyer:
+    """Used in the event loop alone."""
+
+    def __init__(self, store: Store, shares: ShareService) -> None:
+        self._store = store
+        self._shares = shares
+        self._doomed: set[bytes] = set()
+        self._turn = asyncio.Lock()
+        self._rounds = 0
+
+    async def start(self) -> None:
+        """Before anything is answered: remember what is still to be destroyed. Raises storage.*."""
+        self.add(await self._store.read(still_readable))
+
+    def add(self, devices: Iterable[bytes]) -> None:
+        """From now on nothing of these is passed to the share service, nor back from it."""
+        self._doomed.update(devices)
+
+    def check(self, device: bytes) -> None:
+        """Raises signin.revoked for a device whose share is being destroyed."""
+        if device in self._doomed:
+            raise error("signin.revoked")
+
+    async def run(self) -> None:
+        """Destroy what is to be destroyed, in one go for all. Where the service does not answer, or the store
+        takes no note, it stays and is tried again."""
+        # A round that begins from now on takes in all that is there now: whoever waits needs just one.
+        after = self._rounds
+        async with self._turn:
+            if self._rounds > after or not self._doomed:
+                return
+            self._rounds += 1
+            doomed = tuple(sorted(self._doomed))
+            try:
+                await self._shares.destroy(doomed)
+                await self._store.run(MarkUnreadable(doomed))
+            except ChappeError as problem:
+                log.warning("shares are still to be destroyed", count=len(doomed), code=problem.code)
+                return
+            self._doomed.difference_update(doomed)

@@ -1,0 +1,127 @@
+"""What officers, owners and locked phones ask of the relay about orders, answered.
+
+An order is carried out in the tables first; then who is here is told, and the share service asked to destroy.
+The answer goes out when that is done, or cannot be done now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from chappe.relay import asker, fleet_reads
+from chappe.relay.asker import AsDevice, Asker, AsOfficer, AsOwner
+from chappe.relay.destroyer import Destroyer
+from chappe.relay.hub import Hub
+from chappe.relay.ports import Clock, Found, Operation, Outcome
+from chappe.relay.store import Store
+from chappe.relay.usecases.amend_roster import AmendRoster
+from chappe.relay.usecases.approve_order import ApproveOrder
+from chappe.relay.usecases.execute_order import Effects
+from chappe.relay.usecases.give_order import GiveOrder
+from chappe.relay.usecases.receipts import TakeReceipt
+from chappe.relay.usecases.removals import FindPosted, PostRemovals
+from chappe.wire import fleet
+from chappe.wire.errors import error
+
+T = TypeVar("T")
+
+
+class FleetDesk:
+    """Used in the event loop alone."""
+
+    def __init__(self, store: Store, hub: Hub, destroyer: Destroyer, clock: Clock, server: str) -> None:
+        self._store = store
+        self._hub = hub
+        self._destroyer = destroyer
+        self._clock = clock
+        self._server = server
+
+    async def identify(self, envelope: fleet.AnyEnvelope) -> Asker:
+        """Who asks. Raises organisation.unknown, signin.unknown_device, order.forged, order.stale."""
+        now = int(self._clock())
+        return await self._store.read(
+            lambda connection: asker.identify(connection, envelope, self._server, now)
+        )
+
+    async def answer(self, who: Asker, ask: fleet.AnyAsk) -> fleet.Answer:
+        """To a question that `who` may ask (`fleet.decode_ask`). Raises order.*, roster.invalid,
+        receipt.invalid, line.closed, id.reused, storage.*."""
+        if isinstance(who, AsDevice):
+            return await self._to_device(who, ask)
+        if isinstance(ask, fleet.Give):
+            given = GiveOrder(self._store.mailroom, who, ask, self._server)
+            return await self._carry_out(given, isinstance(who, AsOfficer))
+        if isinstance(ask, fleet.Status):
+            wanted = ask.order
+            return await self._read(lambda c: fleet_reads.order_status(c, who, wanted))
+        if isinstance(who, AsOwner):
+            raise error("http.malformed")
+        return await self._to_officer(who, ask)
+
+    async def _to_officer(self, who: AsOfficer, ask: fleet.AnyAsk) -> fleet.Answer:
+        if isinstance(ask, fleet.Approve):
+            return await self._carry_out(ApproveOrder(self._store.mailroom, who, ask, self._server), True)
+        if isinstance(ask, fleet.Amend):
+            await self._store.run(AmendRoster(who, ask))
+            return fleet.Ok()
+        if isinstance(ask, fleet.Post):
+            groups = await self._store.run(PostRemovals(who, ask))
+            assert isinstance(groups, tuple)
+            self._tell_watchers(groups)
+            return fleet.Ok()
+        if isinstance(ask, fleet.Rosters):
+            return await self._read(lambda c: fleet_reads.roster_chain(c, who.organisation))
+        if isinstance(ask, fleet.Lines):
+            after = ask.after
+            return await self._read(lambda c: fleet_reads.line_list(c, who.organisation, after))
+        if isinstance(ask, fleet.Epochs):
+            groups_asked = ask.groups
+            return await self._read(lambda c: fleet_reads.epochs(c, groups_asked))
+        if isinstance(ask, fleet.Audit):
+            start = ask.start
+            return await self._read(lambda c: fleet_reads.audit_page(c, who.organisation, start))
+        raise error("http.malformed")
+
+    async def _to_device(self, who: AsDevice, ask: fleet.AnyAsk) -> fleet.Answer:
+        if isinstance(ask, fleet.Report):
+            await self._store.run(TakeReceipt(who.device, ask.receipt))
+            return fleet.Ok()
+        if isinstance(ask, fleet.Waiting):
+            return await self._read(lambda c: fleet_reads.for_device(c, who.device))
+        raise error("http.malformed")
+
+    # --- orders
+
+    async def _carry_out(self, operation: Operation, officer: bool) -> fleet.Given:
+        effects = await self._store.run(operation)
+        assert isinstance(effects, Effects)
+        self._carry_on(effects)
+        if effects.doomed:
+            await self._destroyer.run()
+        return await self._read(lambda c: fleet_reads.given(c, effects.order, registers_too=officer))
+
+    def _carry_on(self, effects: Effects) -> None:
+        """The order is durable: whoever is here hears of it."""
+        self._destroyer.add(effects.doomed)
+        for _, mailbox in effects.signed_out:
+            self._hub.sign_out(mailbox)
+        for mailbox in effects.told:
+            self._hub.ordered(mailbox)
+        self._tell_watchers(effects.posted)
+
+    def _tell_watchers(self, groups: Sequence[bytes]) -> None:
+        """In the writer's turn: the epochs are then those of one moment."""
+        watched = tuple(group for group in groups if self._hub.is_watched(group))
+        if watched:
+            self._store.submit(FindPosted(watched), self._tell_found)
+
+    def _tell_found(self, outcome: Outcome) -> None:
+        # What could not be read is told when the group is watched again.
+        if isinstance(outcome, Found):
+            self._hub.tell_watchers(outcome.posted)
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        return await self._store.read(work)

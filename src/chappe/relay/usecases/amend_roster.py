@@ -1,0 +1,61 @@
+"""The next roster of an organisation, signed by officers of the one before."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from sqlalchemy import insert, update
+from sqlalchemy.exc import IntegrityError
+
+from chappe.relay import audit, fleet_rows
+from chappe.relay.asker import AsOfficer, still_officer
+from chappe.relay.fleet_tables import organisations, rosters
+from chappe.relay.ports import Unit
+from chappe.wire import fleet
+from chappe.wire.audit import AuditEntry
+from chappe.wire.errors import error
+from chappe.wire.rosters import check_chain
+
+
+@dataclass(frozen=True, slots=True)
+class AmendRoster:
+    """An `Amend`. The newest once more changes nothing. Refused with order.forged, roster.invalid."""
+
+    asker: AsOfficer
+    ask: fleet.Amend
+
+    @property
+    def weight(self) -> int:
+        return len(self.ask.roster.body) + 4_000
+
+    def run(self, unit: Unit) -> None:
+        before, _ = still_officer(unit.connection, self.asker)
+        chain = fleet_rows.roster_chain(unit.connection, before.organisation)
+        if chain[-1] == self.ask.roster:
+            return
+        roster = check_chain([*chain, self.ask.roster], fleet_key=before.fleet_key).roster
+        unit.connection.execute(
+            insert(rosters).values(
+                organisation=roster.organisation,
+                version=roster.version,
+                signed=fleet_rows.encode(self.ask.roster),
+            )
+        )
+        try:
+            unit.connection.execute(
+                update(organisations)
+                .where(organisations.c.organisation == roster.organisation)
+                .values(name=roster.name)
+            )
+        except IntegrityError:
+            raise error("roster.invalid", "Another organisation of this relay has that name.") from None
+        entry = AuditEntry(
+            1,
+            unit.now,
+            "roster.amended",
+            officers=sorted(one.officer for one in self.ask.roster.officers),
+            digest=hashlib.sha256(self.ask.roster.body).digest(),
+            number=roster.version,
+        )
+        audit.append(unit, roster.organisation, entry)

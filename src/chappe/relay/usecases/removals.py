@@ -1,0 +1,224 @@
+"""Removals from conversations: posted by officers, told to who watches, settled by members.
+
+The relay does not know who is in a group. It knows that a removal was posted for it, and believes a member,
+who has the opener of the group's present epoch, that it is done.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from chappe.relay import fleet_rows
+from chappe.relay.asker import AsOfficer, still_officer
+from chappe.relay.fleet_rows import AnyRow, pieces
+from chappe.relay.fleet_tables import order_devices, orders, postings, proposals, registers
+from chappe.relay.locks import lock_of
+from chappe.relay.ports import Found, Unit
+from chappe.relay.tables import groups
+from chappe.wire import fleet, frames
+from chappe.wire.errors import error
+from chappe.wire.orders import DESTROYING
+
+MAX_POSTED: Final = frames.MAX_WATCHED
+"""Conversations of one device that one order removes it from."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostRemovals:
+    """A `Post`. Gives the groups in which there is something to tell. Proposals that are posted again take
+    the place of those before. Refused with order.forged, order.unknown, order.malformed."""
+
+    asker: AsOfficer
+    ask: fleet.Post
+
+    @property
+    def weight(self) -> int:
+        return 4_000 + sum(
+            100 + sum(len(one.message) for one in posting.proposals) for posting in self.ask.postings
+        )
+
+    def run(self, unit: Unit) -> tuple[bytes, ...]:
+        still_officer(unit.connection, self.asker)
+        row = fleet_rows.find_order(unit.connection, self.ask.order)
+        ours = row is not None and row.organisation == self.asker.organisation and row.line is None
+        if row is None or not ours or row.kind not in DESTROYING:
+            raise error("order.unknown")
+        stage = _stage(unit.connection, self.ask.order, self.ask.device)
+        if stage is None:
+            raise error("order.unknown")
+        self._file(unit)
+        if self.ask.last and stage.told_at is None:
+            unit.connection.execute(
+                update(order_devices)
+                .where(order_devices.c.order_id == self.ask.order, order_devices.c.device == self.ask.device)
+                .values(told_at=unit.now)
+            )
+        finish(unit, self.ask.order, {self.ask.device})
+        return tuple(posting.group for posting in self.ask.postings)
+
+    def _file(self, unit: Unit) -> None:
+        connection, ask = unit.connection, self.ask
+        for posting in {posting.group: posting for posting in ask.postings}.values():
+            key = {"group_id": posting.group, "order_id": ask.order, "device": ask.device}
+            connection.execute(upsert(postings).values(**key).on_conflict_do_nothing())
+            connection.execute(
+                delete(proposals).where(*(proposals.c[name] == value for name, value in key.items()))
+            )
+            rows = [
+                key | {"epoch": epoch, "message": message}
+                for epoch, message in {one.epoch: one.message for one in posting.proposals}.items()
+            ]
+            if rows:
+                connection.execute(insert(proposals), rows)
+        posted = connection.execute(
+            select(func.count())
+            .select_from(postings)
+            .where(postings.c.order_id == ask.order, postings.c.device == ask.device)
+        ).scalar_one()
+        if posted > MAX_POSTED:
+            raise error("order.malformed", "No device is in so many conversations.")
+
+
+@dataclass(frozen=True, slots=True)
+class FindPosted:
+    """The removals that are open in these groups, as frames for who watches them. Gives `Found`."""
+
+    wanted: tuple[bytes, ...]
+
+    @property
+    def weight(self) -> int:
+        return 500 + 40 * len(self.wanted)
+
+    def run(self, unit: Unit) -> Found:
+        connection = unit.connection
+        # Most of the time there is none at all, and thousands of groups need not be asked after.
+        open_ = select(postings.c.group_id).where(postings.c.settled_at.is_(None)).limit(1)
+        if connection.execute(open_).first() is None:
+            return Found(())
+        found: list[frames.Posted] = []
+        made: dict[bytes, AnyRow] = {}
+        for piece in pieces(self.wanted):
+            for row in connection.execute(_open_in(piece)):
+                if row.order_id not in made:
+                    order = fleet_rows.find_order(connection, row.order_id)
+                    assert order is not None
+                    made[row.order_id] = order
+                found.append(_posted(connection, row, made[row.order_id]))
+        return Found(tuple(found))
+
+
+def _open_in(wanted: Iterable[bytes]) -> Select[Any]:
+    epoch = func.coalesce(groups.c.epoch, 0).label("epoch")
+    return (
+        select(postings.c.group_id, postings.c.order_id, postings.c.device, epoch, proposals.c.message)
+        .outerjoin(groups, groups.c.group_id == postings.c.group_id)
+        .outerjoin(
+            proposals,
+            (proposals.c.group_id == postings.c.group_id)
+            & (proposals.c.order_id == postings.c.order_id)
+            & (proposals.c.device == postings.c.device)
+            & (proposals.c.epoch == groups.c.epoch),
+        )
+        .where(postings.c.settled_at.is_(None), postings.c.group_id.in_(list(wanted)))
+        .order_by(postings.c.group_id)
+    )
+
+
+def _posted(connection: Connection, row: AnyRow, order: AnyRow) -> frames.Posted:
+    return frames.Posted(
+        row.group_id,
+        row.device,
+        fleet_rows.signed_order(order),
+        fleet_rows.chain_for(connection, order),
+        row.epoch,
+        row.message,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SettleRemoval:
+    """A `Settled` frame. Refused with commit.unknown_group, commit.conflict, commit.bad_opener,
+    order.unknown."""
+
+    frame: frames.Settled
+
+    @property
+    def weight(self) -> int:
+        return 500
+
+    def run(self, unit: Unit) -> None:
+        frame = self.frame
+        row = unit.connection.execute(
+            select(groups.c.epoch, groups.c.lock).where(groups.c.group_id == frame.group)
+        ).one_or_none()
+        if row is None or frame.epoch > row.epoch:
+            raise error("commit.unknown_group")
+        if frame.epoch < row.epoch:
+            raise error("commit.conflict")
+        if not hmac.compare_digest(lock_of(frame.opener), row.lock):
+            raise error("commit.bad_opener")
+        there = unit.connection.execute(
+            select(postings.c.device).where(
+                postings.c.group_id == frame.group,
+                postings.c.order_id == frame.order,
+                postings.c.device == frame.device,
+            )
+        ).first()
+        if there is None:
+            raise error("order.unknown")
+        settle(unit, frame.group, [frame.order], frame.device)
+
+
+def settle(unit: Unit, group: bytes, order_ids: Iterable[bytes], device: bytes | None = None) -> None:
+    """The removals that these orders posted for the group are done (of one device, or of all). What was
+    never posted is passed over."""
+    for order in dict.fromkeys(order_ids):
+        here = (postings.c.group_id == group, postings.c.order_id == order, postings.c.settled_at.is_(None))
+        where = here if device is None else (*here, postings.c.device == device)
+        done = set(unit.connection.execute(select(postings.c.device).where(*where)).scalars())
+        if not done:
+            continue
+        unit.connection.execute(update(postings).where(*where).values(settled_at=unit.now))
+        unit.connection.execute(
+            delete(proposals).where(
+                proposals.c.group_id == group,
+                proposals.c.order_id == order,
+                proposals.c.device.in_(done),
+            )
+        )
+        finish(unit, order, done)
+
+
+def finish(unit: Unit, order: bytes, of: set[bytes]) -> None:
+    """Note which of these devices are now gone from all conversations that were posted, and forget their
+    registers."""
+    for device in of:
+        stage = _stage(unit.connection, order, device)
+        if stage is None or stage.told_at is None or stage.removed_at is not None:
+            continue
+        still = unit.connection.execute(
+            select(postings.c.group_id).where(
+                postings.c.order_id == order, postings.c.device == device, postings.c.settled_at.is_(None)
+            )
+        ).first()
+        if still is None:
+            unit.connection.execute(
+                update(order_devices)
+                .where(order_devices.c.order_id == order, order_devices.c.device == device)
+                .values(removed_at=unit.now)
+            )
+            unit.connection.execute(delete(registers).where(registers.c.device == device))
+
+
+def _stage(connection: Connection, order: bytes, device: bytes) -> AnyRow | None:
+    return connection.execute(
+        select(order_devices)
+        .join(orders, orders.c.order_id == order_devices.c.order_id)
+        .where(order_devices.c.order_id == order, order_devices.c.device == device)
+    ).one_or_none()
