@@ -35,7 +35,7 @@ from chappe.wire.orders import FleetPolicy, Order, Reason, SignedOrder, Target
 from chappe.wire.rosters import Officer, OfficerSignature, Roster, SignedRoster, roster_hash, sign_roster
 from chappe.wire.unlock import ServiceKey
 from tests.relay.shares.world import Owner
-from tests.relay.world import Device, activate_body, add_device_body
+from tests.relay.world import Device, RelayProcess, activate_body, add_device_body
 
 SERVER = "localhost"
 
@@ -236,18 +236,7 @@ class World:
         return expect(await self.post(envelope), kind)
 
     def order(self, of: Organisation | None, kind: str, targets: Sequence[Target], **changes: Any) -> Order:
-        fields: dict[str, Any] = {
-            "version": 1,
-            "id": secrets.token_bytes(16),
-            "kind": kind,
-            "server": SERVER,
-            "organisation": b"" if of is None else of.id,
-            "targets": list(targets),
-            "issued_at": int(self.now),
-            "reason_digest": REASON.digest(),
-            "policy": POLICY if kind == "policy" else None,
-        }
-        return Order(**(fields | changes))
+        return make_order(of, kind, targets, self.now, **changes)
 
     async def give(
         self, of: Organisation, kind: str, *targets: Target, by: Person | None = None, **changes: Any
@@ -302,9 +291,11 @@ def new_device(of: Organisation | None, address: str) -> Device:
     )
 
 
-def sibling_of(device: Device) -> Device:
+def sibling_of(device: Device, fleet_key: bytes | None = None) -> Device:
+    """One more device of its line, whose certificate may name another organisation."""
     certificate = device.certificate
-    return _issued(device.identity, certificate.line_id, certificate.address, certificate.fleet_key)
+    named = certificate.fleet_key if fleet_key is None else fleet_key
+    return _issued(device.identity, certificate.line_id, certificate.address, named)
 
 
 def _issued(identity: Ed25519PrivateKey, line: bytes, address: str, fleet_key: bytes) -> Device:
@@ -321,9 +312,42 @@ def _issued(identity: Ed25519PrivateKey, line: bytes, address: str, fleet_key: b
     return Device(identity, key, certificate)
 
 
+def make_order(
+    of: Organisation | None, kind: str, targets: Sequence[Target], now: float, **changes: Any
+) -> Order:
+    fields: dict[str, Any] = {
+        "version": 1,
+        "id": secrets.token_bytes(16),
+        "kind": kind,
+        "server": SERVER,
+        "organisation": b"" if of is None else of.id,
+        "targets": list(targets),
+        "issued_at": int(now),
+        "reason_digest": REASON.digest(),
+        "policy": POLICY if kind == "policy" else None,
+    }
+    return Order(**(fields | changes))
+
+
 def whole(device: Device) -> Target:
     return Target(device.certificate.line_id)
 
 
 def only(device: Device) -> Target:
     return Target(device.certificate.line_id, device.id)
+
+
+class LiveWorld(World):
+    """The same on a relay process: its clock, its port. What asks `relay` itself is not there."""
+
+    def __init__(self, process: RelayProcess) -> None:
+        self.settings = process.settings
+        self.now = time.time()
+        self.http = process.http()
+
+    async def close(self) -> None:
+        await self.http.aclose()
+
+    def organisation(self, name: str = "", officers: int = 2) -> Organisation:
+        """The relay is shared: each has a name of its own."""
+        return super().organisation(name or f"La Gazette {secrets.token_hex(4)}", officers)

@@ -114,16 +114,22 @@ class FindPosted:
 
 
 def _open_in(wanted: Iterable[bytes]) -> Select[Any]:
-    epoch = func.coalesce(groups.c.epoch, 0).label("epoch")
+    epoch = func.coalesce(groups.c.epoch, 0)
     return (
-        select(postings.c.group_id, postings.c.order_id, postings.c.device, epoch, proposals.c.message)
+        select(
+            postings.c.group_id,
+            postings.c.order_id,
+            postings.c.device,
+            epoch.label("epoch"),
+            proposals.c.message,
+        )
         .outerjoin(groups, groups.c.group_id == postings.c.group_id)
         .outerjoin(
             proposals,
             (proposals.c.group_id == postings.c.group_id)
             & (proposals.c.order_id == postings.c.order_id)
             & (proposals.c.device == postings.c.device)
-            & (proposals.c.epoch == groups.c.epoch),
+            & (proposals.c.epoch == epoch),
         )
         .where(postings.c.settled_at.is_(None), postings.c.group_id.in_(list(wanted)))
         .order_by(postings.c.group_id)
