@@ -228,7 +228,8 @@ async def test_every_ask_by_everybody_who_may_not(world: World) -> None:
     for ask in ASKS:
         with pytest.raises(Refusal, match=r"http\.malformed"):
             await world.ask_as_owner(ada, ask, fleet.Ok)
-    for ask in (*ASKS, fleet.Give(signed, REASON), fleet.Status()):
+    asks = [ask for ask in ASKS if not isinstance(ask, fleet.Rosters)]
+    for ask in (*asks, fleet.Give(signed, REASON), fleet.Status()):
         with pytest.raises(Refusal, match=r"http\.malformed"):
             await world.ask_as_device(ada, ask, fleet.Ok)
     for ask in (fleet.Waiting(), fleet.Report(SignedReceipt(b"x", "device", bytes(64)))):

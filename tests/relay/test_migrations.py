@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -112,3 +113,41 @@ def test_the_head_is_the_newest_revision() -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     assert ScriptDirectory.from_config(config).get_heads() == [migrations.HEAD]
+
+
+def test_what_was_there_before_organisations_stays(tmp_path: Path) -> None:
+    """A database of the first schema with something in it: nothing is lost, and it is of no organisation."""
+    path = tmp_path / "relay.db"
+    upgrade_to(path, "0001")
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO lines VALUES (x'01', 'ada@localhost', x'02', 3)")
+        connection.execute("INSERT INTO devices VALUES (x'04', x'01', 1, x'05', x'06', 7, NULL)")
+        connection.execute("INSERT INTO devices VALUES (x'08', x'01', 2, x'09', x'0a', 11, 12)")
+        connection.execute("INSERT INTO codes VALUES (x'0b', 13, 14, 15)")
+        connection.execute("INSERT INTO mailboxes VALUES (1, 0, 0), (2, 0, 0)")
+    upgrade(path)
+    assert differences(path) == []
+    with sqlite3.connect(path) as connection:
+        line = connection.execute("SELECT * FROM lines").fetchone()
+        assert line == (b"\1", "ada@localhost", b"\2", 3, None, None, None, None)
+        assert connection.execute("SELECT * FROM devices ORDER BY mailbox").fetchall() == [
+            (b"\4", b"\1", 1, b"\5", b"\6", 7, None, None, None, None),
+            (b"\x08", b"\1", 2, b"\x09", b"\x0a", 11, 12, None, None, None),
+        ]
+        assert connection.execute("SELECT * FROM codes").fetchone() == (b"\x0b", 13, 14, 15, None)
+        # Two open lines with one address there still cannot be; a closed one and an open one there can.
+        second = "INSERT INTO lines VALUES (x'0c', 'ada@localhost', x'02', 3, NULL, NULL, NULL, NULL)"
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute(second)
+        connection.execute("UPDATE lines SET closed_at = 9")
+        connection.execute(second)
+
+
+def upgrade_to(path: Path, revision: str) -> None:
+    engine = open_engine(path, writes=True)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chappe.relay.limits import Allowance
-from chappe.relay.ports import Arrival, DeviceRecord, Envelope, Stored
+from chappe.relay.ports import Arrival, DeviceRecord, Envelope, Found, Reported, Stored
 from chappe.relay.reader import Page
 from chappe.relay.session import (
     MAX_IN_FLIGHT,
@@ -29,6 +29,7 @@ from chappe.relay.session import (
 )
 from chappe.wire import frames
 from chappe.wire.errors import KINDS, error
+from chappe.wire.orders import Order, Reason, SignedReceipt, Target, sign_as_owner
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 DEVICE = b"d" * 16
@@ -127,6 +128,10 @@ TAGS = [
     "lookup",
     "attach",
     "enrol",
+    "report",
+    "register",
+    "watch",
+    "settled",
     "hello",
     "welcome",
     "x",
@@ -158,6 +163,10 @@ GOOD = st.sampled_from(
             frames.PublishKeyPackages(3, [b"p"]),
             frames.NewAttachment(4, 9),
             frames.Enrol(6, b"s"),
+            frames.Report(7, SignedReceipt(b"r", "device", bytes(64))),
+            frames.Register(8, b"s"),
+            frames.Watch(9, [bytes(16)]),
+            frames.Settled(10, bytes(16), 1, bytes(32), bytes(16), bytes(16)),
             frames.Commit(5, bytes(16), bytes(16), 0, bytes(32), bytes(32), [], b"x"),
         )
     ]
@@ -272,3 +281,92 @@ def test_pages_and_arrivals_make_one_sequence() -> None:
     (deliver,) = said(session.arrived(Arrival(b"d" * 16, b"4", 1, ()), 8))
     assert isinstance(deliver, frames.Deliver)
     assert deliver.sequence == 8
+
+
+# --- orders
+
+ORDER = Order(1, b"o" * 16, "erase", "localhost", b"", [Target(b"l" * 16, DEVICE)], 1, bytes(32))
+HANDED = frames.OrderFrame(sign_as_owner(ORDER, KEY), [], Reason("lost", bytes(16)))
+REPORT = frames.Report(7, SignedReceipt(b"r", "device", bytes(64)))
+
+
+def signed_out() -> Session:
+    session = greeted()
+    session.receive(sign_in(), 0)
+    assert session.identified(record(revoked=True)) == [ReadOrders()]
+    assert session.phase is Phase.SIGNED_OUT
+    return session
+
+
+def test_one_that_is_signed_out_hears_of_its_order_and_nothing_else() -> None:
+    session = signed_out()
+    assert said(session.orders_read([HANDED])) == [HANDED]
+    assert session.arrived(Arrival(bytes(16), b"x", 1, ((7, 1),)), 1) == []
+    assert session.posted([]) == session.ordered() == session.sign_out() == session.read_again() == []
+    assert session.receive(frames.encode(frames.Ack(1)), 0) == []
+    (refusal,) = said(session.receive(frames.encode(frames.Lookup(3, "ada@localhost")), 0))
+    assert refusal == frames.Refusal(3, "signin.revoked", KINDS["signin.revoked"].message)
+    (ask,) = session.receive(frames.encode(REPORT), 0)
+    assert isinstance(ask, Ask)
+    (bad,) = said(session.answered(ask, error("receipt.invalid")))
+    assert isinstance(bad, frames.Refusal)
+    (again,) = session.receive(frames.encode(REPORT), 0)
+    assert isinstance(again, Ask)
+    done, why, hang_up = session.answered(again, Reported(ORDER.id))
+    assert said([done]) == [frames.Done(7)]
+    assert isinstance(said([why])[0], frames.Refusal)
+    assert hang_up == HangUp(1008)
+    assert session.phase is Phase.CLOSED
+
+
+def test_a_receipt_of_another_order_does_not_end_it() -> None:
+    session = signed_out()
+    session.orders_read([HANDED])
+    (ask,) = session.receive(frames.encode(REPORT), 0)
+    assert isinstance(ask, Ask)
+    assert said(session.answered(ask, Reported(b"x" * 16))) == [frames.Done(7)]
+    assert session.phase is Phase.SIGNED_OUT
+
+
+@pytest.mark.parametrize(
+    ("orders", "code", "close"), [([], "signin.revoked", 1008), (None, "storage.failed", 1013)]
+)
+def test_without_an_order_it_ends(orders: list[frames.OrderFrame] | None, code: str, close: int) -> None:
+    refusal, hang_up = signed_out().orders_read(orders)
+    assert said([refusal]) == [frames.Refusal(None, code, KINDS[code].message)]
+    assert hang_up == HangUp(close)
+
+
+def test_an_order_ends_an_open_session_at_once() -> None:
+    session = opened()
+    (ask,) = session.receive(frames.encode(frames.Lookup(2, "ada@localhost")), 0)
+    assert isinstance(ask, Ask)
+    assert session.sign_out() == [ReadOrders()]
+    assert session.answered(ask, frames.Line(2, b"l" * 16, "ada@localhost", bytes(32), [])) == []
+    assert session.page_read(Page([Envelope(1, bytes(16), b"x", 1)], True)) == []
+    assert said(session.orders_read([HANDED])) == [HANDED]
+
+
+def test_orders_and_removals_of_an_open_session() -> None:
+    session = opened()
+    assert session.ordered() == [ReadOrders()]
+    assert said(session.orders_read([HANDED])) == [HANDED]
+    assert session.orders_read([]) == []
+    posted = frames.Posted(b"g" * 16, DEVICE, HANDED.order, [], 3, b"proposal")
+    (ask,) = session.receive(frames.encode(frames.Watch(4, [b"g" * 16])), 0)
+    assert isinstance(ask, Ask)
+    assert said(session.answered(ask, Found((posted,)))) == [frames.Done(4), posted]
+    assert said(session.posted([posted])) == [posted]
+
+
+@given(st.lists(BYTES, max_size=20))
+@settings(max_examples=100, deadline=None)
+def test_one_that_is_signed_out_asks_for_nothing_but_to_report(messages: list[bytes]) -> None:
+    session = signed_out()
+    session.orders_read([HANDED])
+    for data in messages:
+        for action in session.receive(data, 0):
+            assert isinstance(action, (Say, Ask))
+            if isinstance(action, Ask):
+                assert isinstance(action.frame, frames.Report)
+        assert session.phase is Phase.SIGNED_OUT

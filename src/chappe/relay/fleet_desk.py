@@ -39,11 +39,11 @@ class FleetDesk:
         self._clock = clock
         self._server = server
 
-    async def identify(self, envelope: fleet.AnyEnvelope) -> Asker:
+    async def identify(self, envelope: fleet.AnyEnvelope, ask: fleet.AnyAsk) -> Asker:
         """Who asks. Raises organisation.unknown, signin.unknown_device, order.forged, order.stale."""
         now = int(self._clock())
         return await self._store.read(
-            lambda connection: asker.identify(connection, envelope, self._server, now)
+            lambda connection: asker.identify(connection, envelope, ask, self._server, now)
         )
 
     async def answer(self, who: Asker, ask: fleet.AnyAsk) -> fleet.Answer:
@@ -89,6 +89,8 @@ class FleetDesk:
         if isinstance(ask, fleet.Report):
             await self._store.run(TakeReceipt(who.device, ask.receipt))
             return fleet.Ok()
+        if isinstance(ask, fleet.Rosters):
+            return await self._read(lambda c: fleet_reads.rosters_of_device(c, who.device))
         if isinstance(ask, fleet.Waiting):
             return await self._read(lambda c: fleet_reads.for_device(c, who.device))
         raise error("http.malformed")

@@ -30,6 +30,16 @@ def roster_chain(connection: Connection, organisation: bytes) -> fleet.RosterCha
     return fleet.RosterChain(fleet_rows.roster_chain(connection, organisation))
 
 
+def rosters_of_device(connection: Connection, device: bytes) -> fleet.RosterChain:
+    """Of the organisation of its line; empty where it is of none."""
+    organisation: bytes | None = connection.execute(
+        select(lines.c.organisation)
+        .join(devices, devices.c.line == lines.c.line)
+        .where(devices.c.device == device)
+    ).scalar()
+    return fleet.RosterChain([]) if organisation is None else roster_chain(connection, organisation)
+
+
 def line_list(connection: Connection, organisation: bytes, after: bytes) -> fleet.LineList:
     """A page of lines with all devices that they ever had."""
     rows = connection.execute(

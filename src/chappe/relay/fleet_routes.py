@@ -33,11 +33,17 @@ def add_fleet(app: FastAPI, relay: Relay) -> None:
         with _stranger(allowance), places.hold(request):
             body = await read_body(request, fleet.MAX_BODY)
             envelope = fleet.decode_envelope(body)
-            who = await relay.fleet.identify(envelope)
-        answer = await relay.fleet.answer(who, fleet.decode_ask(envelope))
-        return Response(
-            fleet.encode(answer), media_type=fleet.MEDIA_TYPE, headers={"Cache-Control": "no-store"}
-        )
+            question = fleet.decode_ask(envelope)
+            who = await relay.fleet.identify(envelope, question)
+            if isinstance(question, fleet.Report):
+                # Its envelope shows nothing: only the receipt does.
+                return _packed(await relay.fleet.answer(who, question))
+        return _packed(await relay.fleet.answer(who, question))
+
+
+def _packed(answer: fleet.Answer) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    return Response(fleet.encode(answer), media_type=fleet.MEDIA_TYPE, headers=headers)
 
 
 class Places:

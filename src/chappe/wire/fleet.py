@@ -56,7 +56,8 @@ class Amend(Ask, tag="amend", frozen=True):
 
 
 class Rosters(Ask, tag="rosters", frozen=True):
-    """Officers: all rosters. Answered by `RosterChain`."""
+    """Officers and devices: all rosters of the organisation, for a device of a line of none an empty list.
+    Answered by `RosterChain`."""
 
 
 class Lines(Ask, tag="lines", frozen=True):
@@ -130,7 +131,8 @@ class Waiting(Ask, tag="waiting", frozen=True):
 
 
 class Report(Ask, tag="report", frozen=True):
-    """A device: its receipt. Answered by `Ok`."""
+    """A device: its receipt. It verifies by itself, and who erased its keys cannot sign any more: neither
+    signature nor clock of the envelope is looked at. Answered by `Ok`."""
 
     receipt: SignedReceipt
 
@@ -140,7 +142,7 @@ AnyAsk: TypeAlias = (
 )
 OFFICERS: Final = (Amend, Rosters, Lines, Give, Approve, Status, Epochs, Post, Audit)
 OWNERS: Final = (Give, Status)
-DEVICES: Final = (Waiting, Report)
+DEVICES: Final = (Waiting, Report, Rosters)
 
 
 # --- envelopes
@@ -366,6 +368,11 @@ def by_device(
 ) -> ByDevice:
     body = encode(ask)
     return ByDevice(device, kind, at, body, key.sign(ask_bytes(server, device, at, body)))
+
+
+def unsigned_report(device: bytes, receipt: SignedReceipt) -> ByDevice:
+    """A receipt on its way, by whoever carries it."""
+    return ByDevice(device, "device", 0, encode(Report(receipt)), bytes(64))
 
 
 def check_envelope(envelope: AnyEnvelope, key: bytes, server: str, now: int) -> None:
