@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from chappe.client import Phone, events
 from chappe.client.contacts import Check
-from chappe.client.groups import CAPABILITIES, LEFT, SUITE, Description, lock, opener
+from chappe.client.groups import CAPABILITIES, LEFT, SUITE, Description, extensions_proposal, lock, opener
 from chappe.client.identity import Me, new_line
 from chappe.client.transport import HttpApi, tls_context
 from chappe.mls import (
@@ -193,7 +193,7 @@ async def test_a_conversation_does_not_change_its_kind(world: World) -> None:
     hand(ada, result.message)
     assert ada._engine.groups.group(his.id).epoch == group.epoch
     # The control: what is allowed is followed.
-    result = group.commit([Description("direct", "", 60).proposal(group)], now=engine.core.now())
+    result = group.commit([described(group, Description("direct", "", 60))], now=engine.core.now())
     hand(ada, result.message)
     assert ada.conversation(ben.address).timer == 60
 
@@ -219,13 +219,19 @@ async def test_nobody_lets_themselves_in(world: World) -> None:
     group.process(commit.message, now=now, authenticate=accept_any)
 
 
+def described(group: Group, description: Description) -> SetExtensions:
+    proposal = extensions_proposal(group, description, [])
+    assert proposal is not None
+    return proposal
+
+
 async def test_a_member_proposes_nothing_but_to_leave(world: World) -> None:
     ada, ben, cyd = await world.phones("ada", "ben", "cyd")
     id_ = await gather(ada, ben, cyd)
     group, engine = ben._engine.groups.group(id_), ada._engine
     before = engine.groups.group(id_).to_bytes()
     leaf_of_cyd = cyd._engine.groups.group(id_).own_leaf
-    for proposal in (Remove(leaf_of_cyd), Description("group", "mine", 0).proposal(group)):
+    for proposal in (Remove(leaf_of_cyd), described(group, Description("group", "mine", 0))):
         hand(ada, group.propose(proposal, now=int(time.time()))[1])
     hand(ada, group.propose_update()[1])
     assert engine.groups.group(id_).to_bytes() == before

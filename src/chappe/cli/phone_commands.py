@@ -52,15 +52,15 @@ def activate(
         link = parse(code)
         if not isinstance(link, ActivationLink):
             raise error("link.malformed", "That link is a new device's; see `chappe devices add`.")
-        place, code = link.place, link.code
+        place, code, fleet_key = link.place, link.code, link.fleet_key
     else:
-        place = _place(relay, pin)
+        place, fleet_key = _place(relay, pin), b""
 
     async def work() -> None:
         from chappe.client import Phone, relay_name
 
         address = name if "@" in name else f"{name}@{await relay_name(place)}"
-        async with await Phone.activate(home_of(home), place, code, address) as phone:
+        async with await Phone.activate(home_of(home), place, code, address, fleet_key) as phone:
             await phone.settled(SECONDS)
             out(say("activated", address=phone.address))
 

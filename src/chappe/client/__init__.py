@@ -1,7 +1,15 @@
 """The client: `Phone`, an async SDK, and the values that it shows."""
 
 from chappe.client.activation import relay_name
-from chappe.client.model import Contact, Conversation, DeviceInfo, SharedFile, ShownMessage
+from chappe.client.model import (
+    Contact,
+    Conversation,
+    DeviceInfo,
+    OrderProgress,
+    Organisation,
+    SharedFile,
+    ShownMessage,
+)
 from chappe.client.phone import Phone
 from chappe.vault.files import Policy
 
@@ -9,6 +17,8 @@ __all__ = [
     "Contact",
     "Conversation",
     "DeviceInfo",
+    "OrderProgress",
+    "Organisation",
     "Phone",
     "Policy",
     "SharedFile",

@@ -6,6 +6,8 @@ says the same again, and is answered the same.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,14 +22,15 @@ from chappe.client.contacts import Contacts
 from chappe.client.core import Core
 from chappe.client.identity import Me, new_device, new_line
 from chappe.client.transport import HttpApi
-from chappe.vault import files, profile
+from chappe.vault import erasing, files, profile
 from chappe.vault.profile import Profile
-from chappe.wire import api, codes
+from chappe.wire import api, codes, fleet
 from chappe.wire.certificate import check_address
-from chappe.wire.errors import Refused, error
+from chappe.wire.errors import BadInput, ChappeError, CryptoFailure, Refused, error
 from chappe.wire.links import RelayPlace
 
 _PENDING: Final = "pending"
+DELIVER_SECONDS: Final = 10.0
 
 
 class _Pending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,17 +39,25 @@ class _Pending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: str
 
 
-async def activate(home: Path, place: RelayPlace, code: str, address: str) -> Profile:
-    """A new line. Raises code.*, address.*, storage.*, network.*."""
+ORGANISATION: Final = "organisation"
+"""Under this key the store keeps the name of the line's organisation."""
+
+
+async def activate(home: Path, place: RelayPlace, code: str, address: str, fleet_key: bytes = b"") -> Profile:
+    """A new line. `fleet_key`: as the activation link names it. Raises code.*, address.*, storage.*,
+    network.*; network.untrusted where the relay names another organisation than the link."""
     code, address = codes.parse(code), check_address(address)
+    await settle_erased(home)
     opened = _unfinished(home, code, address)
     try:
         async with _api(place) as connection:
             await _check_host(connection, address)
             if opened is None:
+                name, key = await _organisation_of(connection, code, fleet_key)
                 opened = profile.create(home)
                 with opened.store.transaction():
-                    new_line(address, place, int(time.time())).keep(opened.store)
+                    new_line(address, place, int(time.time()), key).keep(opened.store)
+                    opened.store.set(ORGANISATION, name.encode())
                     opened.store.set(_PENDING, msgspec.msgpack.encode(_Pending(code)))
             me = Me.kept(opened.store)
             raw = me.certificate.to_bytes()
@@ -60,6 +71,7 @@ async def activate(home: Path, place: RelayPlace, code: str, address: str) -> Pr
 
 async def link(home: Path, place: RelayPlace, show: Callable[[str], None]) -> Profile:
     """A new device of a line that another device of it lets in. Raises link.*, storage.*, network.*."""
+    await settle_erased(home)
     opened = _unfinished(home, "", None)
     try:
         async with _api(place) as connection:
@@ -79,6 +91,25 @@ async def link(home: Path, place: RelayPlace, show: Callable[[str], None]) -> Pr
     return _finished(opened)
 
 
+async def _organisation_of(connection: HttpApi, code: str, fleet_key: bytes) -> tuple[str, bytes]:
+    """Name and fleet key. What the link says counts; where there is but a code, what the relay says."""
+    try:
+        found = await connection.organisation_of(code)
+    except (BadInput, Refused) as problem:
+        # The code's faults are told when it is used.
+        if not problem.code.startswith("code.") and problem.code != "http.unknown_path":
+            raise
+        return "", fleet_key
+    said = api.from_base64(found.fleet_key) if found.fleet_key else b""
+    if len(said) not in (0, 32):
+        raise error("http.malformed")
+    if fleet_key and said != fleet_key:
+        raise error(
+            "network.untrusted", "The relay names another organisation than the link does; do not go on."
+        )
+    return found.name[:64], said
+
+
 @asynccontextmanager
 async def _api(place: RelayPlace) -> AsyncIterator[HttpApi]:
     connection = await HttpApi.to(place)
@@ -86,6 +117,28 @@ async def _api(place: RelayPlace) -> AsyncIterator[HttpApi]:
         yield connection
     finally:
         await connection.close()
+
+
+async def settle_erased(home: Path) -> None:
+    """Finish an erasing that was cut off, and hand in the receipt of one, if the relay can be reached."""
+    profile.finish_erasing(home)
+    left = erasing.buried(home)
+    if left is not None and not left.delivered:
+        with contextlib.suppress(ChappeError, TimeoutError):
+            async with asyncio.timeout(DELIVER_SECONDS):
+                await deliver_receipt(home, left)
+
+
+async def deliver_receipt(home: Path, left: erasing.Tombstone) -> None:
+    """The receipt of an erased profile. One that the relay refuses is not said again. Raises network.*."""
+    assert left.receipt is not None
+    try:
+        async with _api(left.place) as connection:
+            await connection.fleet(fleet.unsigned_report(left.device, left.receipt), fleet.Ok)
+    except (Refused, CryptoFailure) as problem:
+        if problem.code not in ("order.unknown", "receipt.invalid"):
+            raise
+    erasing.delivered(home, left)
 
 
 async def relay_name(place: RelayPlace) -> str:
@@ -110,11 +163,16 @@ def reopen(home: Path, key: bytes | bytearray | None = None) -> Profile:
 def _keep_handover(opened: Profile, place: RelayPlace, handover: linking.Handover) -> None:
     try:
         identity = Ed25519PrivateKey.from_private_bytes(handover.identity)
-        me = new_device(identity, handover.line, handover.address, place, int(time.time()))
+        me = new_device(
+            identity, handover.line, handover.address, place, int(time.time()), handover.fleet_key
+        )
+        if len(handover.fleet_key) not in (0, 32):
+            raise ValueError
     except ValueError:
         raise error("link.malformed") from None
     with opened.store.transaction():
         me.keep(opened.store)
+        opened.store.set(ORGANISATION, handover.organisation[:64].encode())
         opened.store.set(_PENDING, msgspec.msgpack.encode(_Pending("")))
         contacts = Contacts(Core(me, opened))
         for known in handover.contacts:

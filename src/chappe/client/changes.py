@@ -19,8 +19,18 @@ from chappe.client.connection import Connection
 from chappe.client.contacts import Contacts, certificate_of
 from chappe.client.core import Core
 from chappe.client.events import ConversationChanged, Failed
-from chappe.client.groups import ACTIVE, LEFT, Description, Groups, changed, lock, opener
+from chappe.client.groups import (
+    ACTIVE,
+    LEFT,
+    Description,
+    Groups,
+    changed,
+    extensions_proposal,
+    lock,
+    opener,
+)
 from chappe.client.outbox import Outbox
+from chappe.client.senders import removed_from_outside
 from chappe.mls import (
     MAX_LEAF_LIFETIME,
     Add,
@@ -34,6 +44,7 @@ from chappe.mls import (
 from chappe.wire import frames
 from chappe.wire.certificate import DeviceCertificate
 from chappe.wire.errors import ChappeError, error
+from chappe.wire.orders import REMOVAL_CONTEXT
 
 LEAF_SECONDS: Final = 7 * 24 * 3600
 LEAF_MESSAGES: Final = 1000
@@ -59,6 +70,13 @@ class _Plan:
     touched: set[str] = field(default_factory=set)
     description: Description | None = None
     renews: bool = False
+    by_order: bool = False
+    group: Group | None = None
+    """With the proposals of the fleet key that the commit refers to."""
+    proposals_of_fleet: list[bytes] = field(default_factory=list)
+    settles: list[bytes] = field(default_factory=list)
+    gone: list[bytes] = field(default_factory=list)
+    """Devices that an order puts out: they get nothing any more."""
 
 
 class Changes:
@@ -89,6 +107,25 @@ class Changes:
             i.tag(intent),
             data,
         )
+
+    def want_out(self, conversation: bytes, intent: i.RemoveDevice) -> int:
+        """Put a device out by an order. One intent for each device and order, with the latest proposal."""
+        self._store.run(
+            "INSERT OR IGNORE INTO gone_devices (device, ordered) VALUES (?, ?)", intent.device, intent.order
+        )
+        for row, kept in self._intents(conversation):
+            if isinstance(kept, i.RemoveDevice) and (kept.device, kept.order) == (
+                intent.device,
+                intent.order,
+            ):
+                self._store.run("UPDATE intents SET data = ? WHERE row = ?", i.encode(intent), row)
+                return row
+        return self.want(conversation, intent)
+
+    def ordered_out(self, device: bytes) -> bytes | None:
+        """The order that put a device out for good, if one did."""
+        row = self._store.one("SELECT ordered FROM gone_devices WHERE device = ?", device)
+        return None if row is None else row[0]
 
     async def outcome(self, row: int, seconds: float) -> None:
         """Wait until an intent is carried out. Raises what it failed with; network.timeout, it then stays."""
@@ -244,12 +281,14 @@ class Changes:
             plan = self._plan(conversation, group)
             if not plan.rows:
                 return False
+            group = plan.group or group
             if not plan.proposals and not plan.renews and not group.pending_proposals:
                 for row in plan.rows:
                     self._end(row, None)
                 return False
+            said = REMOVAL_CONTEXT + b"".join(plan.settles) if plan.settles else b""
             try:
-                result = group.commit(plan.proposals, now=self._core.now())
+                result = group.commit(plan.proposals, now=self._core.now(), authenticated_data=said)
             except (MLSError, ChappeError):
                 self._fail(conversation, plan.rows, error("certificate.invalid"))
                 return False
@@ -257,6 +296,12 @@ class Changes:
             if result.welcome is not None:
                 joiners = [certificate.device_id for certificate in plan.joiners]
                 welcomes = [frames.WelcomeFor(joiners, result.welcome)]
+            others = [d for d in self._groups.other_devices(conversation) if d not in plan.gone]
+            first = [
+                frames.encode(frames.Send(0, secrets.token_bytes(16), others, proposal))
+                for proposal in plan.proposals_of_fleet
+                if others
+            ]
             frame = frames.Commit(
                 0,
                 secrets.token_bytes(16),
@@ -264,19 +309,21 @@ class Changes:
                 group.epoch,
                 opener(group),
                 lock(result.group),
-                self._groups.other_devices(conversation),
+                others,
                 result.message,
                 welcomes,
+                plan.settles,
             )
             self._store.run(
-                "INSERT INTO pending_commits (conversation, epoch, frame, shared, secret, intents) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO pending_commits (conversation, epoch, frame, shared, secret, intents, first) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 conversation,
                 group.epoch,
                 frames.encode(frame),
                 result.group.shared_bytes(),
                 result.group.secret_bytes(),
                 msgspec.msgpack.encode(plan.rows),
+                msgspec.msgpack.encode(first),
             )
         return True
 
@@ -288,6 +335,15 @@ class Changes:
         for row, intent in self._intents(conversation):
             if isinstance(intent, i.Leave):
                 continue
+            # A removal by order is a commit of its own: it says by which.
+            if plan.rows and isinstance(intent, i.RemoveDevice) != plan.by_order:
+                break
+            if isinstance(intent, i.RemoveDevice):
+                if len(plan.rows) >= frames.MAX_SETTLED:
+                    break
+                self._plan_out(conversation, group, plan, intent)
+                plan.rows.append(row)
+                continue
             if isinstance(intent, i.AddLine) and intent.packages is None:
                 break
             if isinstance(intent, i.AddLine | i.RemoveLine):
@@ -298,7 +354,7 @@ class Changes:
                 for package in intent.packages or ():
                     key_package = parse_key_package(package)
                     certificate = certificate_of(key_package.leaf_node.credential)
-                    if certificate.device_id not in present:
+                    if certificate.device_id not in present and not self.ordered_out(certificate.device_id):
                         present.add(certificate.device_id)
                         plan.joiners.append(certificate)
                         plan.proposals.append(Add(key_package))
@@ -311,18 +367,42 @@ class Changes:
             elif isinstance(intent, i.Refresh):
                 plan.renews = True
             plan.rows.append(row)
-        if plan.description is not None and plan.description != Description.of(group):
-            plan.proposals.append(plan.description.proposal(group))
+        wanted = extensions_proposal(group, plan.description, [c.fleet_key for c in plan.joiners])
+        if wanted is not None:
+            plan.proposals.append(wanted)
         return plan
+
+    def _plan_out(self, conversation: bytes, group: Group, plan: _Plan, intent: i.RemoveDevice) -> None:
+        """By the fleet key's proposal, if it fits the epoch; else by an own Remove."""
+        plan.by_order = True
+        places = self._groups.places(conversation)
+        leaf = next((p.leaf for p in places if p.device == intent.device), None)
+        if leaf is None or leaf == group.own_leaf or intent.device in plan.gone:
+            self.on_gone(conversation, intent)
+            return
+        plan.gone.append(intent.device)
+        plan.settles.append(intent.order)
+        with_it = _with_proposal(plan.group or group, leaf, intent, self._core.now())
+        if with_it is None:
+            plan.proposals.append(Remove(leaf))
+        else:
+            assert intent.proposal is not None
+            plan.group = with_it
+            plan.proposals_of_fleet.append(intent.proposal)
+
+    def on_gone(self, conversation: bytes, intent: i.RemoveDevice) -> None:
+        """Set by the owner: a device that is to be put out is not there any more."""
 
     async def _say(self, conversation: bytes) -> bool:
         """Say the commit that waits, and take the answer. True if it should be tried again soon."""
-        row = self._store.one("SELECT frame FROM pending_commits WHERE conversation = ?", conversation)
+        row = self._store.one("SELECT frame, first FROM pending_commits WHERE conversation = ?", conversation)
         if row is None:
             return True
         frame = frames.decode_from_device(row[0])
         assert isinstance(frame, frames.Commit)
         try:
+            if not await self._say_first(conversation, row[1]):
+                return True
             await self._connection.ask(lambda ref: msgspec.structs.replace(frame, ref=ref), frames.Accepted)
         except ChappeError as problem:
             if problem.code.startswith("network."):
@@ -330,6 +410,32 @@ class Changes:
             return await self._refused(conversation, frame, problem)
         self._adopt(conversation, frame)
         return True
+
+    async def _say_first(self, conversation: bytes, first: bytes) -> bool:
+        """The proposals that a commit refers to, to those who will get it. False where the relay takes none:
+        then the commit is made anew without. Raises what passes, network.* among it."""
+        for data in msgspec.msgpack.decode(first, type=list[bytes]):
+            frame = frames.decode_from_device(data)
+            assert isinstance(frame, frames.Send)
+            try:
+                await self._connection.ask(
+                    lambda ref, f=frame: msgspec.structs.replace(f, ref=ref),  # type: ignore[misc]
+                    frames.Accepted,
+                )
+            except ChappeError as problem:
+                if problem.code.startswith("network.") or problem.code in _TRY_LATER:
+                    raise
+                self._without_proposals(conversation)
+                return False
+        return True
+
+    def _without_proposals(self, conversation: bytes) -> None:
+        with self._core.change():
+            self._store.run("DELETE FROM pending_commits WHERE conversation = ?", conversation)
+            for row, intent in self._intents(conversation):
+                if isinstance(intent, i.RemoveDevice):
+                    own = msgspec.structs.replace(intent, proposal=None)
+                    self._store.run("UPDATE intents SET data = ? WHERE row = ?", i.encode(own), row)
 
     def _adopt(self, conversation: bytes, frame: frames.Commit) -> None:
         """The commit is the group's next epoch."""
@@ -353,7 +459,21 @@ class Changes:
             for number in msgspec.msgpack.decode(row[3], type=list[int]):
                 self._end(number, None)
             self._core.tell(ConversationChanged(self._groups.shown(conversation), "members"))
+            if frame.settles:
+                self.removed_by_order(conversation, gone_between(before, after))
+            if self._groups.activity(conversation) == LEFT:
+                return
         self.on_epoch(conversation)
+
+    def removed_by_order(self, conversation: bytes, gone: list[DeviceCertificate]) -> None:
+        """A notice for each device; a direct conversation whose other line has none left ends."""
+        for certificate in gone:
+            shown = self._groups.shown(conversation)
+            self._core.tell(ConversationChanged(shown, "removed_by_order", certificate.address))
+        if gone and self._groups.lacks_peer(conversation):
+            self._groups.forget(conversation)
+            self.abandon(conversation, error("conversation.left"))
+            self._core.tell(ConversationChanged(self._groups.shown(conversation), "left"))
 
     def on_epoch(self, conversation: bytes) -> None:
         """Set by the owner: an epoch began; what was held for it can be opened."""
@@ -436,6 +556,35 @@ class Changes:
         places, address = self._groups.places(conversation), self._core.me.address
         mine = [p.leaf for p in places if p.address == address]
         return mine, [p.leaf for p in places if p.address != address]
+
+
+def gone_between(before: Group, after: Group) -> list[DeviceCertificate]:
+    """The devices that one epoch has and the next has not."""
+    staying = {member.credential.identity for member in after.members}
+    return [
+        certificate_of(member.credential)
+        for member in before.members
+        if member.credential.identity not in staying
+    ]
+
+
+def _with_proposal(group: Group, leaf: int, intent: i.RemoveDevice, now: int) -> Group | None:
+    """The group with the fleet key's proposal, if that is for this epoch, this leaf and this order."""
+    if intent.proposal is None:
+        return None
+    try:
+        after, received = group.process(intent.proposal, now=now, authenticate=_nobody)
+        if removed_from_outside(group, received) != leaf:
+            return None
+    except (MLSError, ChappeError):
+        return None
+    said = getattr(received, "authenticated_data", b"")
+    return after if said == REMOVAL_CONTEXT + intent.order else None
+
+
+def _nobody(_credential: object, _key: bytes) -> None:
+    """A Remove brings nobody in."""
+    raise error("certificate.invalid")
 
 
 def _check_package(package: bytes, certificate: DeviceCertificate, now: int) -> None:

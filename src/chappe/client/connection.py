@@ -47,6 +47,12 @@ class Owner(Protocol):
     def answered(self, answers: list[tuple[int, frames.FromRelay | ChappeError]]) -> None:
         """Answers, by their refs, to frames that were said, not asked."""
 
+    def ordered(self, frame: frames.OrderFrame) -> None:
+        """A fleet order, so the relay says."""
+
+    def posted(self, frame: frames.Posted) -> None:
+        """A removal that waits in a watched group, so the relay says."""
+
     def lost(self, reason: ChappeError) -> None: ...
 
 
@@ -121,7 +127,9 @@ class Connection:
                 raise error("network.untrusted", "This is not the relay that the line belongs to.")
             signature = self._me.sign(frames.sign_in_bytes(hello.server, hello.nonce))
             await socket.send(frames.encode(frames.SignIn(self._me.device_id, signature)))
-            answer = await _next(socket)
+            # A device that was signed out for good is handed orders, and nothing else.
+            while isinstance(answer := await _next(socket), frames.OrderFrame):
+                self._owner.ordered(answer)
         if isinstance(answer, frames.Refusal):
             raise from_peer(answer.code, answer.message)
         if not isinstance(answer, frames.Welcome):
@@ -164,6 +172,12 @@ class Connection:
         """Give an answer to whoever asked; what nobody asked comes back, for the owner."""
         if isinstance(frame, frames.Refusal) and frame.ref is None:
             raise from_peer(frame.code, frame.message)
+        if isinstance(frame, frames.OrderFrame):
+            self._owner.ordered(frame)
+            return []
+        if isinstance(frame, frames.Posted):
+            self._owner.posted(frame)
+            return []
         ref = getattr(frame, "ref", None)
         if ref is None:
             raise error("frame.unexpected")
@@ -225,6 +239,12 @@ class Connection:
         if not isinstance(answer, kind):
             raise error("frame.unexpected")
         return answer
+
+    async def give_up(self, reason: ChappeError) -> None:
+        """For good."""
+        self.fatal = reason
+        self._owner.lost(reason)
+        await self.close()
 
     async def close(self) -> None:
         socket, self._socket = self._socket, None

@@ -31,6 +31,11 @@ def certificate_of(credential: Credential) -> DeviceCertificate:
     return verified_certificate(credential.identity)
 
 
+def fleet_identity(fleet_key: bytes) -> bytes:
+    """What an organisation's credential says in `external_senders` (docs/protocol.md section 12.4)."""
+    return b"chappe fleet v1" + fleet_key
+
+
 class Check:
     """One `authenticate` of the engine; `seen` is to be learnt once the whole message holds.
 
@@ -43,6 +48,10 @@ class Check:
         self.seen: list[DeviceCertificate] = []
 
     def __call__(self, credential: Credential, signature_key: bytes) -> None:
+        if credential.type == CredentialType.BASIC and credential.identity == fleet_identity(signature_key):
+            # An organisation, among those who may propose from outside; no leaf may call itself so
+            # (`Senders`, `check_leaves`).
+            return
         certificate = certificate_of(credential)
         if certificate.signature_key != signature_key:
             raise error("certificate.invalid")

@@ -49,6 +49,11 @@ class Core:
         if not self.store.in_transaction:
             self._publish()
 
+    def tell_at_last(self, event: Event) -> None:
+        """When the store is gone."""
+        self._untold.append(event)
+        self._publish()
+
     def _publish(self) -> None:
         events, self._untold = self._untold, []
         for queue in self.watchers:

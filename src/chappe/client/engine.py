@@ -18,10 +18,14 @@ from chappe.client.identity import Me
 from chappe.client.inbox import Inbox
 from chappe.client.keys import Keys
 from chappe.client.messages import Messages
+from chappe.client.obeying import Obeying
 from chappe.client.outbox import Outbox
+from chappe.client.removals import Removals
 from chappe.client.transfers import Transfers
+from chappe.client.transport import HttpApi
+from chappe.client.waiting import waiting_for
 from chappe.vault.profile import Profile
-from chappe.wire import frames
+from chappe.wire import fleet, frames
 from chappe.wire.errors import ChappeError, Refused, StorageFailure, error
 
 CATCH_UP_SECONDS: Final = 10.0
@@ -30,6 +34,7 @@ SWEEP_SECONDS: Final = 30.0
 EXPIRED_KEYS_SECONDS: Final = 3600
 """How often conversations are looked through for keys of past epochs whose time is over."""
 POLL: Final = 0.02
+ASK_WHY: Final = ("signin.revoked", "signin.unknown_device")
 _CURSOR: Final = "cursor"
 _SIBLINGS: Final = "siblings"
 
@@ -39,7 +44,9 @@ class Engine:
 
     def __init__(self, me: Me, profile: Profile) -> None:
         self.core = core = Core(me, profile)
-        self._wake = {name: asyncio.Event() for name in ("acks", "changes", "confirm", "outbox", "sweep")}
+        self._wake = {
+            name: asyncio.Event() for name in ("acks", "changes", "confirm", "fleet", "outbox", "sweep")
+        }
         self.connection = Connection(me, self)
         self.groups = Groups(core)
         self.contacts = Contacts(core)
@@ -54,6 +61,9 @@ class Engine:
             core, self.groups, self.contacts, self.keys, self.messages, self.changes, self.outbox
         )
         self.transfers = Transfers(core, self.messages, self.outbox, self.connection, self.wake)
+        self.obeying = Obeying(core)
+        self.removals = Removals(core, self.groups, self.changes, self.connection, self.obeying)
+        self.changes.on_gone = self._is_gone  # type: ignore[method-assign]
         self._cursor = int(core.store.get(_CURSOR) or 0)
         self._acknowledge = 0
         self._newest = 0
@@ -64,15 +74,19 @@ class Engine:
         """Lines that the relay was asked about since it was reached, whatever it said."""
         self._tasks: list[asyncio.Task[None]] = []
         self._greeting: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
 
     # --- life
 
     def start(self) -> None:
+        with contextlib.suppress(StorageFailure):
+            self.obeying.lay_down()
         for work in (
             self.connection.run(),
             self._say_acks(),
             self._work("changes", self._pump_changes),
             self._work("confirm", self._pump_confirm),
+            self._work("fleet", self.removals.pump),
             self._work("outbox", self.outbox.pump),
             self._housekeeping(),
         ):
@@ -95,14 +109,14 @@ class Engine:
     async def stop(self) -> None:
         await self.transfers.stop()
         await self.connection.close()
-        tasks = [*self._tasks, *([self._greeting] if self._greeting else [])]
+        tasks = [*self._tasks, *(task for task in (self._greeting, self._asking) if task)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def wake(self) -> None:
         """Something was queued."""
-        for name in ("changes", "confirm", "outbox"):
+        for name in ("changes", "confirm", "fleet", "outbox"):
             self._wake[name].set()
 
     # --- what the connection tells
@@ -115,6 +129,7 @@ class Engine:
         self._last_delivery = asyncio.get_running_loop().time()
         self._asked.clear()
         self.outbox.reconnected()
+        self.removals.reconnected()
         self.core.tell(Online())
         if self._greeting is not None:
             self._greeting.cancel()
@@ -144,6 +159,36 @@ class Engine:
     def lost(self, reason: ChappeError) -> None:
         self._caught_up = False
         self.core.tell(Offline(reason.code))
+        if reason.code in ASK_WHY and self._asking is None:
+            self._asking = asyncio.create_task(self._ask_why())
+
+    def ordered(self, frame: frames.OrderFrame) -> None:
+        self.obeying.take(frame)
+        self.wake()
+
+    def posted(self, frame: frames.Posted) -> None:
+        self.removals.posted(frame)
+        self.wake()
+
+    async def _ask_why(self) -> None:
+        """Refused for good: if that is by an order, the order says more. The refusal alone erases nothing."""
+        me = self.core.me
+        with contextlib.suppress(ChappeError):
+            api = HttpApi(me.place, await self.connection.context())
+            try:
+                for frame in await waiting_for(
+                    api, me.server, me.device_id, "device", me.signing_key, self.core.now()
+                ):
+                    self.obeying.take(frame)
+                for id_, receipt in self.obeying.to_tell():
+                    await api.fleet(fleet.unsigned_report(me.device_id, receipt), fleet.Ok)
+                    self.obeying.told(id_)
+            finally:
+                await api.close()
+
+    def _is_gone(self, conversation: bytes, intent: i.RemoveDevice) -> None:
+        self.removals.settle(conversation, intent.order, intent.device)
+        self._wake["fleet"].set()
 
     def _sweep_anew(self) -> None:
         self._wake["sweep"].set()
@@ -181,7 +226,8 @@ class Engine:
         """Let this line's devices into every conversation that they miss. Raises network.*."""
         me = self.core.me
         line = await self.connection.ask(lambda ref: frames.Lookup(ref, me.address), frames.Line)
-        devices = [c.device_id for c, _ in self.contacts.take_answer(me.address, line)]
+        known = [c.device_id for c, _ in self.contacts.take_answer(me.address, line)]
+        devices = [device for device in known if self.changes.ordered_out(device) is None]
         with self.core.change():
             self.core.store.set(_SIBLINGS, str(len(devices) - 1).encode())
             for device in devices:

@@ -50,10 +50,12 @@ class ReceiptReceived:
 
 @dataclass(frozen=True, slots=True)
 class ConversationChanged:
-    """`what`: joined, members, name, timer, left."""
+    """`what`: joined, members, description, left; removed_by_order, when a fleet order put out a device of
+    `address`: so says the member who carried it out."""
 
     conversation: Conversation
     what: str
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,23 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderObeyed:
+    """A fleet order was carried out here: `kind` is lock, policy or revoke; erase, after which nothing is
+    left of the profile."""
+
+    kind: str
+    reason: str
+    order: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRefused:
+    """What came as a fleet order is none that this device obeys; nothing was changed. `code` says why."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Online:
     """Signed in."""
 
@@ -102,6 +121,8 @@ Event: TypeAlias = (
     | IdentityChanged
     | Unreadable
     | Failed
+    | OrderObeyed
+    | OrderRefused
     | Online
     | Offline
 )

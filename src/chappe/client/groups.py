@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,6 +13,7 @@ import cbor2
 from chappe.client.contacts import certificate_of
 from chappe.client.core import Core
 from chappe.client.model import Conversation
+from chappe.client.senders import extension_for, extensions_with
 from chappe.mls import (
     XWING_AES256,
     Extension,
@@ -52,10 +54,6 @@ class Description:
             raise error("content.malformed")
         return Extension(DESCRIPTION, data)
 
-    def proposal(self, group: Group) -> SetExtensions:
-        others = tuple(e for e in group.extensions if e.type != DESCRIPTION)
-        return SetExtensions((*others, self.extension()))
-
     @classmethod
     def of(cls, group: Group) -> Description:
         """Raises content.malformed."""
@@ -93,6 +91,9 @@ class Groups:
         self._core = core
         self._store = core.store
         self._cache: dict[bytes, Group] = {}
+        self.moves = 0
+        """Counts what changes this device's places: conversations that begin and end, organisations that
+        come."""
         core.store.rolled_back.append(self._cache.clear)
 
     # --- states
@@ -122,6 +123,9 @@ class Groups:
     def enter(self, id_: bytes, group: Group) -> None:
         """The state moved to another epoch: members and description follow it."""
         description = Description.of(group)
+        before = self._cache.get(id_)
+        if before is None or before.extensions != group.extensions:
+            self.moves += 1
         self._store.run(
             "UPDATE conversations SET shared = ?, secret = ?, name = ?, timer = ? WHERE id = ?",
             group.shared_bytes(),
@@ -136,13 +140,15 @@ class Groups:
     def create(self, description: Description, peer: str | None) -> bytes:
         """A conversation of this device alone, at epoch 0. Gives its id."""
         core, id_ = self._core, secrets.token_bytes(16)
+        fleet_key = core.me.certificate.fleet_key
+        senders = (extension_for([fleet_key]),) if fleet_key else ()
         group = Group.create(
             SUITE,
             id_,
             core.me.signer,
             core.me.credential,
             now=core.now(),
-            extensions=(description.extension(),),
+            extensions=(description.extension(), *senders),
             capabilities=CAPABILITIES,
         )
         self.insert(group, description, peer)
@@ -150,6 +156,7 @@ class Groups:
 
     def insert(self, group: Group, description: Description, peer: str | None) -> None:
         """A conversation that begins, or begins again, for this device."""
+        self.moves += 1
         now, id_ = self._core.now(), group.group_id
         self._store.run(
             "INSERT INTO conversations (id, kind, name, timer, peer, active, created_at, leaf_at, leaf_sent, "
@@ -182,13 +189,16 @@ class Groups:
 
     def forget(self, id_: bytes) -> None:
         """This device is out: its keys go, what was written stays."""
+        self.moves += 1
         self._store.run(
             "UPDATE conversations SET active = ?, shared = x'', secret = x'' WHERE id = ?", LEFT, id_
         )
-        self._store.run("DELETE FROM held WHERE conversation = ?", id_)
+        for table in ("held", "outside"):
+            self._store.run(f"DELETE FROM {table} WHERE conversation = ?", id_)
         self._cache.pop(id_, None)
 
     def set_active(self, id_: bytes, active: int) -> None:
+        self.moves += 1
         self._store.run("UPDATE conversations SET active = ? WHERE id = ?", active, id_)
 
     def activity(self, id_: bytes) -> int:
@@ -242,6 +252,11 @@ class Groups:
 
     def active(self) -> list[bytes]:
         return [row[0] for row in self._store.all("SELECT id FROM conversations WHERE active = ?", ACTIVE)]
+
+    def watched(self) -> list[bytes]:
+        """Those that this device is in."""
+        rows = self._store.all("SELECT id FROM conversations WHERE active <> ? ORDER BY id", LEFT)
+        return [row[0] for row in rows]
 
     def of_device(self, device: bytes) -> set[bytes]:
         """Conversations that a device is in."""
@@ -316,6 +331,16 @@ def opener(group: Group) -> bytes:
 def lock(group: Group) -> bytes:
     """What the relay keeps of an epoch."""
     return hashlib.sha256(b"chappe lock v1" + opener(group)).digest()
+
+
+def extensions_proposal(
+    group: Group, description: Description | None, fleet_keys: Iterable[bytes]
+) -> SetExtensions | None:
+    """With this description, and these organisations among the senders; None where all of it is so."""
+    wanted = extensions_with(group, fleet_keys)
+    if description is not None and description != Description.of(group):
+        wanted = (*(e for e in wanted if e.type != DESCRIPTION), description.extension())
+    return None if wanted == group.extensions else SetExtensions(wanted)
 
 
 def changed(description: Description, name: str | None, timer: int | None) -> Description:

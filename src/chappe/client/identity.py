@@ -56,9 +56,14 @@ class Me:
     def credential(self) -> Credential:
         return Credential.basic(self.certificate.to_bytes())
 
+    @property
+    def signing_key(self) -> Ed25519PrivateKey:
+        """The device's."""
+        return Ed25519PrivateKey.from_private_bytes(self.signer.private)
+
     def sign(self, data: bytes) -> bytes:
         """A signature of the device's key."""
-        return Ed25519PrivateKey.from_private_bytes(self.signer.private).sign(data)
+        return self.signing_key.sign(data)
 
     def keep(self, store: Store) -> None:
         kept = _Kept(
@@ -89,8 +94,15 @@ class Me:
         )
 
 
-def new_device(identity: Ed25519PrivateKey, line_id: bytes, address: str, place: RelayPlace, now: int) -> Me:
-    """A new device of a line, with fresh keys and ids."""
+def new_device(
+    identity: Ed25519PrivateKey,
+    line_id: bytes,
+    address: str,
+    place: RelayPlace,
+    now: int,
+    fleet_key: bytes = b"",
+) -> Me:
+    """A new device of a line, with fresh keys and ids. `fleet_key`: of its organisation, or empty."""
     signer = SignatureKey.from_private(secrets.token_bytes(32))
     certificate = issue(
         identity,
@@ -99,10 +111,11 @@ def new_device(identity: Ed25519PrivateKey, line_id: bytes, address: str, place:
         device_id=secrets.token_bytes(16),
         signature_key=signer.public,
         issued_at=now,
+        fleet_key=fleet_key,
     )
     return Me(identity, signer, certificate, place)
 
 
-def new_line(address: str, place: RelayPlace, now: int) -> Me:
+def new_line(address: str, place: RelayPlace, now: int, fleet_key: bytes = b"") -> Me:
     """The first device of a new line."""
-    return new_device(Ed25519PrivateKey.generate(), secrets.token_bytes(16), address, place, now)
+    return new_device(Ed25519PrivateKey.generate(), secrets.token_bytes(16), address, place, now, fleet_key)

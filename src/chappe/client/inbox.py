@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chappe.client import intents as i
-from chappe.client.changes import Changes
+from chappe.client.changes import Changes, gone_between
 from chappe.client.contacts import Check, Contacts, certificate_of
 from chappe.client.core import Core
 from chappe.client.events import ConversationChanged, Unreadable
@@ -13,6 +13,7 @@ from chappe.client.groups import LEFT, Description, Groups
 from chappe.client.keys import Keys
 from chappe.client.messages import Incoming, Messages
 from chappe.client.outbox import Outbox
+from chappe.client.senders import check_followed, check_form, check_leaves, removed_from_outside
 from chappe.mls import (
     AlreadyConsumed,
     ApplicationMessage,
@@ -30,7 +31,10 @@ from chappe.mls import (
 )
 from chappe.wire import content as c
 from chappe.wire.errors import ChappeError, StorageFailure, error
+from chappe.wire.orders import REMOVAL_CONTEXT
 
+MAX_OUTSIDE: Final = 64
+"""Proposals from outside that are kept aside, per conversation."""
 MAX_HELD: Final = 1000
 """Messages of an epoch not reached yet that wait, per conversation."""
 
@@ -69,8 +73,10 @@ class Inbox:
                 self._core.tell(Unreadable(None, "conversation.unknown"))
             elif self._groups.activity(seen.group_id) != LEFT and self._open(seen, payload, at):
                 self.open_held(seen.group_id)
+        elif seen.wire_format is WireFormat.PUBLIC_MESSAGE and seen.content_type is ContentType.PROPOSAL:
+            self._take_from_outside(seen, payload, at)
         else:
-            # Handshakes travel encrypted; one in the clear is not of a Chappe client.
+            # Members' handshakes travel encrypted; one in the clear is not of a Chappe client.
             self._core.tell(Unreadable(None, "message.unreadable"))
 
     def confirm(self) -> None:
@@ -93,6 +99,8 @@ class Inbox:
             check = Check(self._contacts)
             group = Group.join(payload, bundle, self._core.me.signer, authenticate=check)
             description = Description.of(group)
+            check_leaves(group)
+            check_form(group)
             peer = self._peer(group, description)
         except StorageFailure:
             raise
@@ -133,6 +141,8 @@ class Inbox:
         assert conversation is not None
         group = self._groups.group(conversation)
         check = Check(self._contacts, self._allowed(conversation))
+        if seen.content_type is ContentType.COMMIT:
+            group = self._with_outside(conversation, group)
         try:
             after, received = group.process(payload, now=self._core.now(), authenticate=check)
             if isinstance(received, CommitApplied):
@@ -172,8 +182,13 @@ class Inbox:
         """A conversation does not change its kind, and nobody lets themselves in."""
         if applied.external or applied.reinit is not None:
             raise error("message.unreadable")
-        if not applied.removed_self and Description.of(after).kind != Description.of(before).kind:
+        if applied.removed_self:
+            return
+        if Description.of(after).kind != Description.of(before).kind:
             raise error("content.malformed")
+        for member in applied.added:
+            certificate_of(member.credential)
+        check_followed(before, after)
 
     def _check_proposal(self, conversation: bytes, received: ProposalReceived) -> None:
         """The one proposal that Chappe makes: a line that leaves puts its own devices out. Whatever is kept
@@ -217,9 +232,61 @@ class Inbox:
             self._core.tell(ConversationChanged(self._groups.shown(conversation), "left"))
             return
         self._groups.enter(conversation, after)
+        self._store.run("DELETE FROM outside WHERE conversation = ? AND epoch < ?", conversation, after.epoch)
+        self._put_out_again(conversation, applied)
         what = "members" if applied.added or applied.removed else "description"
         if applied.added or applied.removed or applied.extensions_changed:
             self._core.tell(ConversationChanged(self._groups.shown(conversation), what))
+        if applied.authenticated_data.startswith(REMOVAL_CONTEXT):
+            self._changes.removed_by_order(conversation, gone_between(before, after))
+
+    def _put_out_again(self, conversation: bytes, applied: CommitApplied) -> None:
+        """Who had not heard of an order let in a device that it had put out."""
+        for member in applied.added:
+            device = certificate_of(member.credential).device_id
+            order = self._changes.ordered_out(device)
+            if order is not None:
+                self._changes.want_out(conversation, i.RemoveDevice(device, order))
+
+    # --- proposals from outside
+
+    def _take_from_outside(self, seen: Peeked, payload: bytes, at: int) -> None:
+        """An organisation's Remove, sent on by the member who will commit it. It is kept aside, not in the
+        group: whose order it carries out that member has verified, and this one has not, so nothing is held
+        back for it and no commit of this device carries it."""
+        conversation = seen.group_id
+        assert conversation is not None
+        if not self._groups.has(conversation) or self._groups.activity(conversation) == LEFT:
+            self._core.tell(Unreadable(None, "conversation.unknown"))
+            return
+        group, epoch = self._groups.group(conversation), seen.epoch or 0
+        if epoch == group.epoch and self._with_one(group, payload) is None:
+            self._unreadable(seen, at, error("message.unreadable"))
+            return
+        kept = self._store.all("SELECT payload FROM outside WHERE conversation = ?", conversation)
+        if epoch >= group.epoch and len(kept) < MAX_OUTSIDE and (payload,) not in kept:
+            self._store.run(
+                "INSERT INTO outside (conversation, epoch, payload) VALUES (?, ?, ?)",
+                conversation,
+                epoch,
+                payload,
+            )
+
+    def _with_one(self, group: Group, payload: bytes) -> Group | None:
+        try:
+            after, received = group.process(payload, now=self._core.now(), authenticate=Check(self._contacts))
+            removed_from_outside(group, received)
+        except (MLSError, ChappeError):
+            return None
+        return after
+
+    def _with_outside(self, conversation: bytes, group: Group) -> Group:
+        """The group as a commit of this epoch may presuppose it."""
+        for (payload,) in self._store.all(
+            "SELECT payload FROM outside WHERE conversation = ? AND epoch = ?", conversation, group.epoch
+        ):
+            group = self._with_one(group, payload) or group
+        return group
 
     # --- what waits, and what cannot be opened
 

@@ -29,6 +29,14 @@ class RemoveLine(Intent, frozen=True, tag="remove"):
     impostor: bool = False
 
 
+class RemoveDevice(Intent, frozen=True, tag="remove_device"):
+    """Put out a device, by a fleet order that was verified. `proposal`: the fleet key's, for one epoch."""
+
+    device: bytes
+    order: bytes
+    proposal: bytes | None = None
+
+
 class Describe(Intent, frozen=True, tag="describe"):
     """Give the conversation another name or timer."""
 
@@ -50,9 +58,9 @@ class Leave(Intent, frozen=True, tag="leave"):
     epoch: int = -1
 
 
-AnyIntent: TypeAlias = AddLine | RemoveLine | Describe | Refresh | Settle | Leave
+AnyIntent: TypeAlias = AddLine | RemoveLine | RemoveDevice | Describe | Refresh | Settle | Leave
 
-HOLDS_BACK: Final = ("add", "remove", "describe", "settle")
+HOLDS_BACK: Final = ("add", "remove", "remove_device", "describe", "settle")
 """While one of these waits, messages wait too: they are for the members there will be."""
 
 

@@ -34,12 +34,15 @@ class KnownContact(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Handover(msgspec.Struct, frozen=True, array_like=True):
-    """What the old device gives the new one. `identity` is the line's private key."""
+    """What the old device gives the new one. `identity` is the line's private key; `fleet_key` and
+    `organisation`, its name, are empty where the line is of none."""
 
     identity: bytes
     line: bytes
     address: str
     contacts: list[KnownContact]
+    fleet_key: bytes = b""
+    organisation: str = ""
 
     def __repr__(self) -> str:
         return f"<Handover of {self.address}>"

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from chappe.client.activation import settle_erased
 from chappe.client.engine import Engine
 from chappe.client.transport import HttpApi
+from chappe.client.waiting import erase_if_ordered
 from chappe.vault import files, keeping, pins, profile
 from chappe.vault.files import Policy
 from chappe.vault.keeping import Candidate
@@ -19,6 +21,7 @@ from chappe.vault.unlocking import Opening
 from chappe.wire import frames
 from chappe.wire.api import from_base64
 from chappe.wire.errors import ChappeError, Unreachable, error
+from chappe.wire.orders import unlock_key_bytes
 from chappe.wire.unlock import PUBLIC_KEY_BYTES
 from chappe.wire.wiping import wipe
 
@@ -30,6 +33,8 @@ ONLINE_SECONDS: Final = 30.0
 ENROL_TIMES: Final = 3
 ENROL_PAUSE: Final = 1.0
 # No guess was looked at: the service has the share of another PIN, or none.
+ASK_WHY: Final = ("vault.destroyed", "unlock.unknown_device", "signin.revoked", "signin.unknown_device")
+"""The relay may have an order that says why; its word alone erases nothing."""
 _NOT_THIS_ONE: Final = ("unlock.bad_signature", "unlock.unknown_device")
 
 
@@ -65,26 +70,36 @@ async def set_pin(engine: Engine, pin: str, policy: Policy | None, tell: Tell) -
     """Raises vault.weak_pin, network.*, unlock.*, storage.*; signin.* of a device that was put out."""
     core = engine.core
     home, me = core.profile.home, core.me
-    pin = pins.check(pin, me.address)
+    pin, bounds = pins.check(pin, me.address), engine.obeying.known.bounds
+    if bounds is not None and len(pin) < bounds.pin_length:
+        raise error(
+            "vault.weak_pin", f"This line's organisation asks for {bounds.pin_length} digits or more."
+        )
     await engine.wait_online(ONLINE_SECONDS)
     service = await _service_key(engine)
     if policy is None:
-        policy = policy_of(home) if core.profile.has_pin else Policy()
+        policy = keeping.within(policy_of(home) if core.profile.has_pin else Policy(), bounds)
+    keeping.check_within(policy, bounds)
     tell("pin")
     made = await asyncio.to_thread(
         keeping.prepare, home, pin, core.profile.key, me.device_id, me.place, service, policy
     )
     tell("relay")
-    await _enrol(engine, made.sealed)
+    await _enrol(engine, made)
     keeping.settle(home, made.entry)
+    engine.obeying.lay_down()
 
 
-async def _enrol(engine: Engine, sealed: bytes) -> None:
+async def _enrol(engine: Engine, made: keeping.Prepared) -> None:
     """Until the service has it. The same bytes again are answered again."""
+    me = engine.core.me
+    proof = me.sign(unlock_key_bytes(me.device_id, made.unlock_key))
     for left in reversed(range(ENROL_TIMES)):
         try:
             await engine.wait_online(ONLINE_SECONDS)
-            await engine.connection.ask(lambda ref: frames.Enrol(ref, sealed), frames.Done)
+            await engine.connection.ask(
+                lambda ref: frames.Enrol(ref, made.sealed, made.unlock_key, proof), frames.Done
+            )
             return
         except Unreachable:
             if not left:
@@ -111,13 +126,17 @@ async def _service_key(engine: Engine) -> bytes:
 
 async def unlock(home: Path, pin: str, tell: Tell = quiet) -> Unlocked:
     """The vault key. Raises as `Phone.unlock`."""
+    await settle_erased(home)
     with profile.held(home):
         problem = error("vault.no_pin")
-        for candidate in keeping.candidates(home):
+        candidates = keeping.candidates(home)
+        for candidate in candidates:
             try:
                 return await _try(home, candidate, pin, tell)
             except ChappeError as found:
                 problem = found
+                if found.code in ASK_WHY:
+                    await erase_if_ordered(home, candidates)
                 if found.code not in _NOT_THIS_ONE and not _is_away(found):
                     raise
         raise problem
@@ -133,6 +152,9 @@ async def _try(home: Path, candidate: Candidate, pin: str, tell: Tell) -> Unlock
         try:
             key = await _ask(candidate, opening)
         except ChappeError as problem:
+            if problem.code == "unlock.unavailable":
+                # The share service is away, but the relay is not: no copy here opens what an order closes.
+                await erase_if_ordered(home, [candidate])
             return Unlocked(_instead(home, candidate, opening, a, problem, tell), device, policy, _end(home))
         assert opening.share is not None
         keeping.opened(home, candidate)

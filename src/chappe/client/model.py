@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 
@@ -57,6 +58,39 @@ class ShownMessage:
     file: SharedFile | None
     state: str
     expires_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """Whose line this is: its name, as the relay says it, and its fleet key."""
+
+    name: str
+    fleet_key: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """The fleet key's SHA-256, 32 digits of it in groups of four: to compare with what an officer has."""
+        digits = hashlib.sha256(self.fleet_key).hexdigest()[:32]
+        return " ".join(digits[start : start + 4] for start in range(0, 32, 4))
+
+
+@dataclass(frozen=True, slots=True)
+class OrderProgress:
+    """What became of an order at one device. Times in Unix seconds; None: not yet. `unreadable_at`: since
+    then no share of it is released; `removed` of `conversations` it is out of. `done_at`: of its receipt,
+    which was checked here."""
+
+    order: bytes
+    kind: str
+    reason: str
+    device: bytes
+    address: str
+    ordered_at: int
+    unreadable_at: int | None
+    conversations: int | None
+    removed: int
+    removed_at: int | None
+    done_at: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,34 +13,45 @@ error is a ChappeError with a stable code. Ids are bytes, times Unix seconds.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from chappe.client import activation, linking, locking
+from chappe.client import activation, linking, locking, ordering, waiting
 from chappe.client import intents as i
 from chappe.client.engine import Engine
-from chappe.client.events import Event
+from chappe.client.events import Event, OrderObeyed
 from chappe.client.files import Progress
 from chappe.client.groups import ACTIVE, LEAVING, MAX_NAME, MAX_TIMER, Description
 from chappe.client.identity import Me
 from chappe.client.locking import Tell, quiet
 from chappe.client.messages import MAX_READ_RECEIPT_LINES, Incoming
-from chappe.client.model import Contact, Conversation, DeviceInfo, ShownMessage
+from chappe.client.model import (
+    Contact,
+    Conversation,
+    DeviceInfo,
+    OrderProgress,
+    Organisation,
+    ShownMessage,
+)
+from chappe.client.orders import Judged
 from chappe.client.transport import HttpApi
-from chappe.vault import keeping
+from chappe.vault import erasing, keeping, session
+from chappe.vault.erasing import Plan
 from chappe.vault.files import Policy
 from chappe.vault.profile import Profile
 from chappe.wire import content as c
 from chappe.wire import frames, links
 from chappe.wire.certificate import check_address
-from chappe.wire.errors import error
+from chappe.wire.errors import ChappeError, error
 from chappe.wire.links import RelayPlace
 
 CHANGE_SECONDS: Final = 30.0
 NEW_DEVICE_SECONDS: Final = 60.0
+RECEIPT_SECONDS: Final = 2.0
 MIN_KEY: Final = 4
 
 
@@ -50,11 +61,16 @@ class Phone:
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         self._opened: Engine | None = Engine(Me.kept(profile.store), profile)
+        self._opened.obeying.on_order = self._ordered  # type: ignore[method-assign]
         self._started = False
+        self._obeying: asyncio.Task[None] | None = None
+        self._erased: ChappeError | None = None
 
     @property
     def _engine(self) -> Engine:
-        """Raises vault.locked."""
+        """Raises vault.locked; device.erased after an order to erase."""
+        if self._erased is not None:
+            raise self._erased
         if self._opened is None:
             raise error("vault.locked")
         return self._opened
@@ -62,9 +78,12 @@ class Phone:
     # --- coming to be, opening, closing
 
     @classmethod
-    async def activate(cls, home: Path, place: RelayPlace, code: str, address: str) -> Phone:
-        """A new line with this device. Raises code.*, address.*, storage.exists, network.*."""
-        return cls(await activation.activate(home, place, code, address))
+    async def activate(
+        cls, home: Path, place: RelayPlace, code: str, address: str, fleet_key: bytes = b""
+    ) -> Phone:
+        """A new line with this device. `fleet_key`: as an activation link names it; the relay must not name
+        another. Raises code.*, address.*, storage.exists, network.*."""
+        return cls(await activation.activate(home, place, code, address, fleet_key))
 
     @classmethod
     async def link(cls, home: Path, place: RelayPlace, show: Callable[[str], None]) -> Phone:
@@ -76,7 +95,9 @@ class Phone:
     async def open(cls, home: Path, key: bytes | bytearray | None = None) -> Phone:
         """`key`: the vault key, for a profile with a PIN that was unlocked before.
 
-        Raises storage.missing, storage.locked, storage.wrong_key, storage.failed; vault.locked."""
+        Raises storage.missing, storage.locked, storage.wrong_key, storage.failed; vault.locked;
+        device.erased."""
+        await activation.settle_erased(home)
         return cls(activation.reopen(home, key))
 
     @classmethod
@@ -84,7 +105,7 @@ class Phone:
         """With the PIN, and the relay's share or, within the policy's hours, the copy kept here.
 
         Raises vault.no_pin, vault.wrong_pin, vault.wait, vault.destroyed, vault.bad_share, vault.clock,
-        unlock.*, network.*, storage.*."""
+        unlock.*, network.*, storage.*; device.erased, also where an order to erase waited for this device."""
         unlocked = await locking.unlock(home, pin, tell)
         try:
             return cls(activation.reopen(home, unlocked.key))
@@ -103,6 +124,8 @@ class Phone:
 
     async def close(self) -> None:
         """Disconnect and let go of the profile. What waits goes out next time."""
+        if self._obeying is not None and self._obeying is not asyncio.current_task():
+            await asyncio.gather(self._obeying, return_exceptions=True)
         if self._opened is None:
             return
         if self._started:
@@ -131,7 +154,8 @@ class Phone:
     def set_policy(self, policy: Policy) -> None:
         """Hours without the relay hold from the next unlock with it; fewer than before, at once.
 
-        Raises vault.no_pin."""
+        Raises vault.no_pin; usage.invalid where the organisation allows less."""
+        keeping.check_within(policy, self._engine.obeying.known.bounds)
         keeping.set_policy(self._profile.home, policy)
 
     async def lock(self) -> None:
@@ -146,6 +170,63 @@ class Phone:
         await self.close()
         self._opened = None
         gc.collect()
+
+    # --- fleet orders
+
+    def _ordered(self, judged: Judged) -> None:
+        """What ends this phone. The keys of one that is erased go now, before anything else is done."""
+        erasing_plan: Plan | None = None
+        if judged.order.kind == "erase":
+            erasing_plan = waiting.begin_erasing(self._engine.core, judged)
+        self._obeying = asyncio.create_task(self._obey(judged, erasing_plan))
+
+    async def _obey(self, judged: Judged, plan: Plan | None) -> None:
+        engine = self._engine
+        if plan is not None:
+            await self._erase(engine, judged, plan)
+        elif judged.order.kind == "lock":
+            session.destroy(self._profile.home)
+            with contextlib.suppress(ChappeError, TimeoutError):
+                async with asyncio.timeout(RECEIPT_SECONDS):
+                    await engine.removals.report()
+            await self.lock()
+        else:
+            await engine.connection.give_up(error("signin.revoked"))
+
+    async def _erase(self, engine: Engine, judged: Judged, plan: Plan) -> None:
+        if self._started:
+            await engine.stop()
+            self._started = False
+        left = self._profile.erase(plan, engine.obeying.sign)
+        self._erased, self._opened = erasing.erased(left), None
+        engine.core.tell_at_last(OrderObeyed("erase", judged.reason, judged.order.id))
+        del engine
+        gc.collect()
+        await activation.settle_erased(self._profile.home)
+
+    @property
+    def organisation(self) -> Organisation | None:
+        """Whose line this is, by the activation; None where it is of none."""
+        key = self._engine.core.me.certificate.fleet_key
+        name = self._engine.core.store.get(activation.ORGANISATION) or b""
+        return Organisation(name.decode(), key) if key else None
+
+    async def erase_device(self, device: bytes, reason: str) -> bytes:
+        """Order another device of this line erased, and put it out of its conversations; gives the order's
+        id. Raises order.*, usage.invalid for this one, network.*."""
+        return await ordering.give(self._engine, "erase", device, reason)
+
+    async def revoke_device(self, device: bytes, reason: str) -> bytes:
+        """Sign another device out for good; what it holds it keeps. Raises as `erase_device`."""
+        return await ordering.give(self._engine, "revoke", device, reason)
+
+    async def lock_device(self, device: bytes, reason: str) -> bytes:
+        """Raises as `erase_device`."""
+        return await ordering.give(self._engine, "lock", device, reason)
+
+    async def order_status(self, order: bytes | None = None) -> list[OrderProgress]:
+        """What became of one order of this line's owner, or of the newest. Raises order.*, network.*."""
+        return await ordering.status(self._engine, order)
 
     # --- who and where
 
@@ -489,7 +570,9 @@ class Phone:
             linking.KnownContact(one.address, one.line_id, one.identity_key, one.verified)
             for one in self.contacts()
         ]
-        return linking.Handover(me.identity.private_bytes_raw(), me.line_id, me.address, known)
+        name = (self._engine.core.store.get(activation.ORGANISATION) or b"").decode()
+        key = me.certificate.fleet_key
+        return linking.Handover(me.identity.private_bytes_raw(), me.line_id, me.address, known, key, name)
 
     async def _await_new_device(self, before: set[bytes]) -> None:
         """Until a device that was not there is, with key packages."""

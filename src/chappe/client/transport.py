@@ -12,11 +12,12 @@ from typing import Final, TypeVar
 import httpx
 import msgspec
 
-from chappe.wire import api
+from chappe.wire import api, fleet
 from chappe.wire.errors import error, from_peer
 from chappe.wire.links import RelayPlace
 
 T = TypeVar("T", bound=api.Body)
+A = TypeVar("A", bound=fleet.Answer)
 
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 60.0
@@ -86,6 +87,22 @@ class HttpApi:
 
     async def activate(self, body: api.Activate) -> api.Activated:
         return _body(await self._request("POST", "/v1/activate", content=api.encode(body)), api.Activated)
+
+    async def organisation_of(self, code: str) -> api.Organisation:
+        """Whose lines an activation code makes."""
+        body = api.encode(api.CodeFor(code))
+        answer = await self._request("POST", "/v1/activate/organisation", content=body)
+        return _body(answer, api.Organisation)
+
+    async def fleet(self, envelope: fleet.AnyEnvelope, kind: type[A]) -> A:
+        """What officers, owners and devices ask about orders. Raises http.malformed for another answer."""
+        headers = {"content-type": fleet.MEDIA_TYPE}
+        body = fleet.encode(envelope)
+        answer = await self._request("POST", "/v1/fleet", content=body, headers=headers)
+        found = fleet.decode_answer(answer.content)
+        if not isinstance(found, kind):
+            raise error("http.malformed")
+        return found
 
     async def add_device(self, body: api.AddDevice) -> api.Activated:
         return _body(await self._request("POST", "/v1/devices", content=api.encode(body)), api.Activated)

@@ -82,6 +82,7 @@ class ProposalReceived:
     proposal: Proposal
     sender: Sender
     ref: bytes
+    authenticated_data: bytes = b""
 
 
 Received: TypeAlias = ApplicationMessage | ProposalReceived | CommitApplied
@@ -589,7 +590,8 @@ class Group:
         pending = self._pending(content, proposal)
         known = any(p.ref == pending.ref for p in state.proposals)
         after = state if known else replace(state, proposals=(*state.proposals, pending))
-        return Group(after), ProposalReceived(proposal, sender, pending.ref)
+        said = content.content.authenticated_data
+        return Group(after), ProposalReceived(proposal, sender, pending.ref, said)
 
 
 def _result(new: NewCommit) -> CommitResult:

@@ -12,6 +12,7 @@ from chappe.wire.durable import sync_folder
 from chappe.wire.errors import error
 
 MAX_BYTES: Final = 64 * 1024
+_PIECE: Final = 1024 * 1024
 _NO_SUCH_PLACE: Final = frozenset(
     {
         errno.EACCES,
@@ -114,5 +115,6 @@ def _open_old(path: Path) -> int | None:
 
 def _overwrite(descriptor: int) -> None:
     length = os.fstat(descriptor).st_size
-    os.pwrite(descriptor, bytes(length), 0)
+    for start in range(0, length, _PIECE):
+        os.pwrite(descriptor, bytes(min(_PIECE, length - start)), start)
     os.fsync(descriptor)

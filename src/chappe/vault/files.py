@@ -4,9 +4,10 @@
     vault       what unlocking needs besides: relay, service key, wrapped vault key, commitment, policy
     vault.next  the same for PINs that are being set; one becomes `vault` once the service has its share
     offline     a sealed copy of the share, where the policy lets a device open without the relay
+    line        whose orders this device obeys: what a locked phone needs to verify one
 
-`vault` and `offline` carry a MAC under a key made from `r`: who can write to the folder, but has no hands on
-the keystore, changes nothing in them. All are replaced whole or not at all.
+`vault`, `offline` and `line` carry a MAC under a key made from `r`: who can write to the folder, but has no
+hands on the keystore, changes nothing in them. All are replaced whole or not at all.
 """
 
 from __future__ import annotations
@@ -18,19 +19,22 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
 
 from chappe.vault import disk
 from chappe.vault.keys import WRAPPED_BYTES, derived
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.links import RelayPlace
+from chappe.wire.orders import FleetPolicy
 from chappe.wire.unlock import PUBLIC_KEY_BYTES, Bytes16, Bytes32
 
 DEVICE: Final = "device"
 VAULT: Final = "vault"
 NEXT: Final = "vault.next"
 OFFLINE: Final = "offline"
-NAMES: Final = (DEVICE, VAULT, NEXT, OFFLINE)
+LINE: Final = "line"
+NAMES: Final = (DEVICE, VAULT, NEXT, OFFLINE, LINE)
 
 MAX_OFFLINE_HOURS: Final = 72
 IDLE_SECONDS: Final = 15 * 60
@@ -58,6 +62,10 @@ class Entry(_Kept, frozen=True):
     name: EntryName
     r: Bytes32
     seed: Bytes32
+
+    @property
+    def signing_key(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self.seed)
 
     @classmethod
     def new(cls) -> Entry:
@@ -125,8 +133,34 @@ class OfflineCopy(_Kept, frozen=True):
     tries: Annotated[int, Meta(ge=0, le=16)]
 
 
+class Known(_Kept, frozen=True):
+    """By whose word this device is erased or locked, and what was done so far.
+
+    `fleet_key` is empty where the line is of no organisation; `roster_hash`, of its newest roster seen, where
+    none was. `locked_at`, `policy_at`: when the last order of that kind that was carried out was issued."""
+
+    line: Bytes16
+    device: Bytes16
+    server: Annotated[str, Meta(min_length=1, max_length=253)]
+    fleet_key: Annotated[bytes, Meta(max_length=32)]
+    identity_key: Bytes32
+    roster_version: Moment = 0
+    roster_hash: Annotated[bytes, Meta(max_length=32)] = b""
+    locked_at: Moment = 0
+    policy_at: Moment = 0
+    bounds: FleetPolicy | None = None
+
+
+class Line(_Kept, frozen=True):
+    """What `line` holds. Nothing of it is secret."""
+
+    version: Literal[1]
+    entry: EntryName
+    known: Known
+
+
 _Pending: TypeAlias = Annotated[list[bytes], Meta(max_length=MAX_PENDING)]
-M = TypeVar("M", Vault, OfflineCopy)
+M = TypeVar("M", Vault, OfflineCopy, Line)
 
 
 def damaged(name: str) -> ChappeError:
@@ -146,7 +180,7 @@ def decode(data: bytes) -> Keystore:
     return kept
 
 
-def encode_sealed(kept: Vault | OfflineCopy, r: bytes) -> bytes:
+def encode_sealed(kept: Vault | OfflineCopy | Line, r: bytes) -> bytes:
     data = msgspec.msgpack.encode(kept)
     return _mac(r, type(kept), data) + data
 
@@ -173,7 +207,7 @@ def _decoded(data: bytes, kind: Any, name: str) -> Any:
         raise damaged(name) from None
 
 
-def _mac(r: bytes, kind: type[Vault] | type[OfflineCopy], data: bytes) -> bytes:
+def _mac(r: bytes, kind: type[Vault] | type[OfflineCopy] | type[Line], data: bytes) -> bytes:
     key = derived(r, b"file " + kind.__name__.lower().encode())
     return hmac.digest(key, data, hashlib.sha256)
 
@@ -214,6 +248,16 @@ def offline(home: Path) -> OfflineCopy | None:
     """None where there is none. Raises storage.failed."""
     data = disk.read(home / OFFLINE)
     return None if data is None else decode_sealed(data, OfflineCopy, keystore(home))
+
+
+def line(home: Path) -> Line | None:
+    """None where there is none. Raises storage.failed."""
+    data = disk.read(home / LINE)
+    return None if data is None else decode_sealed(data, Line, keystore(home))
+
+
+def write_line(home: Path, kept: Line, r: bytes) -> None:
+    disk.write(home / LINE, encode_sealed(kept, r))
 
 
 def write_keystore(home: Path, kept: Keystore) -> None:

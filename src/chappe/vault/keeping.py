@@ -18,12 +18,13 @@ from typing import Final
 import msgspec
 
 from chappe.vault import disk, files, offline
-from chappe.vault.files import Entry, Keystore, OfflineCopy, Policy, Vault
+from chappe.vault.files import Entry, Keystore, Known, Line, OfflineCopy, Policy, Vault
 from chappe.vault.keys import COST, Cost
 from chappe.vault.offline import Clock
-from chappe.vault.unlocking import enrol
+from chappe.vault.unlocking import enrol, words
 from chappe.wire.errors import StorageFailure, error
 from chappe.wire.links import RelayPlace
+from chappe.wire.orders import FleetPolicy
 
 PLAIN_KEY: Final = "key"
 _TAILS: Final = ("new", "gone", "new.gone")
@@ -40,10 +41,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A PIN that is being set: `sealed` goes to the service; if it takes it, `settle(entry)`."""
+    """A PIN that is being set: `sealed` goes to the service; if it takes it, `settle(entry)`. `unlock_key`:
+    the public key of the one that signs its guesses."""
 
     entry: bytes
     sealed: bytes = field(repr=False)
+    unlock_key: bytes
 
 
 # --- setting a PIN
@@ -79,7 +82,7 @@ def prepare(
     # First the entry, then what names it.
     files.write_keystore(home, keystore)
     files.write_pending(home, [made.vault, *waiting], keystore)
-    return Prepared(entry.name, made.sealed)
+    return Prepared(entry.name, made.sealed, entry.signing_key.public_key().public_bytes_raw())
 
 
 def settle(home: Path, entry: bytes) -> None:
@@ -107,8 +110,39 @@ def tidy(home: Path) -> None:
     if copy is not None and copy.entry != current.entry:
         disk.erase(home / files.OFFLINE)
     known = files.keystore(home)
+    _rebind_line(home, current, known)
     if not (home / files.NEXT).exists() and len(known.entries) > 1:
         files.write_keystore(home, Keystore(1, [known.entry(current.entry)]))
+
+
+def _rebind_line(home: Path, current: Vault, known: Keystore) -> None:
+    """`line` is bound to the entry that holds. One that cannot be read goes: an unlocked phone writes it
+    anew."""
+    try:
+        kept = files.line(home)
+    except StorageFailure:
+        disk.erase(home / files.LINE)
+        return
+    if kept is not None and kept.entry != current.entry:
+        bound = msgspec.structs.replace(kept, entry=current.entry)
+        files.write_line(home, bound, known.entry(current.entry).r)
+
+
+def keep_known(home: Path, known: Known) -> None:
+    """Lay down beside the vault whose orders this device obeys; without a PIN nothing: it is never locked."""
+    current = files.vault(home)
+    if current is not None:
+        entry = files.keystore(home).entry(current.entry)
+        files.write_line(home, Line(1, entry.name, known), entry.r)
+
+
+def known_to(home: Path) -> Known | None:
+    """None where nothing, or nothing readable, was laid down. Raises storage.failed."""
+    try:
+        kept = files.line(home)
+    except StorageFailure:
+        return None
+    return None if kept is None else kept.known
 
 
 def _offline(home: Path) -> OfflineCopy | None:
@@ -134,6 +168,25 @@ def set_policy(home: Path, policy: Policy) -> None:
         disk.erase(home / files.OFFLINE)
     entry = files.keystore(home).entry(current.entry)
     files.write_vault(home, msgspec.structs.replace(current, policy=policy), entry.r)
+
+
+def within(policy: Policy, bounds: FleetPolicy | None) -> Policy:
+    """The policy, cut to what the organisation allows."""
+    if bounds is None:
+        return policy
+    return Policy(
+        min(policy.offline_hours, bounds.offline_hours), min(policy.idle_seconds, bounds.idle_seconds)
+    )
+
+
+def check_within(policy: Policy, bounds: FleetPolicy | None) -> None:
+    """Raises usage.invalid where the organisation allows less."""
+    if bounds is not None and within(policy, bounds) != policy:
+        raise error(
+            "usage.invalid",
+            f"This line's organisation allows {bounds.offline_hours} hours without the relay and "
+            f"{words(bounds.idle_seconds)} without use at the most.",
+        )
 
 
 # --- unlocking

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from chappe.vault import disk, files, keeping
+from chappe.vault import disk, erasing, files, keeping
 from chappe.vault.disk import os_failure, private
 from chappe.vault.offline import Clock
 from chappe.vault.store import KEY_BYTES, Store, new_key
@@ -24,12 +24,12 @@ from chappe.wire.durable import sync_folder
 from chappe.wire.errors import Refused, error
 from chappe.wire.wiping import wipe
 
-_STORE: Final = "phone.db"
+_STORE: Final = erasing.STORE
 _KEY: Final = keeping.PLAIN_KEY
 _NEW_KEY: Final = "key.new"
 """The key's name until the store is made, and again while a profile is taken away: a kill leaves no half."""
 _LOCK: Final = "lock"
-_SPOOL: Final = "spool"
+_SPOOL: Final = erasing.SPOOL
 
 
 @dataclass(slots=True)
@@ -55,6 +55,17 @@ class Profile:
         wipe(self.key)
         os.close(self._lock)
 
+    def erase(self, plan: erasing.Plan, sign: erasing.Sign) -> erasing.Tombstone:
+        """By an order that `erasing.begin` has begun: all of it goes, but the tombstone."""
+        # Whatever the driver says of a file that is gone: the next lines take all of them away.
+        with contextlib.suppress(Exception):
+            self.store.close()
+        wipe(self.key)
+        try:
+            return erasing.finish(self.home, plan, sign)
+        finally:
+            os.close(self._lock)
+
     def destroy(self) -> None:
         """Take everything away that `create` made."""
         with contextlib.suppress(FileNotFoundError):
@@ -70,6 +81,29 @@ def exists(home: Path) -> bool:
         return (home / _STORE).exists() and not _is_half(home)
     except OSError as problem:
         raise os_failure(problem) from None
+
+
+def check_there(home: Path) -> None:
+    """Raises storage.missing; device.erased where one was, and an order took it away. An erasing that a kill
+    cut off is finished first."""
+    finish_erasing(home)
+    if not exists(home):
+        erasing.check(home)
+        raise error("storage.missing")
+
+
+def finish_erasing(home: Path) -> None:
+    """Go on with an erasing that a kill cut off. Raises storage.locked, storage.failed."""
+    if not erasing.is_cut_off(home):
+        return
+    try:
+        lock = _take_lock(home)
+    except OSError as problem:
+        raise os_failure(problem) from None
+    try:
+        erasing.resume(home)
+    finally:
+        os.close(lock)
 
 
 def _is_half(home: Path) -> bool:
@@ -96,6 +130,7 @@ def create(home: Path) -> Profile:
     """Make a profile. Raises storage.exists, storage.locked, storage.failed, storage.full."""
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        finish_erasing(home)
         lock = _take_lock(home)
     except OSError as problem:
         raise os_failure(problem) from None
@@ -126,14 +161,15 @@ def _make_store(home: Path) -> tuple[Store, bytes]:
     store = Store.create(home / _STORE, key)
     os.replace(home / _NEW_KEY, home / _KEY)
     sync_folder(home)
+    erasing.forget(home)
     return store, key
 
 
 def open_profile(home: Path, key: bytes | bytearray | None = None) -> Profile:
     """With the vault key where the profile has a PIN; without, as it lies there.
 
-    Raises storage.missing, storage.locked, storage.wrong_key, storage.failed; vault.locked for a profile
-    with a PIN and no key.
+    Raises storage.missing, storage.locked, storage.wrong_key, storage.failed, device.erased; vault.locked for
+    a profile with a PIN and no key.
     """
     with held(home) as lock:
         _expire_offline(home)
@@ -152,10 +188,9 @@ def _expire_offline(home: Path) -> None:
 def held(home: Path) -> Iterator[int]:
     """Nobody else works on the profile's files, and what a kill cut off there is finished.
 
-    Raises storage.missing, storage.locked, storage.failed.
+    Raises storage.missing, storage.locked, storage.failed, device.erased.
     """
-    if not exists(home):
-        raise error("storage.missing")
+    check_there(home)
     try:
         lock = _take_lock(home)
     except OSError as problem:

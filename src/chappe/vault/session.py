@@ -21,6 +21,7 @@ from chappe.vault import disk, files
 from chappe.vault.keys import KEY_BYTES
 from chappe.vault.offline import running_seconds
 from chappe.wire.errors import ChappeError, error
+from chappe.wire.wiping import wipe
 
 _MAGIC: Final = b"chappe session 1"
 _LAYOUT: Final = struct.Struct(f">{len(_MAGIC)}s16sId{KEY_BYTES}s")
@@ -59,6 +60,15 @@ def touch(home: Path) -> None:
     if path is not None:
         with contextlib.suppress(OSError), open(path, "r+b", buffering=0) as file:
             os.pwrite(file.fileno(), _USED.pack(running_seconds()), _USED_AT)
+
+
+def shorten(home: Path, device: bytes, idle: int) -> None:
+    """One that may go on for longer without use may not any more."""
+    found = use(home)
+    if found is not None:
+        if found.idle > idle:
+            keep(home, found.key, device, idle)
+        wipe(found.key)
 
 
 def alive(home: Path) -> bool:

@@ -19,7 +19,7 @@ from chappe.wire.wiping import wipe
 
 Row: TypeAlias = tuple[Any, ...]
 
-VERSION: Final = 2
+VERSION: Final = 3
 KEY_BYTES: Final = 32
 
 _SCHEMA: Final = """
@@ -66,8 +66,14 @@ CREATE TABLE intents (
 );
 CREATE TABLE pending_commits (
     conversation BLOB PRIMARY KEY, epoch INTEGER NOT NULL, frame BLOB NOT NULL, shared BLOB NOT NULL,
-    secret BLOB NOT NULL, intents BLOB NOT NULL
+    secret BLOB NOT NULL, intents BLOB NOT NULL, first BLOB NOT NULL
 );
+CREATE TABLE outside (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, conversation BLOB NOT NULL, epoch INTEGER NOT NULL,
+    payload BLOB NOT NULL
+);
+CREATE TABLE reports (ordered BLOB PRIMARY KEY, receipt BLOB NOT NULL, told INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE gone_devices (device BLOB PRIMARY KEY, ordered BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE held (
     row INTEGER PRIMARY KEY AUTOINCREMENT, conversation BLOB NOT NULL, at INTEGER NOT NULL,
     payload BLOB NOT NULL

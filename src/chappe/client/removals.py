@@ -1,0 +1,192 @@
+"""Removals by fleet order from the conversations that this device is in (docs/protocol.md section 12.4).
+
+The relay tells of them; the order itself is verified before anything is done, for the relay's word removes
+nobody, and neither does the fleet key alone. The removal is then an intent as any other: it survives a kill,
+and a lost race is looked at again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+from chappe.client import intents as i
+from chappe.client.changes import Changes
+from chappe.client.connection import Connection
+from chappe.client.contacts import certificate_of
+from chappe.client.core import Core
+from chappe.client.events import OrderRefused
+from chappe.client.groups import LEFT, Groups, opener
+from chappe.client.obeying import Obeying
+from chappe.client.orders import check_holds, check_rosters, judge_removal, with_rosters
+from chappe.client.senders import keys_of
+from chappe.client.transport import HttpApi
+from chappe.wire import fleet, frames
+from chappe.wire.certificate import DeviceCertificate
+from chappe.wire.errors import ChappeError
+from chappe.wire.orders import read_order
+from chappe.wire.registers import Membership, seal_register
+
+_REGISTER: Final = "register"
+MAX_SETTLES: Final = 1000
+
+
+class Removals:
+    def __init__(
+        self, core: Core, groups: Groups, changes: Changes, connection: Connection, obeying: Obeying
+    ) -> None:
+        self._core = core
+        self._store = core.store
+        self._groups = groups
+        self._changes = changes
+        self._connection = connection
+        self._obeying = obeying
+        self._settles: dict[tuple[bytes, bytes, bytes], None] = {}
+        self._watched = -1
+        self._registered = -1
+        self._seal_key: bytes | None = None
+
+    def reconnected(self) -> None:
+        """Nothing that was said on the socket before holds on this one."""
+        self._watched = self._registered = -1
+        self._seal_key = None
+        self._settles.clear()
+
+    # --- what the relay tells
+
+    def posted(self, frame: frames.Posted) -> None:
+        """Raises nothing: what is no order changes nothing."""
+        try:
+            with self._core.change():
+                self._take(frame)
+        except ChappeError as problem:
+            self._core.tell(OrderRefused(problem.code))
+
+    def _take(self, frame: frames.Posted) -> None:
+        known = self._groups.has(frame.group) and self._groups.activity(frame.group) != LEFT
+        if not known or frame.device == self._core.me.device_id:
+            return
+        leaf = self._certificate_of(frame.group, frame.device)
+        if leaf is None:
+            self.settle(frame.group, read_order(frame.order).id, frame.device)
+            return
+        order = judge_removal(frame, leaf, self._core.me.server)
+        if frame.order.owner_signature is None:
+            self._check_newest(leaf.fleet_key, frame)
+        self._changes.want_out(frame.group, i.RemoveDevice(frame.device, order.id, frame.proposal))
+
+    def _certificate_of(self, conversation: bytes, device: bytes) -> DeviceCertificate | None:
+        for member in self._groups.group(conversation).members:
+            certificate = certificate_of(member.credential)
+            if certificate.device_id == device:
+                return certificate
+        return None
+
+    def _check_newest(self, fleet_key: bytes, frame: frames.Posted) -> None:
+        """The newest roster of each organisation is remembered: nobody goes back. Raises roster.invalid."""
+        key = f"roster:{hashlib.sha256(fleet_key).hexdigest()}"
+        chain = check_rosters(frame.rosters, fleet_key)
+        kept = self._store.get(key)
+        if kept is not None:
+            version, hash_ = msgspec.msgpack.decode(kept, type=tuple[int, bytes])
+            check_holds(chain, version, hash_)
+        self._store.set(key, msgspec.msgpack.encode((len(chain.hashes), chain.hashes[-1])))
+
+    def settle(self, conversation: bytes, order: bytes, device: bytes) -> None:
+        """To be told: the device is not in the conversation. If that is lost, the relay asks again."""
+        if len(self._settles) < MAX_SETTLES:
+            self._settles[conversation, order, device] = None
+
+    # --- what is told to the relay
+
+    async def pump(self) -> None:
+        """Receipts, what to watch, the register, what is settled. Raises network.*, limit.*."""
+        await self.report()
+        await self._watch()
+        await self._settle()
+        await self._register()
+
+    async def report(self) -> None:
+        """Receipts that the relay has not answered. Raises network.*, limit.*."""
+        for id_, receipt in self._obeying.to_tell():
+            try:
+                await self._connection.ask(
+                    lambda ref, r=receipt: frames.Report(ref, r),  # type: ignore[misc]
+                    frames.Done,
+                )
+            except ChappeError as problem:
+                if problem.code not in ("order.unknown", "receipt.invalid"):
+                    raise
+            self._obeying.told(id_)
+
+    async def _watch(self) -> None:
+        places = self._groups.moves
+        if places != self._watched:
+            watched = self._groups.watched()[: frames.MAX_WATCHED]
+            await self._connection.ask(lambda ref: frames.Watch(ref, watched), frames.Done)
+            self._watched = places
+
+    async def _settle(self) -> None:
+        for conversation, order, device in list(self._settles):
+            if self._groups.activity(conversation) != LEFT:
+                group = self._groups.group(conversation)
+                proof = group.epoch, opener(group), order, device
+                try:
+                    await self._connection.ask(
+                        lambda ref, c=conversation, p=proof: frames.Settled(ref, c, *p),  # type: ignore[misc]
+                        frames.Done,
+                    )
+                except ChappeError as problem:
+                    # In a later epoch somebody else says so, or the relay asks again.
+                    if not problem.code.startswith(("commit.", "order.")):
+                        raise
+            self._settles.pop((conversation, order, device), None)
+
+    async def _register(self) -> None:
+        """Only when it changed; sealed to the officers of the newest roster."""
+        places, fleet_key = self._groups.moves, self._obeying.known.fleet_key
+        if places == self._registered or not fleet_key:
+            return
+        found = self._memberships(fleet_key)
+        seal_key = await self._officers_key()
+        if seal_key is not None:
+            device = self._core.me.device_id
+            mark = hashlib.sha256(seal_key + msgspec.msgpack.encode(found)).digest()
+            if self._store.get(_REGISTER) != mark:
+                sealed = seal_register(seal_key, device, found)
+                await self._connection.ask(lambda ref: frames.Register(ref, sealed), frames.Done)
+                with self._core.change():
+                    self._store.set(_REGISTER, mark)
+        self._registered = places
+
+    def _memberships(self, fleet_key: bytes) -> list[Membership]:
+        found: list[Membership] = []
+        for conversation in self._groups.watched():
+            group = self._groups.group(conversation)
+            keys = keys_of(group)
+            if fleet_key in keys:
+                found.append(Membership(conversation, group.own_leaf, keys.index(fleet_key)))
+        return found
+
+    async def _officers_key(self) -> bytes | None:
+        """`seal_key` of the newest roster; None while there is none. Raises roster.invalid, network.*."""
+        if self._seal_key is None:
+            me = self._core.me
+            ask = fleet.by_device(
+                me.server, me.device_id, "device", me.signing_key, self._core.now(), fleet.Rosters()
+            )
+            api = HttpApi(me.place, await self._connection.context())
+            try:
+                answer = await api.fleet(ask, fleet.RosterChain)
+            finally:
+                await api.close()
+            if not answer.rosters:
+                return None
+            known, chain = with_rosters(self._obeying.known, answer.rosters)
+            if known != self._obeying.known:
+                self._obeying.keep(known)
+                self._obeying.lay_down()
+            self._seal_key = chain.roster.seal_key
+        return self._seal_key
