@@ -17,6 +17,7 @@ from chappe.wire.errors import ChappeError, CryptoFailure, Unreachable, error
 from chappe.wire.orders import (
     DESTROYING,
     MAX_REASON,
+    OUTCOMES,
     Order,
     Reason,
     Target,
@@ -70,7 +71,8 @@ def put_out(engine: Engine, device: bytes, order: bytes) -> None:
 async def status(engine: Engine, order: bytes | None) -> list[OrderProgress]:
     """Raises order.unknown, network.*."""
     answer = await _asked(engine, fleet.Status(order), fleet.Orders)
-    return [_progress(one, stages) for one in answer.orders for stages in one.devices]
+    identity = engine.core.me.certificate.identity_key
+    return [_progress(one, stages, identity) for one in answer.orders for stages in one.devices]
 
 
 async def _asked(engine: Engine, ask: fleet.Ask, kind: type[A]) -> A:
@@ -95,8 +97,8 @@ def _order_id(one: fleet.OrderStatus) -> bytes:
     return read_order(one.order).id
 
 
-def _progress(one: fleet.OrderStatus, stages: fleet.DeviceStages) -> OrderProgress:
-    done = stages.done_at if receipt_holds(one, stages) else None
+def _progress(one: fleet.OrderStatus, stages: fleet.DeviceStages, identity_key: bytes) -> OrderProgress:
+    done = stages.done_at if receipt_holds(one, stages, identity_key) else None
     return OrderProgress(
         _order_id(one),
         one.kind,
@@ -112,8 +114,9 @@ def _progress(one: fleet.OrderStatus, stages: fleet.DeviceStages) -> OrderProgre
     )
 
 
-def receipt_holds(one: fleet.OrderStatus, stages: fleet.DeviceStages) -> bool:
-    """Whether the device itself says that it carried the order out. The relay's word is not enough."""
+def receipt_holds(one: fleet.OrderStatus, stages: fleet.DeviceStages, identity_key: bytes) -> bool:
+    """Whether the device itself says that it carried the order out. The relay's word is not enough: the
+    certificate is of the line with this identity key."""
     if stages.receipt is None:
         return False
     try:
@@ -127,7 +130,9 @@ def receipt_holds(one: fleet.OrderStatus, stages: fleet.DeviceStages) -> bool:
     except ChappeError:
         return False
     ours = certificate.device_id == stages.device == receipt.device and certificate.line_id == stages.line
-    return ours and receipt.order == _order_id(one)
+    ours = ours and certificate.identity_key == identity_key
+    order = read_order(one.order)
+    return ours and receipt.order == order.id and receipt.outcome == OUTCOMES.get(order.kind)
 
 
 def _unlock_key(certificate: DeviceCertificate, stages: fleet.DeviceStages) -> bytes | None:

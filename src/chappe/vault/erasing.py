@@ -35,7 +35,6 @@ MARKER: Final = "erasing"
 TOMBSTONE: Final = "erased"
 STORE: Final = "phone.db"
 SPOOL: Final = "spool"
-_TAILS: Final = ("", ".gone", ".new", ".new.gone")
 _KEYS: Final = (files.DEVICE, PLAIN_KEY, files.VAULT, files.NEXT, files.OFFLINE)
 _STORES: Final = (f"{STORE}-wal", f"{STORE}-shm", f"{STORE}-journal", STORE)
 
@@ -104,23 +103,22 @@ def finish(home: Path, plan: Plan, sign: Sign | None = None) -> Tombstone:
     if left is None:
         left = _tombstone(plan, sign)
         disk.write(home / TOMBSTONE, msgspec.msgpack.encode(left))
-    disk.erase(home / MARKER)
-    for tail in _TAILS[1:]:
-        _erase_if_there(home / f"{MARKER}{tail}")
+    _erase_all(home, MARKER)
     return left
 
 
 def is_cut_off(home: Path) -> bool:
-    """Whether an erasing began and did not end."""
-    return os.path.lexists(home / MARKER)
+    """Whether something of an erasing has to be made good."""
+    return bool(_named(home, MARKER))
 
 
 def resume(home: Path) -> None:
-    """Go on where a kill cut it off."""
+    """Go on where a kill cut it off. What was cut off before it began, or after it ended, leaves no key."""
     found = _read(home / MARKER, Plan)
     if found is not None:
         begin(home, found)
         finish(home, found)
+    _erase_all(home, MARKER)
 
 
 def buried(home: Path) -> Tombstone | None:
@@ -135,8 +133,7 @@ def delivered(home: Path, left: Tombstone) -> None:
 
 def forget(home: Path) -> None:
     """Another profile takes the folder."""
-    for tail in _TAILS:
-        _erase_if_there(home / f"{TOMBSTONE}{tail}")
+    _erase_all(home, TOMBSTONE)
 
 
 def erased(left: Tombstone) -> ChappeError:
@@ -180,27 +177,48 @@ def _tombstone(plan: Plan, sign: Sign | None) -> Tombstone:
     )
 
 
+def _named(home: Path, *names: str) -> list[Path]:
+    """The files of these names that are there, with what a kill left of them half written or half gone."""
+    found: list[Path] = []
+    try:
+        there = sorted(os.listdir(home))
+    except FileNotFoundError:
+        return []
+    except OSError as problem:
+        raise disk.os_failure(problem) from None
+    for name in names:
+        for one in there:
+            head, tail = one[: len(name)], one[len(name) :]
+            if head == name and set(tail.split(".")) <= {"", "new", "gone"}:
+                found.append(home / one)
+    return found
+
+
+def _erase_all(home: Path, *names: str) -> None:
+    """In this order."""
+    for path in _named(home, *names):
+        _erase_if_there(path)
+
+
 def _destroy_keys(home: Path) -> None:
     """Each of them alone opens nothing; the device's secret goes first."""
-    for name in _KEYS:
-        for tail in _TAILS:
-            _erase_if_there(home / f"{name}{tail}")
+    _erase_all(home, *_KEYS)
     session.destroy(home)
 
 
 def _destroy_rest(home: Path) -> None:
-    for path in _rest(home):
+    _erase_all(home, *_STORES, files.LINE)
+    for path in _spooled(home):
         _erase_if_there(path)
     _remove_folders(home / SPOOL)
 
 
-def _rest(home: Path) -> Iterator[Path]:
-    for name in (*_STORES, files.LINE):
-        for tail in _TAILS:
-            yield home / f"{name}{tail}"
-    for folder, _, names in os.walk(home / SPOOL):
-        for name in names:
-            yield Path(folder) / name
+def _spooled(home: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(home / SPOOL):
+        for name in (*folders, *names):
+            path = Path(folder) / name
+            if name in names or path.is_symlink():
+                yield path
 
 
 def _remove_folders(spool: Path) -> None:
