@@ -114,10 +114,10 @@ class Changes:
             "INSERT OR IGNORE INTO gone_devices (device, ordered) VALUES (?, ?)", intent.device, intent.order
         )
         for row, kept in self._intents(conversation):
-            if isinstance(kept, i.RemoveDevice) and (kept.device, kept.order) == (
-                intent.device,
-                intent.order,
-            ):
+            same = isinstance(kept, i.RemoveDevice) and kept.device == intent.device
+            if same and intent.proposal is None:
+                return row
+            if same:
                 self._store.run("UPDATE intents SET data = ? WHERE row = ?", i.encode(intent), row)
                 return row
         return self.want(conversation, intent)
@@ -377,8 +377,9 @@ class Changes:
         plan.by_order = True
         places = self._groups.places(conversation)
         leaf = next((p.leaf for p in places if p.device == intent.device), None)
-        if leaf is None or leaf == group.own_leaf or intent.device in plan.gone:
+        if leaf is None:
             self.on_gone(conversation, intent)
+        if leaf is None or leaf == group.own_leaf or intent.device in plan.gone:
             return
         plan.gone.append(intent.device)
         plan.settles.append(intent.order)

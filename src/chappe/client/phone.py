@@ -175,6 +175,8 @@ class Phone:
 
     def _ordered(self, judged: Judged) -> None:
         """What ends this phone. The keys of one that is erased go now, before anything else is done."""
+        if self._obeying is not None and not self._obeying.done():
+            return
         erasing_plan: Plan | None = None
         if judged.order.kind == "erase":
             erasing_plan = waiting.begin_erasing(self._engine.core, judged)

@@ -25,12 +25,22 @@ from chappe.client.senders import keys_of
 from chappe.client.transport import HttpApi
 from chappe.wire import fleet, frames
 from chappe.wire.certificate import DeviceCertificate
-from chappe.wire.errors import ChappeError
-from chappe.wire.orders import read_order
+from chappe.wire.errors import BadInput, ChappeError, CryptoFailure
+from chappe.wire.orders import Order, read_order
 from chappe.wire.registers import Membership, seal_register
 
 _REGISTER: Final = "register"
 MAX_SETTLES: Final = 1000
+
+
+def _also(order: Order, leaf: DeviceCertificate, certificates: list[DeviceCertificate]) -> set[bytes]:
+    """Other devices that the order puts out: a commit that settles it for the group removes all of them."""
+    ours = [one for one in certificates if one.device_id != leaf.device_id]
+    if order.organisation:
+        ours = [one for one in ours if one.fleet_key == leaf.fleet_key]
+    else:
+        ours = [one for one in ours if one.identity_key == leaf.identity_key]
+    return {one.device_id for one in ours if order.covers(one.line_id, one.device_id)}
 
 
 class Removals:
@@ -68,7 +78,8 @@ class Removals:
         known = self._groups.has(frame.group) and self._groups.activity(frame.group) != LEFT
         if not known or frame.device == self._core.me.device_id:
             return
-        leaf = self._certificate_of(frame.group, frame.device)
+        certificates = [certificate_of(m.credential) for m in self._groups.group(frame.group).members]
+        leaf = next((one for one in certificates if one.device_id == frame.device), None)
         if leaf is None:
             self.settle(frame.group, read_order(frame.order).id, frame.device)
             return
@@ -76,13 +87,8 @@ class Removals:
         if frame.order.owner_signature is None:
             self._check_newest(leaf.fleet_key, frame)
         self._changes.want_out(frame.group, i.RemoveDevice(frame.device, order.id, frame.proposal))
-
-    def _certificate_of(self, conversation: bytes, device: bytes) -> DeviceCertificate | None:
-        for member in self._groups.group(conversation).members:
-            certificate = certificate_of(member.credential)
-            if certificate.device_id == device:
-                return certificate
-        return None
+        for other in _also(order, leaf, certificates) - {self._core.me.device_id}:
+            self._changes.want_out(frame.group, i.RemoveDevice(other, order.id))
 
     def _check_newest(self, fleet_key: bytes, frame: frames.Posted) -> None:
         """The newest roster of each organisation is remembered: nobody goes back. Raises roster.invalid."""
@@ -150,7 +156,12 @@ class Removals:
         if places == self._registered or not fleet_key:
             return
         found = self._memberships(fleet_key)
-        seal_key = await self._officers_key()
+        try:
+            seal_key = await self._officers_key()
+        except (BadInput, CryptoFailure) as problem:
+            # A chain that does not hold gets no register; the next connection asks anew.
+            self._core.tell(OrderRefused(problem.code))
+            seal_key = None
         if seal_key is not None:
             device = self._core.me.device_id
             mark = hashlib.sha256(seal_key + msgspec.msgpack.encode(found)).digest()
