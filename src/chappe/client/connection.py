@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import random
 import ssl
-from collections.abc import Callable
-from typing import Final, Protocol, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol, TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
@@ -121,15 +121,16 @@ class Connection:
             raise error("network.unreachable") from None
 
     async def _sign_in(self, socket: ClientConnection) -> frames.Welcome:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            hello = await _next(socket)
-            if not isinstance(hello, frames.Hello) or hello.server != self._me.server:
-                raise error("network.untrusted", "This is not the relay that the line belongs to.")
-            signature = self._me.sign(frames.sign_in_bytes(hello.server, hello.nonce))
-            await socket.send(frames.encode(frames.SignIn(self._me.device_id, signature)))
-            # A device that was signed out for good is handed orders, and nothing else.
-            while isinstance(answer := await _next(socket), frames.OrderFrame):
-                self._owner.ordered(answer)
+        hello = await _in_time(_next(socket))
+        if not isinstance(hello, frames.Hello) or hello.server != self._me.server:
+            raise error("network.untrusted", "This is not the relay that the line belongs to.")
+        signature = self._me.sign(frames.sign_in_bytes(hello.server, hello.nonce))
+        await socket.send(frames.encode(frames.SignIn(self._me.device_id, signature)))
+        answer = await _in_time(_next(socket))
+        if isinstance(answer, frames.OrderFrame):
+            # Signed out for good: it is handed orders, and nothing else. Their receipts go over HTTP.
+            self._owner.ordered(answer)
+            raise error("signin.revoked")
         if isinstance(answer, frames.Refusal):
             raise from_peer(answer.code, answer.message)
         if not isinstance(answer, frames.Welcome):
@@ -251,6 +252,11 @@ class Connection:
         if socket is not None:
             with contextlib.suppress(OSError, WebSocketException):
                 await socket.close()
+
+
+async def _in_time(coming: Coroutine[Any, Any, F]) -> F:
+    async with asyncio.timeout(CONNECT_SECONDS):
+        return await coming
 
 
 async def _next(socket: ClientConnection) -> frames.FromRelay:
