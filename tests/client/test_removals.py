@@ -113,7 +113,7 @@ async def test_a_device_that_is_not_there_any_more_is_settled(world: World, offi
     group = await gather(ada, ben, cyd)
     await registered(cyd)
     given = await office.give("erase", target(cyd))
-    await ada.remove(group, cyd.address)
+    await ada.remove(group, world.address("cyd"))
     await office.remove(given)
     for _ in range(100):
         stages = await office.stages(given.order)

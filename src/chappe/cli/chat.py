@@ -145,7 +145,11 @@ class Chat:
         if isinstance(event, e.MessageSent):
             return [f"  {show.short(event.message)} {say('sent')}"]
         if isinstance(event, e.ConversationChanged):
-            return [self._change(event.conversation, event.what)]
+            return [self._change(event.conversation, event.what, event.address)]
+        if isinstance(event, e.OrderRefused):
+            return [f"! {say('chat.order.refused')} {error(event.code)}"]
+        if isinstance(event, e.OrderObeyed):
+            return [f"! {say(f'chat.order.{event.kind}', reason=show.clean(event.reason))}"]
         if isinstance(event, e.IdentityChanged):
             return [f"! {say('verify.changed', address=show.clean(event.address))}"]
         if isinstance(event, e.Failed):
@@ -157,8 +161,10 @@ class Chat:
             return [f"! {error(event.code)}" if event.code in FATAL else say("chat.offline")]
         return []
 
-    def _change(self, conversation: Conversation, what: str) -> str:
+    def _change(self, conversation: Conversation, what: str, address: str) -> str:
         name = show.clean(conversation.name)
+        if what == "removed_by_order":
+            return say("chat.ordered", address=show.clean(address), name=name)
         if what == "joined":
             return say("chat.joined", name=name)
         if what == "left":

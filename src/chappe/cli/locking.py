@@ -57,24 +57,29 @@ async def open_phone(home: Path) -> Phone:
 async def watched(
     phone: Phone, home: Path, work: Callable[[Phone], Awaitable[T]], *, open_ended: bool = False
 ) -> T:
-    """Do the work; when the profile is locked meanwhile, stop it, lock the phone, raise vault.locked.
+    """Do the work; when the profile is locked meanwhile, stop it, lock the phone, raise vault.locked; when an
+    order locks or erases it, raise that.
 
     Work is use of the profile while it goes on, but where it is `open_ended` and says itself when it was
     used (`used`).
     """
-    if not phone.has_pin:
-        return await work(phone)
     working = asyncio.ensure_future(work(phone))
-    watching = asyncio.create_task(_until_locked(home, touch=not open_ended))
+    ending = asyncio.create_task(phone.until_ended())
+    watching = ending
+    if phone.has_pin:
+        watching = asyncio.create_task(_until_locked(home, touch=not open_ended))
     try:
-        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
+        await asyncio.wait({working, watching, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done() and phone.ended is None:
             return working.result()
     finally:
-        working.cancel()
-        watching.cancel()
-        await asyncio.gather(working, watching, return_exceptions=True)
+        tasks = {working, watching, ending}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     await phone.lock()
+    if phone.ended is not None:
+        raise phone.ended
     raise error("vault.locked", "The profile was locked; run `chappe unlock` to go on.")
 
 
@@ -125,11 +130,10 @@ def unlock(pin_file: PinFile = None, home: Home = None) -> None:
 
 
 def _check_has_pin(place: Path) -> None:
-    """Raises storage.missing, vault.no_pin."""
+    """Raises storage.missing, device.erased, vault.no_pin."""
     from chappe.vault import files, profile
 
-    if not profile.exists(place):
-        raise error("storage.missing")
+    profile.check_there(place)
     if not files.has_pin(place):
         raise error("vault.no_pin")
 
@@ -167,8 +171,7 @@ def lock(
     from chappe.vault import files, profile
 
     place = home_of(home)
-    if not profile.exists(place):
-        raise error("storage.missing")
+    profile.check_there(place)
     idle_seconds = None if idle is None else show.parse_duration(idle)
     policy = _Wish(offline_hours, idle_seconds)
     if not files.has_pin(place):

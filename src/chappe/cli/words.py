@@ -137,6 +137,21 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "chat.joined": ("(new conversation: {name})", "(nouvelle conversation : {name})"),
     "chat.members": ("(members: {members})", "(membres : {members})"),
     "chat.left": ("(you are no longer in {name})", "(vous n'êtes plus dans {name})"),
+    "chat.ordered": (
+        "(by order, a device of {address} is out of {name})",
+        "(par ordre, un appareil de {address} n'est plus dans {name})",
+    ),
+    "chat.order.refused": (
+        "The relay showed an order that is none:",
+        "Le relais a montré un ordre qui n'en est pas un :",
+    ),
+    "chat.order.lock": ("Locked by order: {reason}", "Verrouillé par ordre : {reason}"),
+    "chat.order.policy": (
+        "The organisation has set bounds: {reason}",
+        "L'organisation a fixé des limites : {reason}",
+    ),
+    "chat.order.revoke": ("Signed out by order: {reason}", "Déconnecté par ordre : {reason}"),
+    "chat.order.erase": ("Erased by order: {reason}", "Effacé par ordre : {reason}"),
     "chat.changed": ("({name}: {timer})", "({name} : {timer})"),
     "chat.reacted": ("({id}: {reactions})", "({id} : {reactions})"),
     "chat.help": (

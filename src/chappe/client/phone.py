@@ -65,6 +65,9 @@ class Phone:
         self._started = False
         self._obeying: asyncio.Task[None] | None = None
         self._erased: ChappeError | None = None
+        self.ended: ChappeError | None = None
+        """Why an order ended this phone, once one did: vault.locked, device.erased."""
+        self._end = asyncio.Event()
 
     @property
     def _engine(self) -> Engine:
@@ -182,25 +185,38 @@ class Phone:
             erasing_plan = waiting.begin_erasing(self._engine.core, judged)
         self._obeying = asyncio.create_task(self._obey(judged, erasing_plan))
 
+    async def until_ended(self) -> None:
+        """Until an order has locked or erased this phone (`ended`)."""
+        await self._end.wait()
+
     async def _obey(self, judged: Judged, plan: Plan | None) -> None:
         engine = self._engine
         if plan is not None:
             await self._erase(engine, judged, plan)
         elif judged.order.kind == "lock":
-            session.destroy(self._profile.home)
-            with contextlib.suppress(ChappeError, TimeoutError):
-                async with asyncio.timeout(RECEIPT_SECONDS):
-                    await engine.removals.report()
-            await self.lock()
+            await self._lock_by_order(engine, judged)
         else:
             await engine.connection.give_up(error("signin.revoked"))
+
+    async def _lock_by_order(self, engine: Engine, judged: Judged) -> None:
+        """The receipt is in the store: if the relay does not take it now, it goes out when this is open again."""
+        session.destroy(self._profile.home)
+        with contextlib.suppress(ChappeError, TimeoutError):
+            async with asyncio.timeout(RECEIPT_SECONDS):
+                await engine.removals.report()
+        await self.lock()
+        reason = "".join(one if one.isprintable() else "?" for one in judged.reason)
+        self.ended = error("vault.locked", f"This profile was locked by order: {reason}.")
+        self._end.set()
 
     async def _erase(self, engine: Engine, judged: Judged, plan: Plan) -> None:
         if self._started:
             await engine.stop()
             self._started = False
         left = self._profile.erase(plan, engine.obeying.sign)
-        self._erased, self._opened = erasing.erased(left), None
+        self._erased = self.ended = erasing.erased(left)
+        self._opened = None
+        self._end.set()
         engine.core.tell_at_last(OrderObeyed("erase", judged.reason, judged.order.id))
         del engine
         gc.collect()
