@@ -124,7 +124,7 @@ async def test_a_device_that_is_not_there_any_more_is_settled(world: World, offi
 
 
 async def test_the_next_member_online_does_it(world: World, office: Office) -> None:
-    """Nobody is there when it is posted; who comes then is told at once, and what was written waits for it."""
+    """Nobody is there when it is posted; who comes then is told at once, and what is written waits."""
     ada, ben, cyd = await office.phones("ada", "ben", "cyd")
     group = await gather(ada, ben, cyd)
     await registered(ada, cyd)
@@ -197,7 +197,7 @@ async def test_a_proposal_for_another_leaf_is_not_the_orders(world: World, offic
 
 
 async def test_the_fleet_key_alone_removes_nobody(world: World, office: Office) -> None:
-    """A former officer has it, and knows the group: no member's commit carries the proposal, nothing waits."""
+    """A former officer has it, and knows the group: no commit carries the proposal, and nothing waits."""
     ada, ben, cyd = await office.phones("ada", "ben", "cyd")
     group = await gather(ada, ben, cyd)
     await ada.settled(10)

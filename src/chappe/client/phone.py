@@ -51,7 +51,7 @@ from chappe.wire.links import RelayPlace
 
 CHANGE_SECONDS: Final = 30.0
 NEW_DEVICE_SECONDS: Final = 60.0
-RECEIPT_SECONDS: Final = 2.0
+RECEIPT_SECONDS: Final = 1.0
 MIN_KEY: Final = 4
 
 
@@ -199,7 +199,7 @@ class Phone:
             await engine.connection.give_up(error("signin.revoked"))
 
     async def _lock_by_order(self, engine: Engine, judged: Judged) -> None:
-        """The receipt is in the store: if the relay does not take it now, it goes out when this is open again."""
+        """The receipt is in the store: what the relay does not take now goes out when this is open again."""
         session.destroy(self._profile.home)
         with contextlib.suppress(ChappeError, TimeoutError):
             async with asyncio.timeout(RECEIPT_SECONDS):
