@@ -119,7 +119,7 @@ def unlock(pin_file: PinFile = None, home: Home = None) -> None:
         return
     # Better said before a try is used.
     session.check_place()
-    unlocked = asyncio.run(_unlocked(place, _read_pin(pin_file, "pin.ask")))
+    unlocked = asyncio.run(_unlocked(place, read_secret(pin_file, "pin.ask")))
     try:
         session.keep(place, unlocked.key, unlocked.device, unlocked.policy.idle_seconds)
     finally:
@@ -178,7 +178,7 @@ def lock(
         asyncio.run(_set_first(place, _reader(pin_file), policy))
         out(say("lock.set"))
     elif change_pin:
-        old = _read_pin(pin_file, "pin.ask.old")
+        old = read_secret(pin_file, "pin.ask.old")
         asyncio.run(_change(place, old, _reader(new_pin_file), policy))
         out(say("lock.changed"))
     else:
@@ -289,17 +289,17 @@ def _read_new_pin(pin_file: Path | None, address: str) -> str:
 
     if pin_file is None and sys.stdin.isatty():
         note(say("pin.explain"))
-    pin = pins.check(_read_pin(pin_file, "pin.ask.new"), address)
-    if pin_file is None and pins.normalise(_read_pin(None, "pin.ask.again")) != pin:
+    pin = pins.check(read_secret(pin_file, "pin.ask.new"), address)
+    if pin_file is None and pins.normalise(read_secret(None, "pin.ask.again")) != pin:
         raise error("usage.invalid", "The two are not the same; nothing was changed.")
     return pin
 
 
-def _read_pin(pin_file: Path | None, words: str) -> str:
+def read_secret(pin_file: Path | None, words: str, option: str = "--pin-file") -> str:
     """Typed without echo, or from a file; never an argument, which others on the machine could read."""
     if pin_file is None:
         if not sys.stdin.isatty():
-            raise error("usage.invalid", "No terminal to type the PIN at: give --pin-file PATH.")
+            raise error("usage.invalid", f"No terminal to type it at: give {option} PATH.")
         return getpass.getpass(say(words))
     try:
         if str(pin_file) == "-":
@@ -308,7 +308,7 @@ def _read_pin(pin_file: Path | None, words: str) -> str:
             with open(pin_file, "rb") as file:
                 data = file.read(MAX_PIN_FILE + 1)
         if len(data) > MAX_PIN_FILE:
-            raise error("file.unreadable", "The file with the PIN is too large to be one.")
+            raise error("file.unreadable", "The file with the secret is too large to be one.")
         return data.decode("utf-8").removesuffix("\n").removesuffix("\r")
     except (OSError, UnicodeDecodeError):
-        raise error("file.unreadable", "The file with the PIN cannot be read.") from None
+        raise error("file.unreadable", "The file with the secret cannot be read.") from None

@@ -18,6 +18,8 @@ from chappe.cli import (
     bench,
     chat,
     conversation_commands,
+    erase_commands,
+    fleet_commands,
     locking,
     organisation_commands,
     phone_commands,
@@ -50,6 +52,8 @@ app.command()(phone_commands.receive)
 app.add_typer(conversation_commands.app, name="conversation")
 app.command()(phone_commands.verify)
 app.add_typer(phone_commands.devices_app, name="devices")
+app.add_typer(fleet_commands.app, name="fleet")
+app.add_typer(erase_commands.app, name="erase")
 app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )(bench.bench)

@@ -12,6 +12,7 @@ import typer
 
 from chappe.cli import show
 from chappe.cli.common import SECONDS, Home, Json, find, find_message, home_of, with_phone
+from chappe.cli.officers import OfficerFile, PassphraseFile, ReasonText, Yes
 from chappe.cli.show import note, out
 from chappe.cli.words import say
 
@@ -271,3 +272,18 @@ def add_device(
         out(say("link.done"))
 
     with_phone(home, work)
+
+
+@devices_app.command("revoke")
+def revoke_device(
+    targets: Annotated[list[str], typer.Argument(metavar="DEVICE…", help="First digits of its id.")],
+    reason: ReasonText,
+    yes: Yes = False,
+    officer: OfficerFile = None,
+    passphrase_file: PassphraseFile = None,
+    home: Home = None,
+) -> None:
+    """Sign a device out for good; what it holds it keeps. By the line's owner, or an officer."""
+    from chappe.cli.erase_commands import end
+
+    end("revoke", targets, reason, yes=yes, officer=officer, passphrase_file=passphrase_file, home=home)

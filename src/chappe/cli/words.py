@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from chappe.cli.fleet_words import FLEET_WORDS
+
 _WORDS: Final[dict[str, tuple[str, str]]] = {
     "relay.ready": ("The relay is ready at {address}.", "Le relais est prêt à {address}."),
     "relay.codes": (
@@ -186,7 +188,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "/verify QUI       numéro de sûreté\n"
         "/quit             terminer",
     ),
-}
+} | FLEET_WORDS
 
 
 def language() -> str:

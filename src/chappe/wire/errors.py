@@ -143,6 +143,7 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
     ("fleet.missing", Fault.STORAGE, 49, "No officer's file here; run `chappe fleet key new`."),
     ("fleet.exists", Fault.STORAGE, 55, "There is an officer's file already; choose another --officer."),
     ("line.closed", Fault.REFUSAL, 56, "The line was erased; it begins anew with an activation code."),
+    ("audit.rewritten", Fault.CRYPTO, 57, "The audit log is not the one it was; the relay rewrote history."),
     ("usage.invalid", Fault.INPUT, 2, "The command is not complete; see --help."),
     ("internal.bug", Fault.STORAGE, 99, "Chappe failed in a way it should not; please report it."),
 )
