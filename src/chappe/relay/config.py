@@ -19,7 +19,9 @@ from chappe.wire.errors import error
 
 PREFIX: Final = "CHAPPE_"
 # Variables with our prefix that other programs of Chappe read.
-ELSEWHERE: Final = frozenset({"CHAPPE_HOME", "CHAPPE_LANG", "CHAPPE_OFFICER", "CHAPPE_SEED", "CHAPPE_VECTORS"})
+ELSEWHERE: Final = frozenset(
+    {"CHAPPE_HOME", "CHAPPE_LANG", "CHAPPE_OFFICER", "CHAPPE_SEED", "CHAPPE_VECTORS"}
+)
 
 MIB: Final = 1024 * 1024
 GIB: Final = 1024 * MIB
