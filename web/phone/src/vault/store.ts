@@ -1,0 +1,498 @@
+/**
+ * The encrypted store: one IndexedDB database, one writer at a time.
+ *
+ *     const contacts = table<Contact>("contacts");
+ *     const messages = table<Message>("messages");
+ *
+ *     await store.write(async (change) => {
+ *       const number = await change.next("messages", conversation);
+ *       change.put(contacts, address, contact);
+ *       change.put(messages, conversation, message, number);
+ *     });
+ *     await store.range(messages, conversation, { newest: true, limit: 50 });
+ *
+ * A row is named by a table and a name, and may hold many records by number (0 where none is given). What
+ * must happen together is written in one change, and nothing is told to the relay before `commit` has
+ * returned: a phone may be killed anywhere.
+ *
+ * WebCrypto and IndexedDB do not mix: a transaction ends as soon as one awaits anything but its own requests.
+ * So a change is staged in memory, sealed whole, and only then written, in one transaction.
+ */
+
+import type { IDBPDatabase } from "idb";
+import { error } from "../wire/errors";
+import { type Bytes, hex, joined, same, u64 } from "./bytes";
+import { deleteDatabase, openDatabase, storageFailure } from "./database";
+import { Ledger } from "./ledger";
+import { damaged, type Name, Records } from "./records";
+import { type Hold, hold, Turns } from "./turns";
+
+export const STORE = "chappe-store";
+const RECORDS = "records";
+const VERSION = 1;
+const OWN = "store";
+const LAST = Number.MAX_SAFE_INTEGER;
+
+/** A table and the type of its values: what MessagePack carries, so no functions, dates or class instances. */
+export interface Table<T> {
+  readonly name: string;
+  /** Never set; it only ties the type to the name. */
+  readonly holds?: T;
+}
+
+export function table<T>(name: string): Table<T> {
+  return { name };
+}
+
+export interface Numbered<T> {
+  number: number;
+  value: T;
+}
+
+export interface Range {
+  /** First and last number, both included; all where left out. */
+  from?: number;
+  to?: number;
+  /** Highest number first. */
+  newest?: boolean;
+  limit?: number;
+}
+
+export interface StoreOptions {
+  /** Another name than the phone's, for tests. */
+  name?: string;
+  /** Tables in which an older record put back is noticed. Small ones: the list of all rows is rewritten. */
+  guarded?: readonly string[];
+}
+
+interface Head {
+  version: number;
+  batch: number;
+  /** The batch that wrote the ledger last. */
+  ledger: number;
+}
+
+/** One record as it is staged: `undefined` to delete it. */
+interface Staged {
+  table: string;
+  name: Name;
+  number: number;
+  value: unknown;
+}
+
+/** What a transaction reads beside records of guarded tables. */
+interface Seen {
+  ledger: unknown;
+}
+
+const counters = table<number>(`${OWN} counters`);
+
+export class Store {
+  #database: IDBPDatabase | null;
+  #turns = new Turns();
+  #headBytes: Bytes = new Uint8Array(0);
+  #ledgerBytes: Bytes = new Uint8Array(0);
+  #head: Head = { version: VERSION, batch: 0, ledger: 0 };
+  #ledger = new Ledger();
+  /** Called once when the browser took the store away. */
+  onLost: () => void = () => {};
+
+  private constructor(
+    database: IDBPDatabase,
+    readonly records: Records,
+    private readonly guarded: ReadonlySet<string>,
+    private readonly headPlace: Bytes,
+    private readonly ledgerPlace: Bytes,
+    private readonly held: Hold,
+  ) {
+    this.#database = database;
+  }
+
+  /** A new store under this key, which the caller may overwrite after. Raises storage.exists, storage.*. */
+  static async create(key: Uint8Array, options: StoreOptions = {}): Promise<Store> {
+    return Store.#at(key, options, async (store) => {
+      if ((await store.#count()) > 0) throw error("storage.exists");
+      await store.#commit([], true);
+    });
+  }
+
+  /** Raises storage.missing, storage.wrong_key, storage.locked, storage.failed. */
+  static async open(key: Uint8Array, options: StoreOptions = {}): Promise<Store> {
+    return Store.#at(key, options, (store) => store.#begin());
+  }
+
+  /** Whether there is one. Raises storage.failed. */
+  static async exists(name = STORE): Promise<boolean> {
+    const database = await openDatabase(name, [RECORDS]);
+    try {
+      return (await database.count(RECORDS)) > 0;
+    } catch (problem) {
+      throw storageFailure(problem);
+    } finally {
+      database.close();
+    }
+  }
+
+  static async destroy(name = STORE): Promise<void> {
+    await deleteDatabase(name);
+  }
+
+  static async #at(
+    key: Uint8Array,
+    { name = STORE, guarded = [] }: StoreOptions,
+    start: (store: Store) => Promise<void>,
+  ): Promise<Store> {
+    const held = await hold(name);
+    let store: Store | null = null;
+    try {
+      const records = await Records.under(key);
+      const [head, ledger] = [
+        await records.place(OWN, "head", 0),
+        await records.place(OWN, "ledger", 0),
+      ];
+      const database = await openDatabase(name, [RECORDS], { lost: () => store?.close(true) });
+      store = new Store(database, records, new Set(guarded), head, ledger, held);
+      await start(store);
+      return store;
+    } catch (problem) {
+      if (store) store.close();
+      else held.release();
+      throw problem;
+    }
+  }
+
+  /** From here on the store does nothing, and holds no key. */
+  close(lost = false): void {
+    this.#database?.close();
+    this.#database = null;
+    this.held.release();
+    if (lost) this.onLost();
+  }
+
+  get isOpen(): boolean {
+    return this.#database !== null;
+  }
+
+  // --- reading
+
+  async get<T>(table: Table<T>, name: Name, number = 0): Promise<T | undefined> {
+    const place = await this.records.place(table.name, name, number);
+    const [found, seen] = await this.#read(table, (records) => records.get(key(place)));
+    const [value] = await this.#opened<T>(table, [place], [found], seen);
+    return value;
+  }
+
+  /** The records of one row by number. */
+  async range<T>(table: Table<T>, name: Name, range: Range = {}): Promise<Numbered<T>[]> {
+    const row = await this.records.row(table.name, name);
+    const bounds = [joined(row, u64(range.from ?? 0)), joined(row, u64(range.to ?? LAST))] as const;
+    const places = await this.#scan<T>(table, bounds, range);
+    return places.map(({ place, value }) => ({ number: numberOf(place), value }));
+  }
+
+  /** Every record of a table, in no order that says anything. */
+  async all<T>(table: Table<T>): Promise<T[]> {
+    const prefix = await this.records.table(table.name);
+    const bounds = [
+      joined(prefix, new Uint8Array(24)),
+      joined(prefix, new Uint8Array(24).fill(255)),
+    ] as const;
+    return (await this.#scan<T>(table, bounds, {})).map(({ value }) => value);
+  }
+
+  async #scan<T>(
+    table: Table<T>,
+    [low, high]: readonly [Bytes, Bytes],
+    { newest = false, limit }: Range,
+  ): Promise<{ place: Bytes; value: T }[]> {
+    if (limit === 0) return [];
+    const all = IDBKeyRange.bound(key(low), key(high));
+    const [found, seen] = await this.#read(table, async (records) => {
+      const bounds = newest && limit !== undefined ? await lastOf(records, all, limit) : all;
+      return Promise.all([records.getAllKeys(bounds, limit), records.getAll(bounds, limit)]);
+    });
+    const [keys, values] = found as [ArrayBuffer[], unknown[]];
+    const places = keys.map((one) => new Uint8Array(one));
+    if (this.guarded.has(table.name)) {
+      const known = (await this.#ledgerOf(seen)).between(low, high);
+      const wanted = newest && limit !== undefined ? known.slice(-limit) : known.slice(0, limit);
+      if (wanted.join() !== places.map(hex).join()) throw damaged("A table that must be whole");
+    }
+    const opened = await this.#opened<T>(table, places, values, seen);
+    const rows = places.map((place, i) => ({ place, value: opened[i] as T }));
+    return newest ? rows.reverse() : rows;
+  }
+
+  /** In one transaction: what `ask` asks for and, for a guarded table, the ledger that goes with it. */
+  async #read(
+    table: Table<unknown>,
+    ask: (records: Reading) => Promise<unknown>,
+  ): Promise<[unknown, Seen]> {
+    const database = this.#here();
+    try {
+      const records = database.transaction(RECORDS, "readonly").store;
+      const ledger = this.guarded.has(table.name) ? records.get(key(this.ledgerPlace)) : undefined;
+      const [found, seen] = await Promise.all([ask(records), ledger]);
+      return [found, { ledger: seen }];
+    } catch (problem) {
+      throw storageFailure(problem);
+    }
+  }
+
+  async #opened<T>(
+    table: Table<T>,
+    places: Bytes[],
+    sealed: unknown[],
+    seen: Seen,
+  ): Promise<(T | undefined)[]> {
+    const ledger = this.guarded.has(table.name) ? await this.#ledgerOf(seen) : null;
+    return Promise.all(
+      places.map(async (place, i) => {
+        const one = sealed[i];
+        if (one === undefined) {
+          ledger?.check(place, undefined);
+          return undefined;
+        }
+        const { batch, value } = await this.records.open(place, one);
+        ledger?.check(place, batch);
+        return value as T;
+      }),
+    );
+  }
+
+  /** The ledger as a transaction saw it. */
+  async #ledgerOf({ ledger }: Seen): Promise<Ledger> {
+    if (ledger instanceof Uint8Array && same(ledger, this.#ledgerBytes)) return this.#ledger;
+    const { batch, value } = await this.records.open(this.ledgerPlace, ledger);
+    if (batch < this.#head.ledger) throw damaged("The list of records");
+    return Ledger.from(value);
+  }
+
+  // --- writing
+
+  /** A change that waits for its turn. It MUST end with `commit` or `drop`; `write` sees to that. */
+  begin(): Change {
+    return new Change(this, this.#turns.take(), (staged) => this.#commit(staged, false));
+  }
+
+  /** Run `make`, then commit; where it throws, nothing was changed. Raises storage.*. */
+  async write<T>(make: (change: Change) => Promise<T> | T): Promise<T> {
+    const change = this.begin();
+    try {
+      const made = await make(change);
+      await change.commit();
+      return made;
+    } finally {
+      change.drop();
+    }
+  }
+
+  async #commit(staged: Staged[], first: boolean): Promise<void> {
+    const batch = this.#head.batch + 1;
+    const places = await Promise.all(
+      staged.map((one) => this.records.place(one.table, one.name, one.number)),
+    );
+    const sealed = await Promise.all(
+      staged.map(({ value }, i) =>
+        value === undefined ? undefined : this.records.seal(places[i] as Bytes, batch, value),
+      ),
+    );
+    const writes = places.map((place, i) => [place, sealed[i]] as [Bytes, Bytes | undefined]);
+    const guarded = writes.filter((_, i) => this.guarded.has(staged[i]?.table ?? ""));
+    const head = { ...this.#head, batch };
+    let ledger = this.#ledger;
+    let ledgerBytes = this.#ledgerBytes;
+    if (guarded.length > 0 || first) {
+      head.ledger = batch;
+      const of = (there: boolean) =>
+        guarded.filter(([, value]) => (value !== undefined) === there).map(([place]) => place);
+      ledger = ledger.after(batch, of(true), of(false));
+      ledgerBytes = await this.records.seal(this.ledgerPlace, batch, ledger.toValue());
+      writes.push([this.ledgerPlace, ledgerBytes]);
+    }
+    const headBytes = await this.records.seal(this.headPlace, batch, head);
+    await this.#put([...writes, [this.headPlace, headBytes]]);
+    this.#head = head;
+    this.#headBytes = headBytes;
+    this.#ledger = ledger;
+    this.#ledgerBytes = ledgerBytes;
+  }
+
+  /** All or nothing. Nothing but requests of this transaction is awaited in here. */
+  async #put(writes: [Bytes, Bytes | undefined][]): Promise<void> {
+    try {
+      const transaction = this.#here().transaction(RECORDS, "readwrite", { durability: "strict" });
+      const records = transaction.store;
+      const head: unknown = await records.get(key(this.headPlace));
+      const mine =
+        head instanceof Uint8Array ? same(head, this.#headBytes) : this.#head.batch === 0;
+      if (!mine) {
+        transaction.abort();
+        await transaction.done.catch(() => {});
+        throw error("storage.locked", "Chappe writes from another tab; close it there first.");
+      }
+      const requests = writes.map(([place, value]) =>
+        value === undefined ? records.delete(key(place)) : records.put(value, key(place)),
+      );
+      await Promise.all([...requests, transaction.done]);
+    } catch (problem) {
+      throw storageFailure(problem);
+    }
+  }
+
+  // --- beginning
+
+  async #begin(): Promise<void> {
+    const records = this.#here().transaction(RECORDS, "readonly").store;
+    const [head, ledger, any]: unknown[] = await Promise.all([
+      records.get(key(this.headPlace)),
+      records.get(key(this.ledgerPlace)),
+      records.count(),
+    ]).catch((problem) => {
+      throw storageFailure(problem);
+    });
+    if (!any) throw error("storage.missing");
+    if (head === undefined) throw error("storage.wrong_key");
+    const opened = await this.records.open(this.headPlace, head);
+    const listed = await this.records.open(this.ledgerPlace, ledger);
+    this.#head = opened.value as Head;
+    if (this.#head.version !== VERSION)
+      throw error("storage.failed", "This store was made by another version of Chappe; update it.");
+    if (listed.batch !== this.#head.ledger) throw damaged("The list of records");
+    this.#headBytes = head as Bytes;
+    this.#ledgerBytes = ledger as Bytes;
+    this.#ledger = Ledger.from(listed.value);
+  }
+
+  async #count(): Promise<number> {
+    return this.#here()
+      .count(RECORDS)
+      .catch((problem) => {
+        throw storageFailure(problem);
+      });
+  }
+
+  #here(): IDBPDatabase {
+    if (!this.#database) throw error("vault.locked");
+    return this.#database;
+  }
+}
+
+/** One batch. Reads see what it staged. */
+export class Change {
+  #staged = new Map<string, Staged>();
+  #ended = false;
+
+  constructor(
+    private readonly store: Store,
+    private readonly turn: Hold & { come: Promise<void> },
+    private readonly finish: (staged: Staged[]) => Promise<void>,
+  ) {}
+
+  async get<T>(table: Table<T>, name: Name, number = 0): Promise<T | undefined> {
+    await this.#mine();
+    const staged = this.#staged.get(label(table.name, name, number));
+    return staged ? (staged.value as T | undefined) : this.store.get(table, name, number);
+  }
+
+  put<T>(table: Table<T>, name: Name, value: T, number = 0): void {
+    if (value === undefined) throw new TypeError("undefined is not kept: delete the record");
+    this.#stage(table.name, name, number, value);
+  }
+
+  delete(table: Table<unknown>, name: Name, number = 0): void {
+    this.#stage(table.name, name, number, undefined);
+  }
+
+  async range<T>(table: Table<T>, name: Name, range: Range = {}): Promise<Numbered<T>[]> {
+    await this.#mine();
+    const { from = 0, to = LAST, newest = false, limit } = range;
+    const row = label(table.name, name, 0);
+    const staged = [...this.#staged.values()].filter(
+      (one) => label(one.table, one.name, 0) === row && one.number >= from && one.number <= to,
+    );
+    // As many more as may turn out to be staged otherwise.
+    const asked = limit === undefined ? range : { ...range, limit: limit + staged.length };
+    const found = new Map(
+      (await this.store.range(table, name, asked)).map((r) => [r.number, r.value]),
+    );
+    for (const { number, value } of staged)
+      value === undefined ? found.delete(number) : found.set(number, value as T);
+    const rows = [...found].map(([number, value]) => ({ number, value }));
+    rows.sort((a, b) => (newest ? b.number - a.number : a.number - b.number));
+    return rows.slice(0, limit);
+  }
+
+  /** The next number of a counter: 1, 2, 3, … No number is given twice, once committed. */
+  async next(counter: string, name: Name = ""): Promise<number> {
+    const row = joinedName(counter, name);
+    const number = ((await this.get(counters, row)) ?? 0) + 1;
+    this.put(counters, row, number);
+    return number;
+  }
+
+  /** Durable once this returns. Raises storage.full, storage.locked, storage.failed: then nothing was changed. */
+  async commit(): Promise<void> {
+    await this.#mine();
+    try {
+      if (this.#staged.size > 0) await this.finish([...this.#staged.values()]);
+    } finally {
+      this.drop();
+    }
+  }
+
+  /** Give it up, if it was not committed. */
+  drop(): void {
+    this.#ended = true;
+    this.#staged.clear();
+    this.turn.release();
+  }
+
+  async #mine(): Promise<void> {
+    await this.turn.come;
+    if (this.#ended) throw new TypeError("the change has ended");
+  }
+
+  #stage(table: string, name: Name, number: number, value: unknown): void {
+    if (this.#ended) throw new TypeError("the change has ended");
+    if (!Number.isSafeInteger(number) || number < 0)
+      throw new RangeError("not a number of a record");
+    this.#staged.set(label(table, name, number), { table, name, number, value });
+  }
+}
+
+type Reading = {
+  get(key: IDBValidKey): Promise<unknown>;
+  getAll(range: IDBKeyRange, count?: number): Promise<unknown[]>;
+  getAllKeys(range: IDBKeyRange, count?: number): Promise<IDBValidKey[]>;
+  openKeyCursor(range: IDBKeyRange, direction: IDBCursorDirection): Promise<Cursor | null>;
+};
+
+interface Cursor {
+  readonly key: IDBValidKey;
+  advance(count: number): Promise<Cursor | null>;
+}
+
+/** The part of `bounds` that holds its last few records: `getAll` reads from the front alone. */
+async function lastOf(records: Reading, bounds: IDBKeyRange, limit: number): Promise<IDBKeyRange> {
+  const last = await records.openKeyCursor(bounds, "prev");
+  if (!last || limit === 1) return last ? IDBKeyRange.only(last.key) : bounds;
+  const first = await last.advance(limit - 1);
+  return first ? IDBKeyRange.bound(first.key, bounds.upper) : bounds;
+}
+
+function key(place: Bytes): ArrayBuffer {
+  return place.buffer.slice(place.byteOffset, place.byteOffset + place.byteLength);
+}
+
+function numberOf(place: Bytes): number {
+  return Number(new DataView(place.buffer, place.byteOffset).getBigUint64(24));
+}
+
+function label(table: string, name: Name, number: number): string {
+  return `${table}\0${typeof name === "string" ? `t${name}` : `b${hex(name)}`}\0${number}`;
+}
+
+function joinedName(counter: string, name: Name): string {
+  return label(counter, name, 0);
+}
