@@ -6,7 +6,7 @@
  * each row, and the head the newest ledger. A whole store that is put back is not noticed: docs/security.md.
  */
 
-import { hex } from "./bytes";
+import { toHex } from "../wire/bytes";
 import { damaged } from "./records";
 
 export class Ledger {
@@ -24,20 +24,20 @@ export class Ledger {
   /** With these places written by `batch`, or gone. */
   after(batch: number, written: Iterable<Uint8Array>, gone: Iterable<Uint8Array>): Ledger {
     const batches = new Map(this.batches);
-    for (const place of written) batches.set(hex(place), batch);
-    for (const place of gone) batches.delete(hex(place));
+    for (const place of written) batches.set(toHex(place), batch);
+    for (const place of gone) batches.delete(toHex(place));
     return new Ledger(batches);
   }
 
   /** Raises storage.failed for a record that is older than the newest, or should not be there. */
   check(place: Uint8Array, batch: number | undefined): void {
-    if (this.batches.get(hex(place)) !== batch)
+    if (this.batches.get(toHex(place)) !== batch)
       throw damaged("A record that must be the newest one");
   }
 
   /** The places from `low` to `high`, in order. */
   between(low: Uint8Array, high: Uint8Array): string[] {
-    const [first, last] = [hex(low), hex(high)];
+    const [first, last] = [toHex(low), toHex(high)];
     return [...this.batches.keys()].filter((place) => place >= first && place <= last).sort();
   }
 }

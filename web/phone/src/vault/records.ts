@@ -10,8 +10,9 @@
  */
 
 import { decode, encode } from "@msgpack/msgpack";
+import { type Bytes, bigEndian, concat, lengthPrefixed, randomBytes, utf8 } from "../wire/bytes";
 import { error } from "../wire/errors";
-import { type Bytes, joined, listed, own, random, u32, u64, utf8 } from "./bytes";
+import { own } from "./bytes";
 
 export const KEY_BYTES = 32;
 export const ROW_BYTES = 24;
@@ -68,7 +69,7 @@ export class Records {
 
   /** HMAC-SHA256 under the key for names, whole. */
   async tag(...parts: Uint8Array[]): Promise<Bytes> {
-    return new Uint8Array(await crypto.subtle.sign("HMAC", this.naming, listed(...parts)));
+    return new Uint8Array(await crypto.subtle.sign("HMAC", this.naming, lengthPrefixed(...parts)));
   }
 
   /** The first bytes of every key in the table. */
@@ -85,23 +86,23 @@ export class Records {
     const known = `${table}\0${kind}\0${String.fromCharCode(...bytes)}`;
     return this.#remembered(known, async () => {
       const tag = await this.tag(utf8("row"), utf8(table), utf8(kind), bytes);
-      return joined(await this.table(table), tag.subarray(0, 16));
+      return concat(await this.table(table), tag.subarray(0, 16));
     });
   }
 
   async place(table: string, name: Name, number: number): Promise<Bytes> {
-    return joined(await this.row(table, name), u64(number));
+    return concat(await this.row(table, name), bigEndian(number, 8));
   }
 
   async seal(place: Bytes, batch: number, value: unknown): Promise<Bytes> {
     const packed = encode(value, { ignoreUndefined: true });
     const length = HEADER_BYTES + packed.length;
     const plain = new Uint8Array(Math.ceil(length / STEP) * STEP);
-    plain.set(joined(u64(batch), u32(packed.length), packed));
-    const nonce = random(NONCE_BYTES);
+    plain.set(concat(bigEndian(batch, 8), bigEndian(packed.length, 4), packed));
+    const nonce = randomBytes(NONCE_BYTES);
     const sealed = await crypto.subtle.encrypt(this.#parameters(place, nonce), this.sealing, plain);
     plain.fill(0);
-    return joined(nonce, new Uint8Array(sealed));
+    return concat(nonce, new Uint8Array(sealed));
   }
 
   /** Raises storage.failed for what was not sealed for this place. */
@@ -126,7 +127,7 @@ export class Records {
   }
 
   #parameters(place: Bytes, nonce: Bytes): AesGcmParams {
-    return { name: "AES-GCM", iv: nonce, additionalData: joined(CONTEXT, place) };
+    return { name: "AES-GCM", iv: nonce, additionalData: concat(CONTEXT, place) };
   }
 
   async #remembered(known: string, make: () => Promise<Bytes>): Promise<Bytes> {

@@ -20,8 +20,8 @@
  */
 
 import type { IDBPDatabase } from "idb";
+import { type Bytes, bigEndian, concat, equal, toHex } from "../wire/bytes";
 import { error } from "../wire/errors";
-import { type Bytes, hex, joined, same, u64 } from "./bytes";
 import { deleteDatabase, openDatabase, storageFailure } from "./database";
 import { Ledger } from "./ledger";
 import { damaged, type Name, Records } from "./records";
@@ -185,7 +185,10 @@ export class Store {
   /** The records of one row by number. */
   async range<T>(table: Table<T>, name: Name, range: Range = {}): Promise<Numbered<T>[]> {
     const row = await this.records.row(table.name, name);
-    const bounds = [joined(row, u64(range.from ?? 0)), joined(row, u64(range.to ?? LAST))] as const;
+    const bounds = [
+      concat(row, bigEndian(range.from ?? 0, 8)),
+      concat(row, bigEndian(range.to ?? LAST, 8)),
+    ] as const;
     const places = await this.#scan<T>(table, bounds, range);
     return places.map(({ place, value }) => ({ number: numberOf(place), value }));
   }
@@ -194,8 +197,8 @@ export class Store {
   async all<T>(table: Table<T>): Promise<T[]> {
     const prefix = await this.records.table(table.name);
     const bounds = [
-      joined(prefix, new Uint8Array(24)),
-      joined(prefix, new Uint8Array(24).fill(255)),
+      concat(prefix, new Uint8Array(24)),
+      concat(prefix, new Uint8Array(24).fill(255)),
     ] as const;
     return (await this.#scan<T>(table, bounds, {})).map(({ value }) => value);
   }
@@ -216,7 +219,7 @@ export class Store {
     if (this.guarded.has(table.name)) {
       const known = (await this.#ledgerOf(seen)).between(low, high);
       const wanted = newest && limit !== undefined ? known.slice(-limit) : known.slice(0, limit);
-      if (wanted.join() !== places.map(hex).join()) throw damaged("A table that must be whole");
+      if (wanted.join() !== places.map(toHex).join()) throw damaged("A table that must be whole");
     }
     const opened = await this.#opened<T>(table, places, values, seen);
     const rows = places.map((place, i) => ({ place, value: opened[i] as T }));
@@ -262,7 +265,7 @@ export class Store {
 
   /** The ledger as a transaction saw it. */
   async #ledgerOf({ ledger }: Seen): Promise<Ledger> {
-    if (ledger instanceof Uint8Array && same(ledger, this.#ledgerBytes)) return this.#ledger;
+    if (ledger instanceof Uint8Array && equal(ledger, this.#ledgerBytes)) return this.#ledger;
     const { batch, value } = await this.records.open(this.ledgerPlace, ledger);
     if (batch < this.#head.ledger) throw damaged("The list of records");
     return Ledger.from(value);
@@ -325,7 +328,7 @@ export class Store {
       const records = transaction.store;
       const head: unknown = await records.get(key(this.headPlace));
       const mine =
-        head instanceof Uint8Array ? same(head, this.#headBytes) : this.#head.batch === 0;
+        head instanceof Uint8Array ? equal(head, this.#headBytes) : this.#head.batch === 0;
       if (!mine) {
         transaction.abort();
         await transaction.done.catch(() => {});
@@ -490,7 +493,7 @@ function numberOf(place: Bytes): number {
 }
 
 function label(table: string, name: Name, number: number): string {
-  return `${table}\0${typeof name === "string" ? `t${name}` : `b${hex(name)}`}\0${number}`;
+  return `${table}\0${typeof name === "string" ? `t${name}` : `b${toHex(name)}`}\0${number}`;
 }
 
 function joinedName(counter: string, name: Name): string {

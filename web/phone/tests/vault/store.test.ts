@@ -1,7 +1,7 @@
 import "fake-indexeddb/auto";
 import { beforeEach, expect, test } from "vitest";
-import { random } from "../../src/vault/bytes";
 import { Store, table } from "../../src/vault/store";
+import { randomBytes } from "../../src/wire/bytes";
 
 interface Note {
   text: string;
@@ -9,7 +9,7 @@ interface Note {
 }
 const notes = table<Note>("notes");
 const ratchets = table<{ n: number }>("ratchets");
-const key = random(32);
+const key = randomBytes(32);
 let name = "";
 let count = 0;
 
