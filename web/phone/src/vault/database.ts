@@ -62,6 +62,47 @@ export async function deleteDatabase(name: string): Promise<void> {
   }
 }
 
+/** What a transaction is asked to do; it waits for the answers itself. */
+export interface Writer {
+  get(key: IDBValidKey): Promise<unknown>;
+  put(value: unknown, key: IDBValidKey): void;
+  delete(key: IDBValidKey): void;
+}
+
+/**
+ * One transaction on one object store, durable once this returns; if anything in it fails, nothing of it
+ * stays. `write` MUST await nothing but `get`, or the transaction ends under it. Raises storage.*, and what
+ * `write` throws.
+ */
+export async function whole(
+  database: IDBPDatabase,
+  name: string,
+  write: (writer: Writer) => Promise<void>,
+): Promise<void> {
+  let abort = () => {};
+  const requests: Promise<unknown>[] = [];
+  try {
+    const transaction = database.transaction(name, "readwrite", { durability: "strict" });
+    abort = () => transaction.abort();
+    const { store } = transaction;
+    requests.push(transaction.done);
+    await write({
+      get: (key) => store.get(key),
+      put: (value, key) => void requests.push(store.put(value, key)),
+      delete: (key) => void requests.push(store.delete(key)),
+    });
+    await Promise.all(requests);
+  } catch (problem) {
+    try {
+      abort();
+    } catch {
+      // It has ended by itself: the request that failed took it along.
+    }
+    await Promise.allSettled(requests);
+    throw storageFailure(problem);
+  }
+}
+
 /** The typed error for what the browser said; its text is left out, it may hold keys or values. */
 export function storageFailure(problem: unknown): Error {
   if (problem instanceof ChappeError) return problem;
@@ -69,6 +110,11 @@ export function storageFailure(problem: unknown): Error {
   if (name === "QuotaExceededError") return error("storage.full");
   if (name === "SecurityError" || name === "NotAllowedError")
     return error("storage.unwritable", "This browser keeps nothing here: leave private browsing.");
+  if (name === "DataCloneError")
+    return error(
+      "storage.unwritable",
+      "This browser keeps no keys here: switch its lockdown mode off for Chappe.",
+    );
   if (name === "InvalidStateError")
     return error("storage.failed", "The browser has closed the store; open Chappe again.");
   return error("storage.failed");

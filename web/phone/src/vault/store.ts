@@ -22,41 +22,20 @@
 import type { IDBPDatabase } from "idb";
 import { type Bytes, bigEndian, concat, equal, toHex } from "../wire/bytes";
 import { error } from "../wire/errors";
-import { deleteDatabase, openDatabase, storageFailure } from "./database";
+import { Change } from "./change";
+import { deleteDatabase, openDatabase, storageFailure, whole } from "./database";
 import { Ledger } from "./ledger";
-import { damaged, type Name, Records } from "./records";
+import { damaged, Records } from "./records";
+import { LAST, type Name, type Numbered, type Range, type Staged, type Table } from "./tables";
 import { type Hold, hold, Turns } from "./turns";
+
+export type { Change } from "./change";
+export { type Name, type Numbered, type Range, type Table, table } from "./tables";
 
 export const STORE = "chappe-store";
 const RECORDS = "records";
 const VERSION = 1;
 const OWN = "store";
-const LAST = Number.MAX_SAFE_INTEGER;
-
-/** A table and the type of its values: what MessagePack carries, so no functions, dates or class instances. */
-export interface Table<T> {
-  readonly name: string;
-  /** Never set; it only ties the type to the name. */
-  readonly holds?: T;
-}
-
-export function table<T>(name: string): Table<T> {
-  return { name };
-}
-
-export interface Numbered<T> {
-  number: number;
-  value: T;
-}
-
-export interface Range {
-  /** First and last number, both included; all where left out. */
-  from?: number;
-  to?: number;
-  /** Highest number first. */
-  newest?: boolean;
-  limit?: number;
-}
 
 export interface StoreOptions {
   /** Another name than the phone's, for tests. */
@@ -72,20 +51,10 @@ interface Head {
   ledger: number;
 }
 
-/** One record as it is staged: `undefined` to delete it. */
-interface Staged {
-  table: string;
-  name: Name;
-  number: number;
-  value: unknown;
-}
-
 /** What a transaction reads beside records of guarded tables. */
 interface Seen {
   ledger: unknown;
 }
-
-const counters = table<number>(`${OWN} counters`);
 
 export class Store {
   #database: IDBPDatabase | null;
@@ -191,6 +160,28 @@ export class Store {
     ] as const;
     const places = await this.#scan<T>(table, bounds, range);
     return places.map(({ place, value }) => ({ number: numberOf(place), value }));
+  }
+
+  /** All records of several rows, each by number, read at once. For tables that are not guarded. */
+  async ranges<T>(table: Table<T>, names: readonly Name[]): Promise<Numbered<T>[][]> {
+    if (this.guarded.has(table.name)) throw new TypeError("a guarded table is read row by row");
+    const rows = await Promise.all(names.map((name) => this.records.row(table.name, name)));
+    const [found] = await this.#read(table, (records) =>
+      Promise.all(
+        rows.map((row) => {
+          const [low, high] = [concat(row, bigEndian(0, 8)), concat(row, bigEndian(LAST, 8))];
+          const bounds = IDBKeyRange.bound(key(low), key(high));
+          return Promise.all([records.getAllKeys(bounds), records.getAll(bounds)]);
+        }),
+      ),
+    );
+    return Promise.all(
+      (found as [ArrayBuffer[], unknown[]][]).map(async ([keys, values]) => {
+        const places = keys.map((one) => new Uint8Array(one));
+        const opened = await this.#opened<T>(table, places, values, { ledger: undefined });
+        return places.map((place, i) => ({ number: numberOf(place), value: opened[i] as T }));
+      }),
+    );
   }
 
   /** Every record of a table, in no order that says anything. */
@@ -321,26 +312,18 @@ export class Store {
     this.#ledgerBytes = ledgerBytes;
   }
 
-  /** All or nothing. Nothing but requests of this transaction is awaited in here. */
   async #put(writes: [Bytes, Bytes | undefined][]): Promise<void> {
-    try {
-      const transaction = this.#here().transaction(RECORDS, "readwrite", { durability: "strict" });
-      const records = transaction.store;
-      const head: unknown = await records.get(key(this.headPlace));
+    await whole(this.#here(), RECORDS, async (records) => {
+      const head = await records.get(key(this.headPlace));
       const mine =
         head instanceof Uint8Array ? equal(head, this.#headBytes) : this.#head.batch === 0;
-      if (!mine) {
-        transaction.abort();
-        await transaction.done.catch(() => {});
+      if (!mine)
         throw error("storage.locked", "Chappe writes from another tab; close it there first.");
+      for (const [place, value] of writes) {
+        if (value === undefined) records.delete(key(place));
+        else records.put(value, key(place));
       }
-      const requests = writes.map(([place, value]) =>
-        value === undefined ? records.delete(key(place)) : records.put(value, key(place)),
-      );
-      await Promise.all([...requests, transaction.done]);
-    } catch (problem) {
-      throw storageFailure(problem);
-    }
+    });
   }
 
   // --- beginning
@@ -381,89 +364,6 @@ export class Store {
   }
 }
 
-/** One batch. Reads see what it staged. */
-export class Change {
-  #staged = new Map<string, Staged>();
-  #ended = false;
-
-  constructor(
-    private readonly store: Store,
-    private readonly turn: Hold & { come: Promise<void> },
-    private readonly finish: (staged: Staged[]) => Promise<void>,
-  ) {}
-
-  async get<T>(table: Table<T>, name: Name, number = 0): Promise<T | undefined> {
-    await this.#mine();
-    const staged = this.#staged.get(label(table.name, name, number));
-    return staged ? (staged.value as T | undefined) : this.store.get(table, name, number);
-  }
-
-  put<T>(table: Table<T>, name: Name, value: T, number = 0): void {
-    if (value === undefined) throw new TypeError("undefined is not kept: delete the record");
-    this.#stage(table.name, name, number, value);
-  }
-
-  delete(table: Table<unknown>, name: Name, number = 0): void {
-    this.#stage(table.name, name, number, undefined);
-  }
-
-  async range<T>(table: Table<T>, name: Name, range: Range = {}): Promise<Numbered<T>[]> {
-    await this.#mine();
-    const { from = 0, to = LAST, newest = false, limit } = range;
-    const row = label(table.name, name, 0);
-    const staged = [...this.#staged.values()].filter(
-      (one) => label(one.table, one.name, 0) === row && one.number >= from && one.number <= to,
-    );
-    // As many more as may turn out to be staged otherwise.
-    const asked = limit === undefined ? range : { ...range, limit: limit + staged.length };
-    const found = new Map(
-      (await this.store.range(table, name, asked)).map((r) => [r.number, r.value]),
-    );
-    for (const { number, value } of staged)
-      value === undefined ? found.delete(number) : found.set(number, value as T);
-    const rows = [...found].map(([number, value]) => ({ number, value }));
-    rows.sort((a, b) => (newest ? b.number - a.number : a.number - b.number));
-    return rows.slice(0, limit);
-  }
-
-  /** The next number of a counter: 1, 2, 3, … No number is given twice, once committed. */
-  async next(counter: string, name: Name = ""): Promise<number> {
-    const row = joinedName(counter, name);
-    const number = ((await this.get(counters, row)) ?? 0) + 1;
-    this.put(counters, row, number);
-    return number;
-  }
-
-  /** Durable once this returns. Raises storage.full, storage.locked, storage.failed: then nothing was changed. */
-  async commit(): Promise<void> {
-    await this.#mine();
-    try {
-      if (this.#staged.size > 0) await this.finish([...this.#staged.values()]);
-    } finally {
-      this.drop();
-    }
-  }
-
-  /** Give it up, if it was not committed. */
-  drop(): void {
-    this.#ended = true;
-    this.#staged.clear();
-    this.turn.release();
-  }
-
-  async #mine(): Promise<void> {
-    await this.turn.come;
-    if (this.#ended) throw new TypeError("the change has ended");
-  }
-
-  #stage(table: string, name: Name, number: number, value: unknown): void {
-    if (this.#ended) throw new TypeError("the change has ended");
-    if (!Number.isSafeInteger(number) || number < 0)
-      throw new RangeError("not a number of a record");
-    this.#staged.set(label(table, name, number), { table, name, number, value });
-  }
-}
-
 type Reading = {
   get(key: IDBValidKey): Promise<unknown>;
   getAll(range: IDBKeyRange, count?: number): Promise<unknown[]>;
@@ -490,12 +390,4 @@ function key(place: Bytes): ArrayBuffer {
 
 function numberOf(place: Bytes): number {
   return Number(new DataView(place.buffer, place.byteOffset).getBigUint64(24));
-}
-
-function label(table: string, name: Name, number: number): string {
-  return `${table}\0${typeof name === "string" ? `t${name}` : `b${toHex(name)}`}\0${number}`;
-}
-
-function joinedName(counter: string, name: Name): string {
-  return label(counter, name, 0);
 }

@@ -6,11 +6,16 @@ export interface Hold {
   release(): void;
 }
 
+export interface Turn extends Hold {
+  /** Until it is this one's turn. */
+  come: Promise<void>;
+}
+
 /** A queue: each turn comes when the one before it was released. */
 export class Turns {
   #last: Promise<void> = Promise.resolve();
 
-  take(): Hold & { come: Promise<void> } {
+  take(): Turn {
     const come = this.#last;
     let release: () => void = () => {};
     this.#last = new Promise((done) => {
@@ -36,4 +41,20 @@ export async function hold(name: string): Promise<Hold> {
       })
       .catch(refused);
   });
+}
+
+const queues = new Map<string, Turns>();
+
+/** One at a time by that name, in this program and, where the browser has Web Locks, in all tabs. */
+export async function exclusive<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const queue = queues.get(name) ?? new Turns();
+  queues.set(name, queue);
+  const turn = queue.take();
+  await turn.come;
+  try {
+    const locks = (globalThis.navigator as Navigator | undefined)?.locks;
+    return locks ? await locks.request(`${name} changes`, work) : await work();
+  } finally {
+    turn.release();
+  }
 }
