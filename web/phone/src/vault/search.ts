@@ -92,9 +92,7 @@ export class Search {
     const [first, ...rest] = sets.sort((one, other) => one.size - other.size);
     const numbers = [...(first ?? [])].filter((number) => rest.every((set) => set.has(number)));
     numbers.sort((one, other) => other - one);
-    const ids = await Promise.all(
-      numbers.slice(0, limit).map((number) => this.store.get(entries, "", number)),
-    );
+    const ids = await this.store.many(entries, "", numbers.slice(0, limit));
     return ids.filter((id) => id !== undefined);
   }
 

@@ -162,9 +162,20 @@ export class Store {
     return places.map(({ place, value }) => ({ number: numberOf(place), value }));
   }
 
+  /** Records of one row by their numbers, read at once. For tables that are not guarded. */
+  async many<T>(table: Table<T>, name: Name, numbers: number[]): Promise<(T | undefined)[]> {
+    this.#refuseGuarded(table);
+    const row = await this.records.row(table.name, name);
+    const places = numbers.map((number) => concat(row, bigEndian(number, 8)));
+    const [found, seen] = await this.#read(table, (records) =>
+      Promise.all(places.map((place) => records.get(key(place)))),
+    );
+    return this.#opened<T>(table, places, found as unknown[], seen);
+  }
+
   /** All records of several rows, each by number, read at once. For tables that are not guarded. */
   async ranges<T>(table: Table<T>, names: readonly Name[]): Promise<Numbered<T>[][]> {
-    if (this.guarded.has(table.name)) throw new TypeError("a guarded table is read row by row");
+    this.#refuseGuarded(table);
     const rows = await Promise.all(names.map((name) => this.records.row(table.name, name)));
     const [found] = await this.#read(table, (records) =>
       Promise.all(
@@ -192,6 +203,10 @@ export class Store {
       concat(prefix, new Uint8Array(24).fill(255)),
     ] as const;
     return (await this.#scan<T>(table, bounds, {})).map(({ value }) => value);
+  }
+
+  #refuseGuarded(table: Table<unknown>): void {
+    if (this.guarded.has(table.name)) throw new TypeError("a guarded table is read row by row");
   }
 
   async #scan<T>(

@@ -1,0 +1,135 @@
+/// <reference types="node" />
+
+import "fake-indexeddb/auto";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { DatabaseCabinet } from "../../src/vault/cabinet";
+import { CHUNK, type FileAtRest, Files } from "../../src/vault/files";
+import { randomBytes } from "../../src/wire/bytes";
+import { bytesOf, dump, type RawRecord, withRaw } from "./raw";
+
+let name = "";
+let count = 0;
+let files: Files;
+let cabinet: DatabaseCabinet;
+
+beforeEach(async () => {
+  name = `files ${++count}`;
+  cabinet = await DatabaseCabinet.open(name);
+  files = new Files(cabinet);
+});
+
+/** In pieces of odd sizes, as a network gives them. */
+function stream(content: Uint8Array, piece = 10_007): ReadableStream<Uint8Array> {
+  let at = 0;
+  return new ReadableStream({
+    pull(out) {
+      if (at >= content.length) return out.close();
+      out.enqueue(content.slice(at, at + piece));
+      at += piece;
+    },
+  });
+}
+
+/** `randomBytes` gives 64 KiB at most. */
+function long(length: number): Uint8Array {
+  const made = new Uint8Array(length);
+  for (let at = 0; at < length; at += 65536)
+    made.set(randomBytes(Math.min(65536, length - at)), at);
+  return made;
+}
+
+const read = async (file: FileAtRest) =>
+  Buffer.from(await (await files.blob(file, "image/png")).arrayBuffer());
+const damaged = { code: "storage.failed" };
+
+test.each([0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK, 700_001])(
+  "a file of %i bytes comes back as it was",
+  async (length) => {
+    const content = long(length);
+    const file = await files.write(stream(content));
+    expect(file.size).toBe(length);
+    expect((await read(file)).equals(Buffer.from(content))).toBe(true);
+    expect((await files.blob(file, "image/png")).type).toBe("image/png");
+  },
+);
+
+test("what lies in the database is none of it, nor its key", async () => {
+  const canary = Buffer.from("CANARY".repeat(20_000));
+  const file = await files.write(stream(canary));
+  const all = bytesOf(await dump(name));
+  expect(all.length).toBeGreaterThan(canary.length);
+  expect(all.includes("CANARY")).toBe(false);
+  expect(all.includes(Buffer.from(file.key))).toBe(false);
+});
+
+describe("a file", () => {
+  const change = async (work: (parts: RawRecord[]) => RawRecord[]) => {
+    const parts = (await dump(name)).filter((one) => one.store === "parts");
+    await withRaw(name, async (database) => {
+      await database.clear("parts");
+      for (const { key, value } of work(parts)) await database.put("parts", value, key);
+    });
+  };
+  const mapped = (all: (bytes: Uint8Array) => Uint8Array) =>
+    change((parts) => parts.map((one) => ({ ...one, value: all(one.value as Uint8Array) })));
+  const SEALED = CHUNK + 16;
+
+  test.each<[string, (bytes: Uint8Array) => Uint8Array]>([
+    ["cut within a chunk", (bytes) => bytes.slice(0, -1)],
+    ["cut between chunks", (bytes) => bytes.slice(0, 2 * SEALED)],
+    ["with a bit changed", (bytes) => bytes.map((byte, i) => (i === 100_000 ? byte ^ 1 : byte))],
+    [
+      "with two chunks exchanged",
+      (bytes) =>
+        Buffer.concat([
+          bytes.slice(SEALED, 2 * SEALED),
+          bytes.slice(0, SEALED),
+          bytes.slice(2 * SEALED),
+        ]),
+    ],
+  ])("%s does not open", async (_, spoil) => {
+    const file = await files.write(stream(long(3 * CHUNK)));
+    await mapped(spoil);
+    await expect(read(file)).rejects.toMatchObject(damaged);
+  });
+
+  test("said to be shorter than it is does not open", async () => {
+    const file = await files.write(stream(long(3 * CHUNK)));
+    await expect(read({ ...file, size: 2 * CHUNK })).rejects.toMatchObject(damaged);
+    await expect(read({ ...file, size: 4 * CHUNK })).rejects.toMatchObject(damaged);
+  });
+
+  test("under another's name does not open; one that is gone is told", async () => {
+    const [one, two] = [await files.write(stream(long(10))), await files.write(stream(long(10)))];
+    await expect(read({ ...one, id: two.id })).rejects.toMatchObject(damaged);
+    await files.delete(one.id);
+    await files.delete(one.id);
+    await expect(read(one)).rejects.toMatchObject(damaged);
+  });
+
+  test("whose writing fails leaves nothing", async () => {
+    const broken = new ReadableStream<Uint8Array>({
+      start(out) {
+        out.enqueue(long(600_000));
+      },
+      pull(out) {
+        out.error(new Error("the network"));
+      },
+    });
+    await expect(files.write(broken)).rejects.toThrow("the network");
+    expect(await dump(name)).toEqual([]);
+    const put = vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(() => {
+      throw new DOMException("", "QuotaExceededError");
+    });
+    await expect(files.write(stream(long(10)))).rejects.toMatchObject({ code: "storage.full" });
+    put.mockRestore();
+  });
+
+  test("that no record names is swept away", async () => {
+    const [one, two] = [await files.write(stream(long(10))), await files.write(stream(long(10)))];
+    await files.sweep(new Set([one.id]));
+    expect(await cabinet.list()).toEqual([one.id]);
+    await expect(read(two)).rejects.toMatchObject(damaged);
+    expect(await read(one)).toHaveLength(10);
+  });
+});
