@@ -63,9 +63,15 @@ export class Change {
   /** The next number of a counter: 1, 2, 3, … No number is given twice, once committed. */
   async next(counter: string, name: Name = ""): Promise<number> {
     const row = label(counter, name, 0);
-    const number = ((await this.get(counters, row)) ?? 0) + 1;
+    const before = await this.get(counters, row);
+    // Another call may have come in between: what is staged counts.
+    const number = ((this.#stagedValue(counters, row) as number | undefined) ?? before ?? 0) + 1;
     this.put(counters, row, number);
     return number;
+  }
+
+  #stagedValue(table: Table<unknown>, name: Name): unknown {
+    return this.#staged.get(label(table.name, name, 0))?.value;
   }
 
   /** Durable once this returns. Raises storage.full, storage.locked, storage.failed: then nothing was changed. */

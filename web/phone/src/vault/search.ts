@@ -7,7 +7,7 @@
  *
  * Everything is a record of the store, so a word's row is named by its HMAC and its postings are sealed:
  *
- *     words      by first letter: the words that begin with it
+ *     words      by the first two letters: the words that begin with them; by one and "…": those pairs
  *     postings   by word, then by thousand of entries: which of them hold it
  *     entries    by number: the message's id
  *     indexed    by message id: its number and words, so that they can be taken out again
@@ -16,6 +16,7 @@
  * frequent ones.
  */
 
+import { bigEndian, concat } from "../wire/bytes";
 import { casefold } from "./folding";
 import { type Change, type Store, type Table, table } from "./store";
 
@@ -97,7 +98,10 @@ export class Search {
   }
 
   async #completions(begun: string): Promise<string[]> {
-    const all = (await this.store.get(words, letterOf(begun))) ?? [];
+    const head = headOf(begun);
+    const heads = Array.from(head).length < 2 ? await this.store.get(words, `${head}…`) : [head];
+    const rows = await this.store.ranges(words, (heads ?? []).slice(0, MAX_COMPLETIONS));
+    const all = rows.flat().flatMap(({ value }) => value);
     const found = all.filter((word) => word.startsWith(begun));
     return found.sort((one, other) => one.length - other.length).slice(0, MAX_COMPLETIONS);
   }
@@ -117,22 +121,33 @@ export class Search {
     const offset = number % CHUNK;
     const kept = await Promise.all(of.map((word) => change.get(postings, word, chunk)));
     of.forEach((word, i) => {
-      const offsets = offsetsOf(kept[i]).filter((one) => one !== offset);
-      const next = into ? [...offsets, offset].sort((one, other) => one - other) : [...offsets];
-      if (next.length > 0) change.put(postings, word, bytesOf(next), chunk);
+      const next = into ? withOffset(kept[i], offset) : withoutOffset(kept[i], offset);
+      if (next.length > 0) change.put(postings, word, next, chunk);
       else change.delete(postings, word, chunk);
     });
-    if (into) await this.#remember(change, of);
+    // What has postings here already is remembered already.
+    if (into)
+      await this.#remember(
+        change,
+        of.filter((_, i) => kept[i] === undefined),
+      );
   }
 
   /** Words are remembered for good: that one is of no message any more is found when it is looked up. */
   async #remember(change: Change, found: string[]): Promise<void> {
-    for (const letter of new Set(found.map(letterOf))) {
-      const known = (await change.get(words, letter)) ?? [];
-      const all = new Set([...known, ...found.filter((word) => letterOf(word) === letter)]);
-      if (all.size > known.length) change.put(words, letter, [...all]);
+    for (const head of new Set(found.map(headOf))) {
+      const mine = found.filter((word) => headOf(word) === head);
+      await addTo(change, head, mine);
+      // So that a single letter finds its heads.
+      await addTo(change, `${Array.from(head)[0]}…`, [head]);
     }
   }
+}
+
+async function addTo(change: Change, row: string, found: string[]): Promise<void> {
+  const known = (await change.get(words, row)) ?? [];
+  const fresh = found.filter((word) => !known.includes(word));
+  if (fresh.length > 0) change.put(words, row, [...known, ...fresh]);
 }
 
 /** The words of a text, folded, each once, in order. */
@@ -159,20 +174,26 @@ function pairs(text: string): string[] {
   return letters.map((letter, i) => letter + (letters[i + 1] ?? ""));
 }
 
-function letterOf(word: string): string {
-  return Array.from(word)[0] ?? "";
+/** Its first two letters, or the one that it has. */
+function headOf(word: string): string {
+  return Array.from(word).slice(0, 2).join("");
 }
 
-function offsetsOf(bytes: Uint8Array | undefined): number[] {
-  if (!bytes) return [];
+function offsetsOf(bytes: Uint8Array): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Array.from({ length: bytes.length / 2 }, (_, i) => view.getUint16(2 * i));
 }
 
-function bytesOf(offsets: number[]): Uint8Array {
-  const view = new DataView(new ArrayBuffer(2 * offsets.length));
-  offsets.forEach((offset, i) => {
-    view.setUint16(2 * i, offset);
-  });
-  return new Uint8Array(view.buffer);
+/** An edit may index an entry that others came after; a new one is the last. */
+function withOffset(bytes: Uint8Array | undefined, offset: number): Uint8Array {
+  if (!bytes) return bigEndian(offset, 2);
+  const offsets = offsetsOf(bytes.subarray(-2));
+  if ((offsets[0] ?? 0) < offset) return concat(bytes, bigEndian(offset, 2));
+  const all = new Set([...offsetsOf(bytes), offset]);
+  return concat(...[...all].sort((one, other) => one - other).map((one) => bigEndian(one, 2)));
+}
+
+function withoutOffset(bytes: Uint8Array | undefined, offset: number): Uint8Array {
+  const left = bytes ? offsetsOf(bytes).filter((one) => one !== offset) : [];
+  return concat(...left.map((one) => bigEndian(one, 2)));
 }

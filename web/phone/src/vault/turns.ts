@@ -26,20 +26,21 @@ export class Turns {
   }
 }
 
+/** As long as a store that was just closed, or a page that is being left, may take to let go. */
+const PATIENCE_MS = 2000;
+
 /** The store is this tab's until released; without Web Locks, `Store` finds out at the first write. */
 export async function hold(name: string): Promise<Hold> {
   const locks = (globalThis.navigator as Navigator | undefined)?.locks;
   if (!locks) return { release() {} };
+  const signal = AbortSignal.timeout(PATIENCE_MS);
   return new Promise((given, refused) => {
+    const held = () => new Promise<void>((release) => given({ release }));
     locks
-      .request(`${name} in use`, { ifAvailable: true }, (lock) => {
-        if (!lock) {
-          refused(error("storage.locked", "Chappe is open in another tab; close it there first."));
-          return;
-        }
-        return new Promise<void>((release) => given({ release }));
-      })
-      .catch(refused);
+      .request(`${name} in use`, { signal }, held)
+      .catch(() =>
+        refused(error("storage.locked", "Chappe is open in another tab; close it there first.")),
+      );
   });
 }
 

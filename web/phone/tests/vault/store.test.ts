@@ -80,6 +80,10 @@ test("counters give each number once", async () => {
   );
   expect(made.sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   expect(await store.write((change) => change.next("messages", "y"))).toBe(1);
+  const together = await store.write((change) =>
+    Promise.all([1, 2, 3].map(() => change.next("messages", "x"))),
+  );
+  expect(together).toEqual([11, 12, 13]);
 });
 
 test("a change that throws leaves nothing, and the next has its turn", async () => {
