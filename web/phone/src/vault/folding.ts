@@ -3,6 +3,8 @@
 const CHEROKEE = /[\u13a0-\u13fd\uab70-\uabbf]/;
 
 export function casefold(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what ASCII is
+  if (/^[\x00-\x7f]*$/.test(text)) return text.toLowerCase();
   return Array.from(text, foldOne).join("");
 }
 

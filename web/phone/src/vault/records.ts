@@ -41,11 +41,11 @@ export function damaged(what = "A record of the store"): Error {
 
 export class Records {
   #tags = new Map<string, Bytes>();
+  #keys: { sealing: CryptoKey; naming: CryptoKey } | null;
 
-  private constructor(
-    private readonly sealing: CryptoKey,
-    private readonly naming: CryptoKey,
-  ) {}
+  private constructor(sealing: CryptoKey, naming: CryptoKey) {
+    this.#keys = { sealing, naming };
+  }
 
   /** From the vault key, which the caller may overwrite after. The keys made here cannot be read back. */
   static async under(vaultKey: Uint8Array): Promise<Records> {
@@ -67,9 +67,22 @@ export class Records {
     );
   }
 
+  /** From here on nothing opens, and nothing here refers to a key. */
+  forget(): void {
+    this.#keys = null;
+    this.#tags.clear();
+  }
+
+  get #open(): { sealing: CryptoKey; naming: CryptoKey } {
+    if (!this.#keys) throw error("vault.locked");
+    return this.#keys;
+  }
+
   /** HMAC-SHA256 under the key for names, whole. */
   async tag(...parts: Uint8Array[]): Promise<Bytes> {
-    return new Uint8Array(await crypto.subtle.sign("HMAC", this.naming, lengthPrefixed(...parts)));
+    return new Uint8Array(
+      await crypto.subtle.sign("HMAC", this.#open.naming, lengthPrefixed(...parts)),
+    );
   }
 
   /** The first bytes of every key in the table. */
@@ -100,7 +113,11 @@ export class Records {
     const plain = new Uint8Array(Math.ceil(length / STEP) * STEP);
     plain.set(concat(bigEndian(batch, 8), bigEndian(packed.length, 4), packed));
     const nonce = randomBytes(NONCE_BYTES);
-    const sealed = await crypto.subtle.encrypt(this.#parameters(place, nonce), this.sealing, plain);
+    const sealed = await crypto.subtle.encrypt(
+      this.#parameters(place, nonce),
+      this.#open.sealing,
+      plain,
+    );
     plain.fill(0);
     return concat(nonce, new Uint8Array(sealed));
   }
@@ -111,10 +128,11 @@ export class Records {
       throw damaged();
     const bytes = own(sealed);
     const parameters = this.#parameters(place, bytes.subarray(0, NONCE_BYTES));
+    const { sealing } = this.#open;
     let plain: Bytes;
     try {
       plain = new Uint8Array(
-        await crypto.subtle.decrypt(parameters, this.sealing, bytes.subarray(NONCE_BYTES)),
+        await crypto.subtle.decrypt(parameters, sealing, bytes.subarray(NONCE_BYTES)),
       );
     } catch {
       throw damaged();

@@ -25,7 +25,7 @@ const CHUNK = 1024;
 const MAX_WORDS = 1000;
 const MAX_WORD = 40;
 /** Words that a beginning may stand for; of more, the shortest count. */
-const MAX_COMPLETIONS = 128;
+const MAX_COMPLETIONS = 64;
 
 interface Indexed {
   number: number;

@@ -25,6 +25,7 @@ import { error } from "../wire/errors";
 import { Change } from "./change";
 import { deleteDatabase, openDatabase, storageFailure, whole } from "./database";
 import { Ledger } from "./ledger";
+import { key, lastOf, numberOf, type Reading } from "./reading";
 import { damaged, Records } from "./records";
 import { LAST, type Name, type Numbered, type Range, type Staged, type Table } from "./tables";
 import { type Hold, hold, Turns } from "./turns";
@@ -134,6 +135,7 @@ export class Store {
   close(lost = false): void {
     this.#database?.close();
     this.#database = null;
+    this.records.forget();
     this.held.release();
     if (lost) this.onLost();
   }
@@ -377,32 +379,4 @@ export class Store {
     if (!this.#database) throw error("vault.locked");
     return this.#database;
   }
-}
-
-type Reading = {
-  get(key: IDBValidKey): Promise<unknown>;
-  getAll(range: IDBKeyRange, count?: number): Promise<unknown[]>;
-  getAllKeys(range: IDBKeyRange, count?: number): Promise<IDBValidKey[]>;
-  openKeyCursor(range: IDBKeyRange, direction: IDBCursorDirection): Promise<Cursor | null>;
-};
-
-interface Cursor {
-  readonly key: IDBValidKey;
-  advance(count: number): Promise<Cursor | null>;
-}
-
-/** The part of `bounds` that holds its last few records: `getAll` reads from the front alone. */
-async function lastOf(records: Reading, bounds: IDBKeyRange, limit: number): Promise<IDBKeyRange> {
-  const last = await records.openKeyCursor(bounds, "prev");
-  if (!last || limit === 1) return last ? IDBKeyRange.only(last.key) : bounds;
-  const first = await last.advance(limit - 1);
-  return first ? IDBKeyRange.bound(first.key, bounds.upper) : bounds;
-}
-
-function key(place: Bytes): ArrayBuffer {
-  return place.buffer.slice(place.byteOffset, place.byteOffset + place.byteLength);
-}
-
-function numberOf(place: Bytes): number {
-  return Number(new DataView(place.buffer, place.byteOffset).getBigUint64(24));
 }

@@ -25,9 +25,11 @@ const WORDS =
 const PLACE = { host: "relay.example", port: 8440, pin: null };
 let store: Store | null = null;
 
-const textOf = (i: number) =>
-  Array.from({ length: 12 }, (_, k) => WORDS[(i * (k + 3) + k) % WORDS.length]).join(" ") +
-  ` n${i}`;
+/** Six of the words, and in every tenth message one that no other has. */
+function textOf(i: number): string {
+  const words = Array.from({ length: 6 }, (_, k) => WORDS[(i * (k + 3) + k) % WORDS.length]);
+  return [...words, ...(i % 10 === 0 ? [`n${i}`] : [])].join(" ");
+}
 
 function here(): Store {
   if (!store) throw new Error("no store");
