@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from chappe.relay import registration
+from chappe.relay import registration, web
 from chappe.relay.fleet_routes import add_fleet
 from chappe.relay.http_errors import failure, read_body
 from chappe.relay.limits import Allowance
@@ -51,6 +51,7 @@ def build_app(relay: Relay) -> FastAPI:
     _add_attachments(app, relay)
     _add_unlocking(app, relay)
     add_fleet(app, relay)
+    web.add_pages(app, relay.settings.web_dir)
     return app
 
 

@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     )
     share_token_file: Path | None = Field(None, description="File with the token that service takes.")
     share_authority: Path | None = Field(None, description="PEM certificate of that service to trust.")
+    web_dir: Path | None = Field(
+        None, description="The built phone page; else the repository's web/phone/dist."
+    )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
     log_json: bool = Field(False, description="Logs as JSON lines.")
 
