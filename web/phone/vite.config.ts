@@ -1,11 +1,18 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import tailwindcss from "@tailwindcss/vite";
 import { defineConfig } from "vitest/config";
+import { release } from "./build/plugin.ts";
 import { mendTsMls } from "./src/mls/mends.ts";
 
 export default defineConfig({
-  plugins: [mendTsMls(), svelte(), tailwindcss()],
-  build: { target: "es2022", modulePreload: { polyfill: false } },
+  plugins: [mendTsMls(), svelte(), tailwindcss(), release(import.meta.dirname)],
+  build: {
+    target: "es2022",
+    modulePreload: { polyfill: false },
+    // Nothing inline: data: is for pictures that people send.
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 1500,
+  },
   // A worker is a bundle of its own, with plugins of its own.
   worker: { format: "es", plugins: () => [mendTsMls()] },
   optimizeDeps: { exclude: ["ts-mls"] },

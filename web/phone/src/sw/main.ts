@@ -1,0 +1,96 @@
+/** The service worker: the page from a checked release, also without a network; and a knock when something waits. */
+import { knock, openPage } from "./push.ts";
+import { fromHex, RefusedRelease } from "./release.ts";
+import { Site } from "./site.ts";
+
+declare const self: ServiceWorkerGlobalScope;
+declare const __RELEASE_KEY__: string;
+
+type Asker = ExtendableMessageEvent["source"];
+
+const site = new Site(fromHex(__RELEASE_KEY__), caches, self.location.origin, (path) =>
+  fetch(path, { cache: "no-store", credentials: "omit", redirect: "error" }),
+);
+
+/** What the page may ask, and what it hears. */
+export type Ask = { type: "check" } | { type: "state" };
+export type Told = {
+  type: "release";
+  bundle: string;
+  version: string;
+  refused: string;
+  fresh: boolean;
+};
+
+self.addEventListener("install", (event) => {
+  event.waitUntil(install());
+});
+
+self.addEventListener("activate", (event) => {
+  event.waitUntil(self.clients.claim());
+});
+
+self.addEventListener("fetch", (event) => {
+  const url = new URL(event.request.url);
+  if (event.request.method !== "GET" || url.origin !== self.location.origin) return;
+  if (url.pathname.startsWith("/v1/") || /^\/(sw\.js|release\.(json|sig))$/.test(url.pathname))
+    return;
+  const path = event.request.mode === "navigate" ? "/" : url.pathname;
+  event.respondWith(answer(path));
+});
+
+self.addEventListener("message", (event) => {
+  const ask = event.data as Ask | null;
+  if (ask?.type === "state") event.waitUntil(tell(event.source, false));
+  if (ask?.type === "check") event.waitUntil(check(event.source));
+});
+
+self.addEventListener("push", (event) => {
+  event.waitUntil(knock(self));
+});
+
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(openPage(self));
+});
+
+/** Without a checked release this worker does not come to be. One that is here already stays, whatever is offered. */
+async function install(): Promise<void> {
+  try {
+    await site.update();
+  } catch (problem) {
+    if ((await site.state()).release === null) throw problem;
+  }
+}
+
+async function answer(path: string): Promise<Response> {
+  try {
+    return (await site.answer(path)) ?? new Response("", { status: 404 });
+  } catch (problem) {
+    // The page is told, and nothing that is not in the manifest runs.
+    if (problem instanceof RefusedRelease) return Response.error();
+    throw problem;
+  }
+}
+
+async function check(source: Asker): Promise<void> {
+  let fresh = false;
+  try {
+    fresh = await site.update();
+  } catch (problem) {
+    if (!(problem instanceof RefusedRelease)) throw problem;
+  }
+  await tell(source, fresh);
+}
+
+async function tell(source: Asker, fresh: boolean): Promise<void> {
+  const { release, refused } = await site.state();
+  const told: Told = {
+    type: "release",
+    bundle: release?.bundle ?? "",
+    version: release?.version ?? "",
+    refused,
+    fresh,
+  };
+  source?.postMessage(told);
+}
