@@ -1,0 +1,59 @@
+/** Words in two languages: the same keys in both, by type. Dates and numbers as the language writes them. */
+import { en } from "./en.ts";
+import { fr } from "./fr.ts";
+
+export type Key = keyof typeof en;
+export type Language = "en" | "fr";
+type Values = Record<string, string | number>;
+
+const TABLES: Record<Language, Record<Key, string>> = { en, fr };
+const KEPT = "chappe.language";
+
+class Words {
+  language = $state<Language>(first());
+
+  choose(language: Language): void {
+    this.language = language;
+    localStorage.setItem(KEPT, language);
+    document.documentElement.lang = language;
+  }
+}
+
+export const words = new Words();
+
+function first(): Language {
+  const kept = typeof localStorage === "undefined" ? null : localStorage.getItem(KEPT);
+  if (kept === "en" || kept === "fr") return kept;
+  const asked = typeof navigator === "undefined" ? "" : navigator.language;
+  return asked.toLowerCase().startsWith("fr") ? "fr" : "en";
+}
+
+/** The text of `key`, with `{name}` filled in. */
+export function t(key: Key, values: Values = {}): string {
+  return fill(TABLES[words.language][key], values);
+}
+
+/** The text for a number of things: `key` with `.one` or `.other`, as the language counts. */
+export function count<K extends string>(
+  key: `${K}.one` extends Key ? (`${K}.other` extends Key ? K : never) : never,
+  number: number,
+  values: Values = {},
+): string {
+  const form = new Intl.PluralRules(words.language).select(number) === "one" ? "one" : "other";
+  return t(`${key}.${form}` as Key, { n: formatNumber(number), ...values });
+}
+
+/** Whether there is a text for it: codes of newer engines may be unknown here. */
+export function known(key: string): key is Key {
+  return key in en;
+}
+
+export function formatNumber(number: number): string {
+  return new Intl.NumberFormat(words.language).format(number);
+}
+
+export function fill(text: string, values: Values): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) =>
+    name in values ? String(values[name]) : whole,
+  );
+}

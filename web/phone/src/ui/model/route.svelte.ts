@@ -1,0 +1,74 @@
+/** Which view is shown. The browser's back button goes back; the address never says where one is. */
+export type View =
+  | { name: "list" }
+  | { name: "new" }
+  | { name: "newGroup" }
+  | { name: "settings" }
+  | { name: "devices" }
+  | { name: "changePin" }
+  | { name: "version" }
+  | { name: "chat"; id: string }
+  | { name: "info"; id: string }
+  | { name: "verify"; id: string; address: string };
+
+type RightView = Extract<View, { id: string }>;
+
+function isRight(view: View): view is RightView {
+  return "id" in view;
+}
+
+export class Route {
+  view = $state.raw<View>({ name: "list" });
+  /** The conversation that the right pane shows while the left one is used. */
+  chat = $state("");
+  /** Whether a person has gone anywhere yet: focus moves only then. */
+  moved = $state(false);
+
+  right = $derived<RightView | null>(
+    isRight(this.view) ? this.view : this.chat ? { name: "chat", id: this.chat } : null,
+  );
+  left = $derived<View>(isRight(this.view) ? { name: "list" } : this.view);
+  inRight = $derived(isRight(this.view));
+  #depth = 0;
+
+  constructor() {
+    history.replaceState({ view: { name: "list" }, depth: 0 }, "");
+    window.addEventListener("popstate", (event: PopStateEvent) => {
+      const state = event.state as { view: View; depth: number } | null;
+      this.#depth = state?.depth ?? 0;
+      this.#show(state?.view ?? { name: "list" });
+    });
+  }
+
+  go(view: View): void {
+    if (JSON.stringify(view) === JSON.stringify(this.view)) return;
+    this.#depth += 1;
+    history.pushState({ view, depth: this.#depth }, "");
+    this.#show(view);
+  }
+
+  /** In place of the view that is shown: going back does not come here. */
+  replace(view: View): void {
+    history.replaceState({ view, depth: this.#depth }, "");
+    this.#show(view);
+  }
+
+  back(): void {
+    if (this.#depth > 0) history.back();
+    else this.replace({ name: "list" });
+  }
+
+  /** After locking: nothing of where one was stays. */
+  reset(): void {
+    this.chat = "";
+    this.#depth = 0;
+    history.replaceState({ view: { name: "list" }, depth: 0 }, "");
+    this.view = { name: "list" };
+  }
+
+  #show(view: View): void {
+    this.moved = true;
+    if (view.name === "chat" || view.name === "info") this.chat = view.id;
+    this.view = view;
+  }
+}

@@ -1,0 +1,195 @@
+/** What the pages know of the phone: asked for once, then kept true by its events. */
+import { getContext, setContext } from "svelte";
+import { SvelteMap } from "svelte/reactivity";
+import type {
+  Contact,
+  Conversation,
+  Event,
+  Me,
+  Message,
+  PhoneFace,
+  Settings,
+  Stage,
+} from "../../client/face.ts";
+import { explain, explainCode } from "./errors.ts";
+import { Route } from "./route.svelte.ts";
+
+type Listener = (event: Event) => void;
+
+const KEY = Symbol("session");
+const TOUCH_MS = 5_000;
+
+/** `wrap` makes a function callable from the worker (Comlink.proxy). */
+export type Wrap = <T extends (...args: never[]) => void>(callback: T) => T;
+
+export class Session {
+  stage = $state<Stage | "starting">("starting");
+  me = $state.raw<Me | null>(null);
+  online = $state(true);
+  settings = $state.raw<Settings | null>(null);
+  persisted = $state(true);
+  conversations = new SvelteMap<string, Conversation>();
+  contacts = new SvelteMap<string, Contact>();
+  /** Conversation id to who is typing there, each until when. */
+  typing = new SvelteMap<string, { address: string; until: number }[]>();
+  toast = $state("");
+  route = new Route();
+
+  sorted = $derived([...this.conversations.values()].sort((a, b) => b.at - a.at));
+  unread = $derived(this.sorted.reduce((sum, one) => sum + (one.muted ? 0 : one.unread), 0));
+
+  #listeners = new Set<Listener>();
+  #touched = 0;
+  #toastTimer = 0;
+
+  constructor(
+    readonly phone: PhoneFace,
+    readonly wrap: Wrap,
+  ) {}
+
+  async start(): Promise<void> {
+    await this.phone.listen(this.wrap((event: Event) => this.#hear(event)));
+    await this.#enter(await this.phone.stage());
+  }
+
+  /** A person did something; told to the worker now and then, so that it does not lock. */
+  touch(): void {
+    const now = Date.now();
+    if (this.stage !== "open" || now - this.#touched < TOUCH_MS) return;
+    this.#touched = now;
+    this.phone.touch().catch(() => {});
+  }
+
+  /** For views that follow more than this class keeps. Gives what ends it. */
+  follow(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  conversation(id: string): Conversation | undefined {
+    return this.conversations.get(id);
+  }
+
+  changed(conversation: Conversation): string[] {
+    return conversation.members.filter((address) => this.contacts.get(address)?.changed);
+  }
+
+  say(text: string): void {
+    this.toast = text;
+    window.clearTimeout(this.#toastTimer);
+    this.#toastTimer = window.setTimeout(() => {
+      this.toast = "";
+    }, 5_000);
+  }
+
+  /** Do it, and tell the person if it fails. Gives undefined then. */
+  async attempt<T>(doing: Promise<T>): Promise<T | undefined> {
+    try {
+      return await doing;
+    } catch (problem) {
+      this.say(explain(problem));
+      return undefined;
+    }
+  }
+
+  async saveSettings(change: Partial<Settings>): Promise<void> {
+    if (this.settings === null) return;
+    const before = this.settings;
+    this.settings = { ...before, ...change };
+    if ((await this.attempt(this.phone.saveSettings(this.settings).then(() => true))) === undefined)
+      this.settings = before;
+  }
+
+  async #enter(stage: Stage): Promise<void> {
+    if (stage === "open") await this.#load();
+    else this.#forget();
+    this.stage = stage;
+  }
+
+  async #load(): Promise<void> {
+    const [me, conversations, contacts, settings, persisted] = await Promise.all([
+      this.phone.me(),
+      this.phone.conversations(),
+      this.phone.contacts(),
+      this.phone.settings(),
+      this.phone.persisted(),
+    ]);
+    this.me = me;
+    this.settings = settings;
+    this.persisted = persisted;
+    for (const one of conversations) this.conversations.set(one.id, one);
+    for (const one of contacts) this.contacts.set(one.address, one);
+  }
+
+  /** Nothing that was read stays in the page after locking. */
+  #forget(): void {
+    this.conversations.clear();
+    this.contacts.clear();
+    this.typing.clear();
+    this.settings = null;
+    this.toast = "";
+    this.route.reset();
+  }
+
+  #hear(event: Event): void {
+    switch (event.type) {
+      case "stage":
+        if (event.stage !== this.stage)
+          this.#enter(event.stage).catch((problem) => this.say(explain(problem)));
+        break;
+      case "online":
+        this.online = event.online;
+        break;
+      case "conversation":
+        this.conversations.set(event.conversation.id, event.conversation);
+        break;
+      case "conversationGone":
+        this.conversations.delete(event.id);
+        if (this.route.chat === event.id) this.route.reset();
+        break;
+      case "contact":
+        this.contacts.set(event.contact.address, event.contact);
+        break;
+      case "typing":
+        this.#typing(event.conversation, event.address, event.until);
+        break;
+      case "message":
+        this.#stopTyping(event.message);
+        break;
+      case "failed":
+        this.say(explainCode(event.code));
+        break;
+    }
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #typing(conversation: string, address: string, until: number): void {
+    const others = (this.typing.get(conversation) ?? []).filter((one) => one.address !== address);
+    const left = until - Date.now() / 1000;
+    this.typing.set(conversation, left > 0 ? [...others, { address, until }] : others);
+    if (left > 0) window.setTimeout(() => this.#tidy(conversation), left * 1000 + 50);
+  }
+
+  #tidy(conversation: string): void {
+    const now = Date.now() / 1000;
+    const still = (this.typing.get(conversation) ?? []).filter((one) => one.until > now);
+    this.typing.set(conversation, still);
+  }
+
+  #stopTyping(message: Message): void {
+    const now = this.typing.get(message.conversation);
+    if (now?.some((one) => one.address === message.from))
+      this.typing.set(
+        message.conversation,
+        now.filter((one) => one.address !== message.from),
+      );
+  }
+}
+
+export function provide(session: Session): void {
+  setContext(KEY, session);
+}
+
+export function useSession(): Session {
+  return getContext<Session>(KEY);
+}
