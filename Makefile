@@ -6,13 +6,19 @@ READY := $(VENV)/.ready
 INTEROP := tests/interop/node
 INTEROP_READY := $(INTEROP)/node_modules/.ready
 
-.PHONY: run test check setup lock clean
+PHONE := web/phone
+PHONE_READY := $(PHONE)/node_modules/.ready
+PHONE_BUILT := $(PHONE)/dist/release.json
+PHONE_PARTS := $(shell find $(PHONE)/src $(PHONE)/public $(PHONE)/build -type f) \
+	$(PHONE)/index.html $(PHONE)/vite.config.ts
 
-run: $(READY)
+.PHONY: run test check setup phone check-phone lock clean
+
+run: $(READY) $(PHONE_BUILT)
 	@$(VENV)/bin/chappe serve --welcome
 
 # On two processes, a file's tests on one of them: many tests share a relay, or a Node process, with their file.
-test: $(READY) $(INTEROP_READY) check
+test: $(READY) $(INTEROP_READY) $(PHONE_BUILT) check check-phone
 	$(PY) -m pytest -n 2 --dist loadfile
 
 check: $(READY)
@@ -21,7 +27,14 @@ check: $(READY)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+# The phone's own checks and tests. Without Node there is nothing to check with.
+check-phone: $(PHONE_READY)
+	@if test -e $(PHONE_READY); then cd $(PHONE) && npm run --silent check && npm run --silent test; fi
+
 setup: $(READY)
+
+# The page that the relay serves at `/`.
+phone: $(PHONE_BUILT)
 
 # Exactly what requirements.lock names, each file checked against its hash. `make lock` writes it anew.
 $(READY): pyproject.toml requirements.lock
@@ -41,9 +54,22 @@ $(INTEROP_READY): $(INTEROP)/package-lock.json $(INTEROP)/package.json
 		echo "Node or npm is missing: the interoperation tests will be skipped"; \
 	fi
 
+$(PHONE_READY): $(PHONE)/package-lock.json $(PHONE)/package.json
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		echo "Setting up (once): what builds the phone's page, in $(PHONE)/node_modules" && \
+		npm ci --prefix $(PHONE) --no-audit --no-fund --ignore-scripts --silent && touch $@; \
+	else \
+		echo "Node or npm is missing: the phone's page is not built; the relay serves one that says how"; \
+	fi
+
+$(PHONE_BUILT): $(PHONE_READY) $(PHONE_PARTS)
+	@if test -e $(PHONE_READY); then \
+		echo "Building the phone's page (once)" && npm run --prefix $(PHONE) --silent build -- --logLevel warn; \
+	fi
+
 lock: $(READY)
 	$(UV) pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate -o requirements.lock
 
 clean:
-	rm -rf $(VENV) $(INTEROP)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(INTEROP)/node_modules $(PHONE)/node_modules $(PHONE)/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
