@@ -12,6 +12,7 @@ export default defineConfig({
     // Nothing inline: data: is for pictures that people send.
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1500,
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
   // A worker is a bundle of its own, with plugins of its own.
   worker: { format: "es", plugins: () => [mendTsMls()] },

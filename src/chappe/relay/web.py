@@ -67,8 +67,8 @@ _NOT_BUILT: Final = """<!doctype html>
 <p>This relay runs, but its phone page is not built. Install Node 20 or newer where the relay is, run
 <code>make phone</code>, and start the relay again. The terminal client works without it.</p>
 <p lang="fr">Ce relais fonctionne, mais sa page pour téléphones n'est pas construite. Installez Node 20 ou
-plus récent là où est le relais, lancez <code>make phone</code>, puis redémarrez-le. Le client en terminal s'en
-passe.</p>
+plus récent là où est le relais, lancez <code>make phone</code>, puis redémarrez-le. Le client en terminal
+s'en passe.</p>
 </body></html>
 """
 
