@@ -26,6 +26,7 @@ import { checkLifetime, ownLeaf, parseKeyPackage, readBundle, type Signer } from
 import {
   asGroupContextExtension,
   type Extension,
+  type ExternalSender,
   extensions,
   externalSenders,
   leaves,
@@ -146,6 +147,11 @@ export class Group {
 
   extension(type: number): Uint8Array | undefined {
     return this.extensions.find((one) => one.type === type)?.data;
+  }
+
+  /** Who may propose from outside, by index. Throws a `malformed` fault. */
+  get senders(): ExternalSender[] {
+    return externalSenders(this.extensions);
   }
 
   /** Removes that the next commit carries out. */

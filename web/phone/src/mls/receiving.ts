@@ -41,14 +41,15 @@ export interface ProposalReceived {
   leaf: number;
   /** A member, or the index of a sender from outside (`external_senders`). */
   sender: { member: Member } | { external: number };
+  authenticatedData: Uint8Array;
 }
 
 export interface CommitApplied {
   kind: "commit";
   committer: Member;
   added: Member[];
-  /** `external`: a sender from outside asked for it. */
-  removed: { member: Member; external: boolean }[];
+  /** `by`: the leaf that asked for it, the committer's or a proposer's; null for a sender from outside. */
+  removed: { member: Member; by: number | null }[];
   extensionsChanged: boolean;
   /** This member is out: the group that comes with it sends and opens nothing more. */
   removedSelf: boolean;
@@ -103,7 +104,8 @@ async function fromOutside(
     processPublicMessage({ context, state, publicMessage, callback: () => "accept" }),
   );
   const sender = { external: content.sender.senderIndex };
-  return { state: newState, received: { kind: "proposal", leaf, sender } };
+  const { authenticatedData } = content;
+  return { state: newState, received: { kind: "proposal", leaf, sender, authenticatedData } };
 }
 
 /** A proposal of the kind that Chappe uses, of a leaf that is there. Throws an `invalid` fault. */
@@ -149,7 +151,7 @@ async function fromMember(
     return opened(state, result.newState, Number(privateMessage.epoch), sender, result.message);
   }
   if (seen === undefined) throw invalid("the engine told nothing");
-  if (seen.kind === "proposal") return proposed(state, result.newState, seen.proposal);
+  if (seen.kind === "proposal") return proposed(state, result.newState, seen.proposal, result.aad);
   return committed(state, result.newState, seen, authenticate);
 }
 
@@ -171,11 +173,13 @@ function proposed(
   before: ClientState,
   after: ClientState,
   { proposal, senderLeafIndex }: ProposalWithSender,
+  authenticatedData: Uint8Array,
 ): { state: ClientState; received: ProposalReceived } {
   const leaf = checkRemove(before, proposal);
   const sender = memberAt(before.ratchetTree, senderLeafIndex ?? -1);
   if (sender === undefined) throw invalid("of nobody");
-  return { state: after, received: { kind: "proposal", leaf, sender: { member: sender } } };
+  const received = { kind: "proposal" as const, leaf, sender: { member: sender } };
+  return { state: after, received: { ...received, authenticatedData } };
 }
 
 /** Before anything is applied. Throws an `invalid` fault. */
@@ -208,7 +212,7 @@ async function committed(
   const removed = seen.proposals.flatMap(({ proposal, senderLeafIndex }) => {
     const leaf = removedLeaf(proposal);
     const gone = leaf === undefined ? undefined : memberAt(before.ratchetTree, leaf);
-    return gone === undefined ? [] : [{ member: gone, external: senderLeafIndex === undefined }];
+    return gone === undefined ? [] : [{ member: gone, by: senderLeafIndex ?? null }];
   });
   const removedSelf = removesSelf(before, seen.proposals);
   if (removedSelf) {

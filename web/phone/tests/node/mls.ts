@@ -181,7 +181,7 @@ const operations: Record<string, Operation> = {
       ...received,
       committer: received.committer.leaf,
       added: received.added.map((one) => one.leaf),
-      removed: received.removed.map((one) => [one.member.leaf, one.external]),
+      removed: received.removed.map((one) => [one.member.leaf, one.by]),
       view: received.removedSelf ? null : await view(group),
     };
   },

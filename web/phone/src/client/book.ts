@@ -1,0 +1,89 @@
+/**
+ * The small tables, whole in memory: contacts, conversations, and all that waits. Each is a mirror of its
+ * table in the store: what is put here is staged in the change under way, and read anew after one was undone.
+ */
+
+import type { Change, Store, Table } from "../vault/store";
+import {
+  type CommitRow,
+  type ContactRow,
+  type ConversationRow,
+  type ExpiryRow,
+  type IntentRow,
+  type OutboxRow,
+  type PackageRow,
+  tables,
+} from "./rows";
+
+/** Rows by name, in the order of their keys' insertion; numbered ones are put in order when loaded. */
+export class Mirror<K extends string | number, T> {
+  #rows = new Map<K, T>();
+
+  constructor(
+    private readonly table: Table<T>,
+    private readonly keyOf: (value: T) => K,
+  ) {}
+
+  async load(store: Store): Promise<void> {
+    const rows = await store.all(this.table);
+    const keyed = rows.map((value) => [this.keyOf(value), value] as const);
+    keyed.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+    this.#rows = new Map(keyed);
+  }
+
+  get(key: K): T | undefined {
+    return this.#rows.get(key);
+  }
+
+  has(key: K): boolean {
+    return this.#rows.has(key);
+  }
+
+  /** A snapshot: what is put or deleted meanwhile does not disturb who goes through it. */
+  all(): T[] {
+    return [...this.#rows.values()];
+  }
+
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  put(change: Change, value: T): void {
+    const key = this.keyOf(value);
+    this.#rows.set(key, value);
+    if (typeof key === "number") change.put(this.table, "", value, key);
+    else change.put(this.table, key, value);
+  }
+
+  delete(change: Change, key: K): void {
+    if (!this.#rows.delete(key)) return;
+    if (typeof key === "number") change.delete(this.table, "", key);
+    else change.delete(this.table, key);
+  }
+}
+
+export class Book {
+  readonly contacts = new Mirror<string, ContactRow>(tables.contacts, (one) => one.address);
+  readonly conversations = new Mirror<string, ConversationRow>(
+    tables.conversations,
+    (one) => one.id,
+  );
+  readonly expiries = new Mirror<string, ExpiryRow>(tables.expiries, (one) => one.id);
+  readonly outbox = new Mirror<number, OutboxRow>(tables.outbox, (one) => one.row);
+  readonly intents = new Mirror<number, IntentRow>(tables.intents, (one) => one.row);
+  readonly commits = new Mirror<string, CommitRow>(tables.commits, (one) => one.conversation);
+  readonly packages = new Mirror<string, PackageRow>(tables.packages, (one) => one.ref);
+
+  async load(store: Store): Promise<void> {
+    const mirrors = [
+      this.contacts,
+      this.conversations,
+      this.expiries,
+      this.outbox,
+      this.intents,
+      this.commits,
+      this.packages,
+    ];
+    for (const mirror of mirrors) await mirror.load(store);
+  }
+}

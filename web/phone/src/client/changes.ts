@@ -1,0 +1,405 @@
+/**
+ * Changes of conversations: intents become commits, and a lost race is run again on the epoch that won.
+ *
+ * A commit is durable here, with the state that it leads to, before it is said; that state is adopted when the
+ * relay has accepted it. The same commit said again is answered again, so a kill in between costs nothing.
+ */
+
+import { checkKeyPackage, Group, MlsFault, same, viewKeyPackage } from "../mls";
+import { type Bytes, fromHex, randomBytes, toHex } from "../wire/bytes";
+import type { DeviceCertificate } from "../wire/certificate";
+import { ChappeError, type Code, error } from "../wire/errors";
+import { decodeFromDevice, encode, type Typed } from "../wire/frames";
+import { type Contacts, verifiedCertificate } from "./contacts";
+import type { Core, Tx } from "./core";
+import { type Groups, lock, opener } from "./groups";
+import type { Messages } from "./messages";
+import type { Notices } from "./notices";
+import type { Outbox } from "./outbox";
+import { plan } from "./plans";
+import { ACTIVE, type Intent, type IntentRow, LEFT } from "./rows";
+import { sleep, type Waiter, waiter } from "./time";
+import type { Wire } from "./wire";
+
+/** A member renews its leaf after so long, or so many of its own messages. */
+const LEAF_SECONDS = 7 * 24 * 3600;
+const LEAF_MESSAGES = 1000;
+const JITTER_MS = 300;
+const RETRY_MS = 1000;
+
+const TRY_LATER: ReadonlySet<string> = new Set([
+  "mailbox.full",
+  "limit.rate",
+  "limit.connections",
+  "storage.full",
+  "storage.failed",
+]);
+
+export class Changes {
+  /** Set by the owner: an epoch began; what was held for it can be opened. */
+  onEpoch: (tx: Tx, conversation: string) => Promise<void> = async () => {};
+  #waiters = new Map<number, Waiter>();
+
+  constructor(
+    private readonly core: Core,
+    private readonly groups: Groups,
+    private readonly contacts: Contacts,
+    private readonly messages: Messages,
+    private readonly notices: Notices,
+    private readonly outbox: Outbox,
+    private readonly wire: Wire,
+  ) {}
+
+  // --- intents
+
+  /** Keep an intent; gives its row. The same one is not kept twice. */
+  async want(tx: Tx, conversation: string, intent: Intent): Promise<number> {
+    const same = this.#intents(conversation).find((one) => sameIntent(one.intent, intent));
+    if (same !== undefined) return same.row;
+    const row = await tx.change.next("intents");
+    this.core.book.intents.put(tx.change, { row, conversation, intent });
+    return row;
+  }
+
+  /** Wait until an intent is carried out. Raises what it failed with; network.timeout, it then stays. */
+  async outcome(row: number, seconds: number): Promise<void> {
+    if (this.core.book.intents.get(row) === undefined) return;
+    const waits = this.#waiters.get(row) ?? waiter();
+    this.#waiters.set(row, waits);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, refuse) => {
+      timer = setTimeout(() => refuse(error("network.timeout")), seconds * 1000);
+    });
+    try {
+      await Promise.race([waits.promise, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Intents for the leaves that are due (DESIGN section 4). */
+  async wantFreshLeaves(): Promise<void> {
+    const before = this.core.now() - LEAF_SECONDS;
+    const due = this.core.book.conversations
+      .all()
+      .filter((c) => c.active === ACTIVE && (c.leafAt <= before || c.leafSent >= LEAF_MESSAGES));
+    if (due.length === 0) return;
+    await this.core.change(async (tx) => {
+      for (const { id } of due) await this.want(tx, id, { kind: "refresh" });
+    });
+  }
+
+  /** No commit is under way and no intent waits, but to leave. */
+  get idle(): boolean {
+    const { commits, intents } = this.core.book;
+    return commits.size === 0 && intents.all().every((one) => one.intent.kind === "leave");
+  }
+
+  /** This device is out: nothing more can be changed. */
+  abandon(tx: Tx, conversation: string, problem: ChappeError): void {
+    this.core.book.commits.delete(tx.change, conversation);
+    for (const { row, intent } of this.#intents(conversation))
+      this.#end(tx, row, intent.kind === "leave" ? null : problem);
+  }
+
+  /** Another member's commit ended `epoch`: what was made for it is void, the intents are not. */
+  superseded(tx: Tx, conversation: string, epoch: number): void {
+    const pending = this.core.book.commits.get(conversation);
+    if (pending !== undefined && pending.epoch <= epoch)
+      this.core.book.commits.delete(tx.change, conversation);
+  }
+
+  #intents(conversation: string): IntentRow[] {
+    return this.core.book.intents.all().filter((one) => one.conversation === conversation);
+  }
+
+  #end(tx: Tx, row: number, problem: ChappeError | null): void {
+    this.core.book.intents.delete(tx.change, row);
+    tx.after(() => {
+      const waits = this.#waiters.get(row);
+      this.#waiters.delete(row);
+      if (problem === null) waits?.done();
+      else waits?.fail(problem);
+    });
+  }
+
+  #fail(tx: Tx, conversation: string, rows: number[], problem: ChappeError): void {
+    const ended = this.#intents(conversation).filter((one) => rows.includes(one.row));
+    for (const row of rows) this.#end(tx, row, problem);
+    const stuck = ended.some(({ intent }) => intent.kind === "remove" && intent.impostor);
+    // One that never found its other line: what was written there must not pass for sent.
+    if (stuck || this.groups.lacksPeer(conversation)) this.groups.setActive(tx, conversation, LEFT);
+    tx.fail(problem.code, conversation);
+  }
+
+  // --- carrying out
+
+  /** Carry out what can be. True if something is left that may succeed soon. Raises network.*. */
+  async pump(): Promise<boolean> {
+    const { commits, intents } = this.core.book;
+    const ids = new Set([...commits.all(), ...intents.all()].map((one) => one.conversation));
+    let again = false;
+    for (const id of ids) again = (await this.#advance(id)) || again;
+    return again;
+  }
+
+  async #advance(conversation: string): Promise<boolean> {
+    if (this.core.book.commits.has(conversation)) return this.#say(conversation);
+    if (this.groups.activity(conversation) === LEFT) {
+      await this.core.change((tx) => this.abandon(tx, conversation, error("conversation.left")));
+      return false;
+    }
+    if (this.#isBehind(conversation)) return false;
+    await this.#proposeLeave(conversation);
+    try {
+      await this.#fetchPackages(conversation);
+    } catch (problem) {
+      if (problem instanceof ChappeError && TRY_LATER.has(problem.code)) return true;
+      throw problem;
+    }
+    if (await this.#make(conversation)) return this.#say(conversation);
+    const left = this.#intents(conversation).some((one) => one.intent.kind !== "leave");
+    return left && !this.#isBehind(conversation);
+  }
+
+  /** A race was lost, and the winner's commit has not come yet. */
+  #isBehind(conversation: string): boolean {
+    const row = this.groups.row(conversation);
+    return row.epoch <= row.blockedEpoch;
+  }
+
+  /** Key packages for the lines to let in. An intent that cannot be is ended here. */
+  async #fetchPackages(conversation: string): Promise<void> {
+    for (const { row, intent } of this.#intents(conversation)) {
+      if (intent.kind !== "add" || intent.packages !== null) continue;
+      try {
+        const packages = await this.#packagesFor(conversation, intent.address);
+        await this.core.change((tx) => {
+          if (this.core.book.intents.get(row) !== undefined)
+            this.core.book.intents.put(tx.change, {
+              row,
+              conversation,
+              intent: { ...intent, packages },
+            });
+        });
+      } catch (problem) {
+        if (!(problem instanceof ChappeError)) throw problem;
+        if (problem.code.startsWith("network.") || TRY_LATER.has(problem.code)) throw problem;
+        await this.core.change((tx) => this.#fail(tx, conversation, [row], problem));
+      }
+    }
+  }
+
+  /** A key package for each device of a line that is not in the conversation. */
+  async #packagesFor(conversation: string, address: string): Promise<Bytes[]> {
+    const { places } = this.groups.row(conversation);
+    const present = new Set(places.map((place) => place.device));
+    let wanted: string[] | null = null;
+    if (places.some((place) => place.address === address)) {
+      const line = await this.#lookup(address, null);
+      const devices = (await this.contacts.takeAnswer(address, line)).map(deviceOf);
+      wanted = devices.filter((device) => !present.has(device));
+      if (wanted.length === 0) return [];
+    }
+    const line = await this.#lookup(address, wanted ?? []);
+    const found: Bytes[] = [];
+    let missing = false;
+    for (const one of await this.contacts.takeAnswer(address, line)) {
+      const device = deviceOf(one);
+      if (present.has(device) || (wanted !== null && !wanted.includes(device))) continue;
+      if (one.keyPackage === null) missing = true;
+      else found.push(checkedPackage(one.keyPackage, one.certificate, this.core.now()));
+    }
+    // A device that has never been online is let in later, by its own line's other devices.
+    if (missing && found.length === 0 && address !== this.core.me.address)
+      throw error("packages.none_left");
+    return found;
+  }
+
+  /** `packages`: of these devices, of all where there are none named; null for no packages. */
+  #lookup(address: string, packages: string[] | null): Promise<Typed<"line">> {
+    const devices = packages === null || packages.length === 0 ? null : packages.map(fromHex);
+    return this.wire.ask(
+      (ref) => ({ t: "lookup", ref, address, key_packages: packages !== null, devices }),
+      "line",
+    );
+  }
+
+  // --- commits
+
+  /** Make the next commit durable. False if there is nothing to commit. */
+  async #make(conversation: string): Promise<boolean> {
+    return this.core.change(async (tx) => {
+      if (this.groups.activity(conversation) === LEFT) return false;
+      const group = await this.groups.group(tx, conversation);
+      const { places } = this.groups.row(conversation);
+      const made = plan(this.#intents(conversation), group, places);
+      if (made.rows.length === 0) return false;
+      if (made.changes.length === 0 && !made.renews && group.pending.length === 0) {
+        for (const row of made.rows) this.#end(tx, row, null);
+        return false;
+      }
+      const { authenticate } = this.contacts.check(this.groups.allowed(conversation));
+      try {
+        const commit = await group.commit(made.changes, { now: this.core.now(), authenticate });
+        const welcomes =
+          commit.welcome === null
+            ? []
+            : [{ to: made.joiners, payload: new Uint8Array(commit.welcome) }];
+        const frame: Typed<"commit"> = {
+          t: "commit",
+          ref: 0,
+          id: randomBytes(16),
+          group: fromHex(conversation),
+          epoch: group.epoch,
+          opener: await opener(group),
+          next_lock: await lock(commit.group),
+          to: this.groups.otherDevices(conversation),
+          payload: new Uint8Array(commit.message),
+          welcomes,
+        };
+        this.core.book.commits.put(tx.change, {
+          conversation,
+          epoch: group.epoch,
+          frame: encode(frame),
+          shared: new Uint8Array(commit.group.sharedBytes()),
+          secret: new Uint8Array(commit.group.secretBytes()),
+          intents: made.rows,
+        });
+        return true;
+      } catch (problem) {
+        if (!(problem instanceof MlsFault) && !(problem instanceof ChappeError)) throw problem;
+        this.#fail(tx, conversation, made.rows, error("certificate.invalid"));
+        return false;
+      }
+    });
+  }
+
+  /** Say the commit that waits, and take the answer. True if it should be tried again soon. */
+  async #say(conversation: string): Promise<boolean> {
+    const row = this.core.book.commits.get(conversation);
+    if (row === undefined) return true;
+    const frame = decodeFromDevice(row.frame) as Typed<"commit">;
+    try {
+      await this.wire.ask((ref) => ({ ...frame, ref }), "accepted");
+    } catch (problem) {
+      if (!(problem instanceof ChappeError) || problem.code.startsWith("network.")) throw problem;
+      return this.#refused(conversation, row.epoch, problem);
+    }
+    await this.#adopt(conversation, row.epoch);
+    return true;
+  }
+
+  /** The commit is the group's next epoch. */
+  async #adopt(conversation: string, epoch: number): Promise<void> {
+    await this.core.change(async (tx) => {
+      const row = this.core.book.commits.get(conversation);
+      if (row === undefined || row.epoch !== epoch) return;
+      const before = await this.groups.group(tx, conversation);
+      if (before.epoch !== epoch) return;
+      const after = Group.fromParts(row.shared, row.secret).carryOver(before);
+      await this.notices.ofOwn(tx, conversation, before, after);
+      this.groups.enter(tx, conversation, after);
+      const now = this.core.now();
+      this.groups.put(tx, { ...this.groups.row(conversation), leafAt: now, leafSent: 0 });
+      this.core.book.commits.delete(tx.change, conversation);
+      const members = after.members.map((one) => verifiedCertificate(one.identity));
+      await this.contacts.learn(tx, members);
+      for (const number of row.intents) this.#end(tx, number, null);
+      await this.onEpoch(tx, conversation);
+    });
+  }
+
+  async #refused(conversation: string, epoch: number, problem: ChappeError): Promise<boolean> {
+    if (TRY_LATER.has(problem.code)) {
+      await sleep(RETRY_MS);
+      return true;
+    }
+    await this.core.change((tx) => {
+      const row = this.core.book.commits.get(conversation);
+      if (row === undefined || row.epoch !== epoch) return;
+      this.core.book.commits.delete(tx.change, conversation);
+      if (problem.code === "commit.conflict")
+        this.groups.put(tx, { ...this.groups.row(conversation), blockedEpoch: epoch });
+      else if (problem.code !== "id.reused") this.#fail(tx, conversation, row.intents, problem);
+    });
+    if (problem.code === "commit.conflict") await sleep(Math.random() * JITTER_MS);
+    return true;
+  }
+
+  // --- impostors
+
+  /**
+   * Leaves of this address with another key are not the line's: they get no word more, and what they said is
+   * nobody's. A direct conversation ends; a group goes on without them.
+   */
+  async putOut(tx: Tx, address: string, identityKey: Bytes | null): Promise<void> {
+    for (const conversation of this.groups.active()) {
+      const group = await this.groups.group(tx, conversation);
+      const members = group.members.map((one) => verifiedCertificate(one.identity));
+      const isImpostor = (one: DeviceCertificate): boolean =>
+        one.address === address && (identityKey === null || !same(one.identityKey, identityKey));
+      if (!members.some(isImpostor)) continue;
+      await this.messages.disown(tx, conversation, address);
+      tx.fail("certificate.invalid" satisfies Code, conversation);
+      if (this.groups.row(conversation).kind === "group") {
+        await this.want(tx, conversation, { kind: "remove", address, impostor: true });
+        continue;
+      }
+      await this.groups.forget(tx, conversation);
+      this.abandon(tx, conversation, error("conversation.left"));
+    }
+  }
+
+  // --- leaving
+
+  /** In each epoch until somebody commits it: put this line's devices out. */
+  async #proposeLeave(conversation: string): Promise<void> {
+    const leaving = this.#intents(conversation).find((one) => one.intent.kind === "leave");
+    if (leaving?.intent.kind !== "leave") return;
+    if (leaving.intent.epoch === this.groups.row(conversation).epoch) return;
+    await this.core.change(async (tx) => {
+      let group = await this.groups.group(tx, conversation);
+      const { places } = this.groups.row(conversation);
+      const { address } = this.core.me;
+      if (places.every((place) => place.address === address)) {
+        this.groups.setActive(tx, conversation, LEFT);
+        this.#end(tx, leaving.row, null);
+        return;
+      }
+      for (const place of places) {
+        if (place.address !== address) continue;
+        const sent = await group.proposeRemove(place.leaf, this.core.now());
+        group = sent.group;
+        const message = new Uint8Array(sent.message);
+        await this.outbox.putProposal(tx, conversation, group.epoch, message);
+      }
+      this.groups.keep(tx, conversation, group);
+      const intent = { kind: "leave" as const, epoch: group.epoch };
+      this.core.book.intents.put(tx.change, { ...leaving, intent });
+    });
+  }
+}
+
+const deviceOf = ({ certificate }: { certificate: DeviceCertificate }): string =>
+  toHex(certificate.deviceId);
+
+function sameIntent(a: Intent, b: Intent): boolean {
+  if (a.kind === "add" && b.kind === "add")
+    return a.address === b.address && a.packages === null && b.packages === null;
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** A key package is of the device that it came for. Raises certificate.invalid. */
+function checkedPackage(message: Bytes, certificate: DeviceCertificate, now: number): Bytes {
+  try {
+    checkKeyPackage(message, now);
+    const { identity, signatureKey } = viewKeyPackage(message);
+    const found = verifiedCertificate(identity);
+    if (same(found.signature, certificate.signature) && same(signatureKey, found.signatureKey))
+      return message;
+  } catch (problem) {
+    if (!(problem instanceof MlsFault)) throw problem;
+  }
+  throw error("certificate.invalid");
+}

@@ -1,0 +1,302 @@
+/** What comes from the mailbox. Nothing that a peer or a relay can send stops what comes after it. */
+
+import {
+  type ApplicationMessage,
+  type CommitApplied,
+  Group,
+  MlsFault,
+  type Peeked,
+  type ProposalReceived,
+  peek,
+  same,
+  welcomeRefs,
+} from "../mls";
+import { fromHex, toHex } from "../wire/bytes";
+import * as c from "../wire/content";
+import { ChappeError, type Code, error } from "../wire/errors";
+import type { Changes } from "./changes";
+import { type Contacts, verifiedCertificate } from "./contacts";
+import type { Core, Tx } from "./core";
+import { type Description, descriptionOf, type Groups } from "./groups";
+import type { Keys } from "./keys";
+import { MAX_STATUSES, type Messages } from "./messages";
+import type { Notices } from "./notices";
+import type { Outbox } from "./outbox";
+import { LEFT, tables } from "./rows";
+
+/** Messages of an epoch not reached yet that wait, per conversation. */
+const MAX_HELD = 1000;
+
+type Framed = Extract<Peeked, { kind: "private" | "public" }>;
+
+export class Inbox {
+  constructor(
+    private readonly core: Core,
+    private readonly groups: Groups,
+    private readonly contacts: Contacts,
+    private readonly keys: Keys,
+    private readonly messages: Messages,
+    private readonly changes: Changes,
+    private readonly notices: Notices,
+    private readonly outbox: Outbox,
+  ) {}
+
+  /** One envelope. Raises storage.* only. */
+  async take(tx: Tx, payload: Uint8Array, at: number): Promise<void> {
+    let seen: Peeked;
+    try {
+      seen = peek(payload);
+    } catch (problem) {
+      tx.fail(codeOf(problem), null);
+      return;
+    }
+    if (seen.kind === "welcome") await this.#join(tx, payload);
+    else if (seen.kind === "private" || seen.kind === "public")
+      await this.#forGroup(tx, seen, payload, at);
+    else tx.fail("message.unreadable", null);
+  }
+
+  async #forGroup(tx: Tx, seen: Framed, payload: Uint8Array, at: number): Promise<void> {
+    const id = toHex(seen.group);
+    if (!this.groups.has(id)) {
+      tx.fail("conversation.unknown", null);
+      return;
+    }
+    if (this.groups.activity(id) === LEFT) return;
+    if (await this.#open(tx, seen, payload, at)) await this.openHeld(tx, id);
+  }
+
+  /** Queue receipts for what came in direct conversations. */
+  async confirm(tx: Tx): Promise<void> {
+    const waiting = this.messages.toConfirm;
+    this.messages.toConfirm = new Map();
+    for (const [conversation, ids] of waiting)
+      await this.sendReceipts(tx, conversation, ids, c.DELIVERED);
+  }
+
+  async sendReceipts(tx: Tx, conversation: string, ids: string[], status: c.Status): Promise<void> {
+    for (let start = 0; start < ids.length; start += MAX_STATUSES) {
+      const part = ids.slice(start, start + MAX_STATUSES);
+      const statuses = part.map((id): [c.Message["salt"], c.Status] => [fromHex(id), status]);
+      const { data } = this.messages.make(conversation, { kind: "receipt", statuses });
+      await this.outbox.put(tx, conversation, data, null);
+    }
+  }
+
+  // --- Welcomes
+
+  async #join(tx: Tx, payload: Uint8Array): Promise<void> {
+    const { authenticate, seen } = this.contacts.check(null);
+    try {
+      const bundle = this.keys.find(welcomeRefs(payload));
+      if (bundle === undefined) return;
+      const { signer } = this.core.me;
+      const group = await Group.join(payload, bundle.stored, signer, authenticate);
+      const description = descriptionOf(group);
+      const peer = this.#peerOf(group, description);
+      this.keys.spend(tx, bundle);
+      if (this.#wouldReplace(group, description, peer)) {
+        tx.fail("message.unreadable", toHex(group.id));
+        return;
+      }
+      await this.contacts.learn(tx, seen);
+      const id = this.groups.insert(tx, group, description, peer);
+      if (description.kind === "group") await this.notices.ofSelf(tx, id, "joined");
+    } catch (problem) {
+      this.#passOver(tx, problem, null);
+    }
+  }
+
+  /**
+   * A Welcome to a conversation that goes on here would replace it: only a stranger gains by that. One that
+   * was left begins again as what it was, or not at all: it is shown under its old name.
+   */
+  #wouldReplace(group: Group, description: Description, peer: string | null): boolean {
+    const id = toHex(group.id);
+    if (!this.groups.has(id)) return false;
+    const row = this.groups.row(id);
+    return row.active !== LEFT || row.kind !== description.kind || row.peer !== peer;
+  }
+
+  /** The other line of a direct conversation. Raises certificate.invalid if there is not just one. */
+  #peerOf(group: Group, { kind }: Description): string | null {
+    if (kind !== "direct") return null;
+    const addresses = group.members.map((one) => verifiedCertificate(one.identity).address);
+    const others = [...new Set(addresses)].filter((one) => one !== this.core.me.address);
+    const [peer] = others;
+    if (peer === undefined || others.length !== 1) throw error("certificate.invalid");
+    return peer;
+  }
+
+  // --- messages
+
+  /** Open one message; true if it began an epoch. */
+  async #open(tx: Tx, seen: Framed, payload: Uint8Array, at: number): Promise<boolean> {
+    const id = toHex(seen.group);
+    const group = await this.groups.group(tx, id);
+    const check = this.contacts.check(this.groups.allowed(id));
+    try {
+      const options = { now: this.core.now(), authenticate: check.authenticate };
+      const { group: after, received } = await group.process(payload, options);
+      if (received.kind === "application") {
+        this.groups.keep(tx, id, after);
+        await this.#takeContent(tx, id, received, at);
+        return false;
+      }
+      if (received.kind === "proposal") {
+        this.#checkProposal(group, received);
+        this.groups.keep(tx, id, after);
+        await this.#takeProposal(tx, id, received);
+        return false;
+      }
+      this.#checkCommit(group, after, received);
+      await this.contacts.learn(tx, check.seen);
+      await this.#takeCommit(tx, id, group, after, received);
+      return !received.removedSelf;
+    } catch (problem) {
+      if (problem instanceof MlsFault && problem.kind === "consumed") return false;
+      if (problem instanceof MlsFault && problem.kind === "ahead") {
+        await this.#hold(tx, id, payload, at);
+        return false;
+      }
+      this.#passOver(tx, problem, id);
+      // Where a message should be, its place is left.
+      if (seen.content === "application") await this.messages.insertUnreadable(tx, id, "", at);
+      return false;
+    }
+  }
+
+  /** A conversation does not change its kind. */
+  #checkCommit(before: Group, after: Group, { removedSelf }: CommitApplied): void {
+    if (!removedSelf && descriptionOf(after).kind !== descriptionOf(before).kind)
+      throw error("content.malformed");
+  }
+
+  /**
+   * Whatever is kept is carried out by the next commit, so nothing else may be: a line that leaves puts its own
+   * devices out, and a fleet key those of lines that name it.
+   */
+  #checkProposal(group: Group, { leaf, sender }: ProposalReceived): void {
+    const gone = group.members.find((one) => one.leaf === leaf);
+    if (gone === undefined) throw error("message.unreadable");
+    const target = verifiedCertificate(gone.identity);
+    if ("external" in sender) {
+      const key = group.senders[sender.external]?.signatureKey;
+      if (key !== undefined && same(key, target.fleetKey)) return;
+      throw error("message.unreadable");
+    }
+    if (verifiedCertificate(sender.member.identity).address !== target.address)
+      throw error("message.unreadable");
+  }
+
+  /** Who leaves cannot commit it: the others do, whoever is first. */
+  async #takeProposal(tx: Tx, id: string, { leaf, sender }: ProposalReceived): Promise<void> {
+    const own = this.groups.row(id).places.find((place) => place.leaf === leaf);
+    const ordered = "external" in sender;
+    const mine = own?.address === this.core.me.address;
+    if (!mine || (ordered && own.device !== this.core.me.device))
+      await this.changes.want(tx, id, { kind: "settle" });
+  }
+
+  async #takeContent(
+    tx: Tx,
+    id: string,
+    { sender, data }: ApplicationMessage,
+    at: number,
+  ): Promise<void> {
+    let address = "";
+    try {
+      const certificate = verifiedCertificate(sender.identity);
+      if (!this.contacts.speaksForItsLine(certificate)) throw error("certificate.invalid");
+      address = certificate.address;
+      const message = c.decode(data);
+      const messageId = this.messages.idOf(id, address, data);
+      const incoming = { conversation: id, id: messageId, address, at, message, own: false };
+      await this.messages.apply(tx, incoming);
+    } catch (problem) {
+      if (!(problem instanceof ChappeError) || problem.fault === "storage") throw problem;
+      await this.messages.insertUnreadable(tx, id, address, at);
+    }
+  }
+
+  async #takeCommit(
+    tx: Tx,
+    id: string,
+    before: Group,
+    after: Group,
+    applied: CommitApplied,
+  ): Promise<void> {
+    this.changes.superseded(tx, id, before.epoch);
+    if (applied.removedSelf) {
+      const own = applied.removed.find((one) => one.member.leaf === before.ownLeaf);
+      const leaving = this.groups.activity(id) !== LEFT && this.#isLeaving(id);
+      const what = own?.by === null ? "removed_by_order" : leaving ? "left" : "removed";
+      await this.notices.ofSelf(tx, id, what);
+      await this.groups.forget(tx, id);
+      this.changes.abandon(tx, id, error("conversation.left"));
+      return;
+    }
+    await this.notices.ofOther(tx, id, before, after, applied);
+    this.groups.enter(tx, id, after);
+  }
+
+  #isLeaving(id: string): boolean {
+    const { intents } = this.core.book;
+    return intents.all().some((one) => one.conversation === id && one.intent.kind === "leave");
+  }
+
+  // --- what waits, and what cannot be opened
+
+  async #hold(tx: Tx, id: string, payload: Uint8Array, at: number): Promise<void> {
+    const row = await tx.change.next("held");
+    const held = { row, conversation: id, at, payload: new Uint8Array(payload) };
+    tx.change.put(tables.held, id, held, row);
+    const all = await tx.change.range(tables.held, id);
+    for (const { number } of all.slice(0, Math.max(0, all.length - MAX_HELD)))
+      tx.change.delete(tables.held, id, number);
+  }
+
+  /** An epoch began: what was held for it is opened, and so on while epochs begin. */
+  async openHeld(tx: Tx, id: string): Promise<void> {
+    let advanced = true;
+    while (advanced) {
+      advanced = false;
+      for (const { row, at, seen, payload } of await this.#held(tx, id)) {
+        tx.change.delete(tables.held, id, row);
+        if (await this.#open(tx, seen, payload, at)) {
+          advanced = true;
+          break;
+        }
+        if (this.groups.activity(id) === LEFT) return;
+      }
+    }
+  }
+
+  /** What can be opened now: epoch by epoch, and the commit that ends an epoch last. */
+  async #held(
+    tx: Tx,
+    id: string,
+  ): Promise<{ row: number; at: number; seen: Framed; payload: Uint8Array }[]> {
+    const { epoch } = this.groups.row(id);
+    const rows = await tx.change.range(tables.held, id);
+    const ready = rows.flatMap(({ value: { row, at, payload } }) => {
+      const seen = peek(payload);
+      const fits = (seen.kind === "private" || seen.kind === "public") && seen.epoch <= epoch;
+      return fits ? [{ row, at, payload, seen }] : [];
+    });
+    const last = (one: (typeof ready)[number]): number => (one.seen.content === "commit" ? 1 : 0);
+    return ready.sort((a, b) => a.seen.epoch - b.seen.epoch || last(a) - last(b) || a.row - b.row);
+  }
+
+  /** Say so and go on; what is of the store, or a fault of this program, is raised. */
+  #passOver(tx: Tx, problem: unknown, conversation: string | null): void {
+    const passes =
+      problem instanceof MlsFault ||
+      (problem instanceof ChappeError && problem.fault !== "storage");
+    if (!passes) throw problem;
+    tx.fail(codeOf(problem), conversation);
+  }
+}
+
+const codeOf = (problem: unknown): Code =>
+  problem instanceof ChappeError ? problem.code : "message.unreadable";

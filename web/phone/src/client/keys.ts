@@ -1,0 +1,95 @@
+/** This device's key packages: enough of them at the relay, their private parts here. */
+
+import { createKeyPackage } from "../mls";
+import { type Bytes, toHex } from "../wire/bytes";
+import type { Core, Tx } from "./core";
+import type { PackageRow } from "./rows";
+import type { Wire } from "./wire";
+
+export const STOCK = 50;
+export const REFILL_BELOW = 25;
+const DAY = 24 * 3600;
+const LIFETIME = 90 * DAY;
+const LAST_RESORT_EVERY = 30 * DAY;
+/** Key packages begin a day early: phones whose clocks are behind can still use them. */
+const CLOCK_SKEW = DAY;
+/** A Welcome may lie in the mailbox for 30 days after its key package has ended. */
+const LATE_WELCOME = 31 * DAY;
+const RENEWED = "last_resort_at";
+
+interface Made {
+  row: PackageRow;
+  message: Bytes;
+}
+
+export class Keys {
+  constructor(
+    private readonly core: Core,
+    private readonly wire: Wire,
+  ) {}
+
+  /** Publish what is missing. `left`, `lastResort`: what the relay has. Raises network.*. */
+  async refill(left: number, lastResort: boolean): Promise<void> {
+    const renewed = (await this.core.meta<number>(RENEWED)) ?? 0;
+    const now = this.core.now();
+    const wantsLast = !lastResort || renewed + LAST_RESORT_EVERY <= now;
+    const count = left < REFILL_BELOW ? STOCK - left : 0;
+    if (count === 0 && !wantsLast) return;
+    // Made outside of the change: fifty pairs of keys take a second, and messages do not wait for them.
+    const oneTime: Made[] = [];
+    for (let made = 0; made < count; made++) oneTime.push(await this.#make(now, false));
+    const last = wantsLast ? await this.#make(now, true) : null;
+    await this.core.change((tx) => {
+      this.#dropOver(tx, now);
+      for (const { row } of last === null ? oneTime : [...oneTime, last])
+        this.core.book.packages.put(tx.change, row);
+    });
+    await this.wire.ask(
+      (ref) => ({
+        t: "publish",
+        ref,
+        one_time: oneTime.map((one) => one.message),
+        last_resort: last?.message ?? null,
+      }),
+      "done",
+    );
+    if (wantsLast) await this.core.change((tx) => this.core.setMeta(tx, RENEWED, now));
+  }
+
+  async #make(now: number, lastResort: boolean): Promise<Made> {
+    const { me } = this.core;
+    const bundle = await createKeyPackage({
+      signer: me.signer,
+      identity: me.certificateBytes,
+      notBefore: now - CLOCK_SKEW,
+      notAfter: now + LIFETIME,
+      lastResort,
+    });
+    const row: PackageRow = {
+      ref: toHex(bundle.ref),
+      stored: new Uint8Array(bundle.stored),
+      lastResort,
+      expires: now + LIFETIME,
+    };
+    return { row, message: new Uint8Array(bundle.message) };
+  }
+
+  #dropOver(tx: Tx, now: number): void {
+    for (const { ref, expires } of this.core.book.packages.all())
+      if (expires < now - LATE_WELCOME) this.core.book.packages.delete(tx.change, ref);
+  }
+
+  /** The one that one of these references names. */
+  find(refs: Uint8Array[]): PackageRow | undefined {
+    for (const ref of refs) {
+      const row = this.core.book.packages.get(toHex(ref));
+      if (row !== undefined) return row;
+    }
+    return undefined;
+  }
+
+  /** Its private keys are gone, unless it is the last resort. */
+  spend(tx: Tx, row: PackageRow): void {
+    if (!row.lastResort) this.core.book.packages.delete(tx.change, row.ref);
+  }
+}

@@ -1,0 +1,94 @@
+/** Lines in a conversation that say what happened to it. */
+
+import type { CommitApplied, Group } from "../mls";
+import { verifiedCertificate } from "./contacts";
+import type { Core, Tx } from "./core";
+import { descriptionOf } from "./groups";
+import type { Messages } from "./messages";
+import type { Notice } from "./rows";
+
+export class Notices {
+  constructor(
+    private readonly core: Core,
+    private readonly messages: Messages,
+  ) {}
+
+  /** A commit of another member. */
+  async ofOther(
+    tx: Tx,
+    conversation: string,
+    before: Group,
+    after: Group,
+    applied: CommitApplied,
+  ): Promise<void> {
+    const causes = new Map<string, string>();
+    for (const { member, by } of applied.removed) {
+      const address = addressOf(member.identity);
+      const asker = before.members.find((one) => one.leaf === by);
+      const left = asker !== undefined && addressOf(asker.identity) === address;
+      causes.set(address, by === null ? "removed_by_order" : left ? "left" : "removed");
+    }
+    await this.#between(tx, conversation, before, after, (gone) => causes.get(gone) ?? "removed");
+  }
+
+  /** A commit of this device: whom it removed by a pending proposal had asked for it, or was ordered out. */
+  async ofOwn(tx: Tx, conversation: string, before: Group, after: Group): Promise<void> {
+    await this.#between(tx, conversation, before, after, (gone) => {
+      const asked = before.pending.find(({ leaf }) => {
+        const member = before.members.find((one) => one.leaf === leaf);
+        return member !== undefined && addressOf(member.identity) === gone;
+      });
+      if (asked === undefined) return "removed";
+      return asked.sender === null ? "removed_by_order" : "left";
+    });
+  }
+
+  async #between(
+    tx: Tx,
+    conversation: string,
+    before: Group,
+    after: Group,
+    cause: (address: string) => string,
+  ): Promise<void> {
+    const [was, is] = [linesOf(before), linesOf(after)];
+    const [old, now] = [descriptionOf(before), descriptionOf(after)];
+    const say = (notice: Notice): Promise<void> =>
+      this.messages.insertNotice(tx, conversation, notice);
+    const came = [...is].filter((one) => !was.has(one));
+    if (came.length > 0 && now.kind === "group")
+      await say({ what: "joined", who: came, value: "" });
+    for (const gone of was)
+      if (!is.has(gone)) await say({ what: cause(gone), who: [gone], value: "" });
+    if (old.name !== now.name) await say({ what: "renamed", who: [], value: now.name });
+    if (old.timer !== now.timer) await say({ what: "timer", who: [], value: String(now.timer) });
+  }
+
+  /** This device came in, or is out. */
+  async ofSelf(
+    tx: Tx,
+    conversation: string,
+    what: "joined" | "left" | "removed" | "removed_by_order",
+  ): Promise<void> {
+    await this.messages.insertNotice(tx, conversation, {
+      what,
+      who: [this.core.me.address],
+      value: "",
+    });
+  }
+
+  /** In each conversation with a line whose identity is another now. */
+  async ofIdentity(tx: Tx, address: string): Promise<void> {
+    for (const { id, places } of this.core.book.conversations.all())
+      if (places.some((place) => place.address === address))
+        await this.messages.insertNotice(tx, id, {
+          what: "identity_changed",
+          who: [address],
+          value: "",
+        });
+  }
+}
+
+const addressOf = (identity: Uint8Array): string => verifiedCertificate(identity).address;
+
+const linesOf = (group: Group): Set<string> =>
+  new Set(group.members.map((one) => addressOf(one.identity)));

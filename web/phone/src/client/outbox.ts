@@ -1,0 +1,229 @@
+/**
+ * What waits to be sent. Kept in clear inside the store, and encrypted only when its turn has come.
+ *
+ * State, ciphertext and recipients are durable before a frame leaves, and the frame is said again with the
+ * same id until the relay has accepted it: a ratchet key never serves twice, and nothing is lost or doubled
+ * by a kill.
+ */
+
+import { MlsFault } from "../mls";
+import { type Bytes, equal, fromHex, randomBytes, toHex } from "../wire/bytes";
+import { ChappeError, error } from "../wire/errors";
+import type { FromRelay } from "../wire/frames";
+import { paddingFor } from "../wire/padding";
+import type { Contacts } from "./contacts";
+import type { Core, Tx } from "./core";
+import type { Groups } from "./groups";
+import type { Messages } from "./messages";
+import { ACTIVE, HOLDS_BACK, LEFT, type OutboxRow } from "./rows";
+import { sleep } from "./time";
+import type { Wire } from "./wire";
+
+/** Frames that are under way at once. */
+const WINDOW = 64;
+const PAUSE_MS = 3000;
+/** Behind by so many, a message may not be readable any more: it is encrypted anew. */
+const STALE_EPOCHS = 2;
+const ID_BYTES = 16;
+const NOTHING = new Uint8Array(0);
+
+const TRY_LATER: ReadonlySet<string> = new Set([
+  "mailbox.full",
+  "limit.rate",
+  "limit.connections",
+  "storage.full",
+  "storage.failed",
+  "network.unreachable",
+]);
+
+interface Ready {
+  row: number;
+  envelope: Bytes;
+  to: Bytes[];
+  payload: Bytes;
+}
+
+export class Outbox {
+  /** Rows by the ref under which they were said. */
+  #said = new Map<number, number>();
+  #notBefore = 0;
+
+  constructor(
+    private readonly core: Core,
+    private readonly groups: Groups,
+    private readonly contacts: Contacts,
+    private readonly messages: Messages,
+    private readonly wire: Wire,
+  ) {}
+
+  /** Queue a content. `message` is the row that it becomes, if any. */
+  async put(tx: Tx, conversation: string, content: Bytes, message: string | null): Promise<void> {
+    const row = await tx.change.next("outbox");
+    const fresh = { epoch: 0, envelope: null, recipients: [], payload: null };
+    this.core.book.outbox.put(tx.change, { row, conversation, content, message, ...fresh });
+  }
+
+  /** Queue a proposal: it holds in this epoch only. */
+  async putProposal(tx: Tx, conversation: string, epoch: number, payload: Bytes): Promise<void> {
+    const row = await tx.change.next("outbox");
+    this.core.book.outbox.put(tx.change, {
+      row,
+      conversation,
+      content: NOTHING,
+      message: null,
+      epoch,
+      envelope: randomBytes(ID_BYTES),
+      recipients: this.groups.otherDevices(conversation).map(toHex),
+      payload,
+    });
+  }
+
+  /** Nothing is left that could be sent without a person's doing. */
+  get empty(): boolean {
+    return this.core.book.outbox.all().every((row) => this.#isBarred(row.conversation));
+  }
+
+  /** Whatever was said without an answer is said again, in order. */
+  reconnected(): void {
+    this.#said.clear();
+    this.#notBefore = 0;
+  }
+
+  /** Say what may be said now. Raises network.unreachable, storage.*. */
+  async pump(): Promise<void> {
+    await sleep(this.#notBefore - Date.now());
+    for (;;) {
+      const ready = await this.#prepare();
+      if (ready.length === 0) return;
+      for (const { row, envelope, to, payload } of ready) {
+        const ref = this.wire.newRef();
+        this.#said.set(ref, row);
+        await this.wire.say({ t: "send", ref, id: envelope, to, payload });
+      }
+    }
+  }
+
+  /** The next frames, all durable. At most a window in all. */
+  async #prepare(): Promise<Ready[]> {
+    const underWay = new Set(this.#said.values());
+    const room = WINDOW - underWay.size;
+    if (room <= 0 || this.core.book.outbox.size === 0) return [];
+    const rows = this.#next().filter((one) => !underWay.has(one.row));
+    if (rows.length === 0) return [];
+    return this.core.change(async (tx) => {
+      const ready: Ready[] = [];
+      for (const { row } of rows.slice(0, room)) {
+        // As it is now: another change may have come between.
+        const current = this.core.book.outbox.get(row);
+        const frame = current === undefined ? null : await this.#ready(tx, current);
+        if (frame !== null) ready.push(frame);
+      }
+      return ready;
+    });
+  }
+
+  #next(): OutboxRow[] {
+    const { commits, intents, outbox } = this.core.book;
+    const waiting = new Set(commits.all().map((one) => one.conversation));
+    for (const { conversation, intent } of intents.all())
+      if (HOLDS_BACK.has(intent.kind)) waiting.add(conversation);
+    const rows = outbox.all().filter(({ conversation }) => !waiting.has(conversation));
+    return rows.filter(({ conversation }) => !this.#isBarred(conversation)).slice(0, 2 * WINDOW);
+  }
+
+  /** With somebody whose key the relay has not confirmed, or a person has not accepted. */
+  #isBarred(conversation: string): boolean {
+    return this.groups.addresses(conversation).some((one) => this.contacts.isBarred(one));
+  }
+
+  async #ready(tx: Tx, row: OutboxRow): Promise<Ready | null> {
+    const { conversation, message, content } = row;
+    const isProposal = content.length === 0;
+    const activity = this.groups.activity(conversation);
+    if (activity === LEFT || (!isProposal && activity !== ACTIVE)) {
+      await this.#fail(tx, row, error("conversation.left"));
+      return null;
+    }
+    const group = await this.groups.group(tx, conversation);
+    if (isProposal && row.epoch !== group.epoch) {
+      this.core.book.outbox.delete(tx.change, row.row);
+      return null;
+    }
+    const stale = !isProposal && row.epoch <= group.epoch - STALE_EPOCHS;
+    if (row.payload !== null && row.envelope !== null && !stale)
+      return ready(row, row.envelope, row.payload);
+    if (this.groups.lacksPeer(conversation) || group.pending.length > 0) return null;
+    const devices = this.groups.otherDevices(conversation);
+    if (devices.length === 0) {
+      await this.#finish(tx, row.row, message);
+      return null;
+    }
+    return this.#encrypt(tx, row, devices);
+  }
+
+  async #encrypt(tx: Tx, row: OutboxRow, devices: Bytes[]): Promise<Ready> {
+    const { conversation, content } = row;
+    const before = await this.groups.group(tx, conversation);
+    try {
+      const padding = paddingFor(content.length);
+      const sent = await before.encrypt(content, { now: this.core.now(), padding });
+      this.groups.keep(tx, conversation, sent.group);
+      const kept = this.groups.row(conversation);
+      this.groups.put(tx, { ...kept, leafSent: kept.leafSent + 1 });
+      const envelope = randomBytes(ID_BYTES);
+      const payload = new Uint8Array(sent.message);
+      const recipients = devices.map(toHex);
+      const ready_ = { ...row, epoch: sent.group.epoch, envelope, payload, recipients };
+      this.core.book.outbox.put(tx.change, ready_);
+      return ready(ready_, envelope, payload);
+    } catch (problem) {
+      throw problem instanceof MlsFault ? error("conversation.left") : problem;
+    }
+  }
+
+  // --- answers
+
+  /** What the relay said to frames of this outbox; other refs are passed over. */
+  async answered(answers: readonly (readonly [number, FromRelay | ChappeError])[]): Promise<void> {
+    const mine = answers.flatMap(([ref, answer]) => {
+      const row = this.#said.get(ref);
+      this.#said.delete(ref);
+      return row === undefined ? [] : [{ row, answer }];
+    });
+    if (mine.length === 0) return;
+    await this.core.change(async (tx) => {
+      for (const { row, answer } of mine) await this.#takeAnswer(tx, row, answer);
+    });
+  }
+
+  async #takeAnswer(tx: Tx, number: number, answer: FromRelay | ChappeError): Promise<void> {
+    const row = this.core.book.outbox.get(number);
+    if (row === undefined) return;
+    if (answer instanceof ChappeError) {
+      if (answer.code === "id.reused")
+        this.core.book.outbox.put(tx.change, { ...row, payload: null });
+      else if (TRY_LATER.has(answer.code)) this.#notBefore = Date.now() + PAUSE_MS;
+      else await this.#fail(tx, row, answer);
+    } else if (answer.t === "accepted" && row.envelope !== null && equal(answer.id, row.envelope)) {
+      await this.#finish(tx, number, row.message);
+    }
+  }
+
+  async #finish(tx: Tx, row: number, message: string | null): Promise<void> {
+    this.core.book.outbox.delete(tx.change, row);
+    if (message !== null) await this.messages.sent(tx, message);
+  }
+
+  async #fail(tx: Tx, row: OutboxRow, problem: ChappeError): Promise<void> {
+    this.core.book.outbox.delete(tx.change, row.row);
+    if (row.message !== null) await this.messages.failed(tx, row.message, problem.code);
+    tx.fail(problem.code, row.conversation);
+  }
+}
+
+const ready = (row: OutboxRow, envelope: Bytes, payload: Bytes): Ready => ({
+  row: row.row,
+  envelope,
+  to: row.recipients.map(fromHex),
+  payload,
+});

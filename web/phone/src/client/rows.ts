@@ -1,0 +1,226 @@
+/**
+ * What the phone keeps, table by table. Ids are lower-case hex, times Unix seconds, states and messages bytes.
+ * Rows hold their own names: a table read whole gives values alone.
+ */
+
+import { type Table, table } from "../vault/store";
+import type { Bytes } from "../wire/bytes";
+
+export const LEFT = 0;
+export const ACTIVE = 1;
+/** This line has asked to be put out, and nobody has done it yet. */
+export const LEAVING = 2;
+export type Activity = typeof LEFT | typeof ACTIVE | typeof LEAVING;
+
+/** A line. Trust on first use: a changed identity is never silent. */
+export interface ContactRow {
+  address: string;
+  line: string;
+  identityKey: Bytes;
+  verified: boolean;
+  /** Another identity, which waits to be accepted. */
+  changed: { line: string; identityKey: Bytes } | null;
+  /** Only a group has named it so far: nothing is sent to it until the relay has said who it is. */
+  unconfirmed: boolean;
+}
+
+/** A member's leaf, and whose device is there. */
+export interface Place {
+  leaf: number;
+  address: string;
+  device: string;
+}
+
+export interface ConversationRow {
+  id: string;
+  kind: "direct" | "group";
+  name: string;
+  timer: number;
+  /** The other line of a direct conversation. */
+  peer: string | null;
+  active: Activity;
+  createdAt: number;
+  /** When this device's leaf was renewed, and how many messages it has sent since. */
+  leafAt: number;
+  leafSent: number;
+  /** The epoch in which a race was lost; -1 for none. */
+  blockedEpoch: number;
+  epoch: number;
+  places: Place[];
+  unread: number;
+  /** No message with a smaller number is unread. */
+  unreadFrom: number;
+  /** Of the newest message or change. */
+  at: number;
+  muted: boolean;
+  draft: string;
+}
+
+/** What it takes to fetch and open a file. */
+export interface StoredFile {
+  url: string;
+  key: Bytes;
+  nonce: Bytes;
+  hash: Bytes;
+  size: number;
+  contentType: string;
+  name: string;
+  description: string;
+}
+
+/** What the pages know of an own photo or voice note. */
+export interface FileMeta {
+  preview: string;
+  width: number;
+  height: number;
+  seconds: number;
+  waveform: number[];
+}
+
+export interface ReactionRow {
+  id: string;
+  address: string;
+  emoji: string;
+}
+
+export interface Notice {
+  what: string;
+  who: string[];
+  value: string;
+}
+
+export type Sending = "queued" | "sent" | "delivered" | "read" | "failed" | "received";
+
+export interface MessageRow {
+  id: string;
+  conversation: string;
+  seq: number;
+  address: string;
+  mine: boolean;
+  at: number;
+  kind: "text" | "file" | "notice" | "unreadable" | "deleted" | "unknown";
+  text: string;
+  edited: boolean;
+  replyTo: string | null;
+  file: StoredFile | null;
+  meta: FileMeta | null;
+  state: Sending;
+  failure: string;
+  expiresIn: number | null;
+  expiresAt: number | null;
+  read: boolean;
+  reactions: ReactionRow[];
+  /** By address. */
+  receipts: Record<string, "delivered" | "read">;
+  notice: Notice | null;
+  /** Of an own message that failed: its content, to say it again. */
+  content: Bytes | null;
+}
+
+/** Where a message is, or the one that a reaction is to. */
+export interface WhereRow {
+  conversation: string;
+  seq: number;
+  reaction: boolean;
+}
+
+export interface ExpiryRow {
+  id: string;
+  at: number;
+}
+
+/** Kept in clear, encrypted when its turn has come: from then on the bytes are the same each time. */
+export interface OutboxRow {
+  row: number;
+  conversation: string;
+  /** Empty for a proposal, which holds in its epoch only. */
+  content: Bytes;
+  message: string | null;
+  epoch: number;
+  envelope: Bytes | null;
+  recipients: string[];
+  payload: Bytes | null;
+}
+
+/** Says what, not how: after a lost race it is carried out again on the epoch that won. */
+export type Intent =
+  /** Let in all devices of a line that are not in. `packages`: key packages fetched for it. */
+  | { kind: "add"; address: string; packages: Bytes[] | null }
+  /** `impostor`: not who it says; if it cannot be put out, this device goes. */
+  | { kind: "remove"; address: string; impostor: boolean }
+  | { kind: "describe"; name: string | null; timer: number | null }
+  /** Renew this device's leaf. */
+  | { kind: "refresh" }
+  /** Commit what others proposed. */
+  | { kind: "settle" }
+  /** Propose to put this line out. `epoch`: where that was said last; each epoch forgets it. */
+  | { kind: "leave"; epoch: number };
+
+/** While one of these waits, messages wait too: they are for the members there will be. */
+export const HOLDS_BACK: ReadonlySet<Intent["kind"]> = new Set([
+  "add",
+  "remove",
+  "describe",
+  "settle",
+]);
+
+export interface IntentRow {
+  row: number;
+  conversation: string;
+  intent: Intent;
+}
+
+/** A commit that is being said, and where it leads to. */
+export interface CommitRow {
+  conversation: string;
+  epoch: number;
+  /** The whole frame, encoded, with 0 for its ref. */
+  frame: Bytes;
+  shared: Bytes;
+  secret: Bytes;
+  intents: number[];
+}
+
+/** A message of an epoch not reached yet. */
+export interface HeldRow {
+  row: number;
+  conversation: string;
+  at: number;
+  payload: Bytes;
+}
+
+export interface PackageRow {
+  ref: string;
+  stored: Bytes;
+  lastResort: boolean;
+  expires: number;
+}
+
+export interface SettingsRow {
+  readReceipts: boolean;
+  typing: boolean;
+  idleSeconds: number;
+  lockOnHide: boolean;
+  offlineHours: number;
+  notifications: boolean;
+}
+
+export const tables = {
+  meta: table<unknown>("meta"),
+  contacts: table<ContactRow>("contacts"),
+  conversations: table<ConversationRow>("conversations"),
+  /** The two parts of a group's state. */
+  shared: table<Bytes>("shared"),
+  secret: table<Bytes>("secret"),
+  /** By conversation, numbered. */
+  messages: table<MessageRow>("messages"),
+  /** By id of a message or reaction. */
+  where: table<WhereRow>("where"),
+  expiries: table<ExpiryRow>("expiries"),
+  outbox: table<OutboxRow>("outbox"),
+  intents: table<IntentRow>("intents"),
+  commits: table<CommitRow>("commits"),
+  /** By conversation, numbered. */
+  held: table<HeldRow>("held"),
+  packages: table<PackageRow>("packages"),
+} satisfies Record<string, Table<unknown>>;
