@@ -1,16 +1,327 @@
-"""The phone's connection and its files, on a real relay, and between the phone and Python.
-
-What is tested stands in web/phone/tests/client: vitest starts the relay through tests/web/relay.py.
-"""
+"""The phone's client against a real relay and phones of the Python SDK: what the one says the other shows."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
 import pytest
 
-from tests.web.node import run_vitest
+from chappe.client import Phone
+from tests.client.world import World, members, meet, texts, until
+from tests.relay.world import RelayProcess
+from tests.web.lines import NodeError, need_phone
+from tests.web.phones import PIN, WebPhone
+
+pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize("name", ["session", "files", "relay", "opfs"])
-def test_the_phone(name: str) -> None:
-    done = run_vitest(f"tests/client/{name}.test.ts", seconds=240)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
+    need_phone()
+    running = RelayProcess(tmp_path_factory.mktemp("relay") / "data", attempts_burst=10_000)
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="module")
+async def world(relay: RelayProcess, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    made = World(relay, tmp_path_factory.mktemp("homes"))
+    yield made
+    await made.close()
+
+
+@pytest.fixture(scope="module")
+async def ada(world: World) -> AsyncIterator[WebPhone]:
+    """The phone in the browser."""
+    phone = await WebPhone.activate(world, "ada")
+    await phone.settled()
+    yield phone
+    phone.close()
+
+
+@pytest.fixture(scope="module")
+async def ben(world: World) -> Phone:
+    """A terminal."""
+    (phone,) = await world.phones("ben")
+    return phone
+
+
+@pytest.fixture(scope="module")
+async def cleo(world: World) -> Phone:
+    (phone,) = await world.phones("cleo")
+    return phone
+
+
+async def direct(ada: WebPhone, ben: Phone) -> tuple[str, bytes]:
+    """The conversation of the two, as each has it."""
+    mine = await ada.call("conversationWith", ben.address)
+    await until(lambda: any(c.name == ada.address for c in ben.conversations()), "the conversation")
+    return mine["id"], ben.conversation(ada.address).id
+
+
+async def test_a_line_begins(ada: WebPhone, world: World) -> None:
+    assert await ada.call("stage") == "open"
+    me = await ada.call("me")
+    assert me["address"] == world.address("ada")
+    assert me["hasPin"] is True
+    assert [one["self"] for one in await ada.call("devices")] == [True]
+
+
+async def test_two_write_to_each_other(ada: WebPhone, ben: Phone) -> None:
+    mine, theirs = await direct(ada, ben)
+    sent = await ada.call("sendText", mine, "hello from the browser", None)
+    await until(lambda: texts(ben, theirs) == ["hello from the browser"])
+    message = ben.messages(theirs)[-1]
+    assert message.id.hex() == sent
+    await ada.shows(mine, sent, sending="delivered")
+    await ben.send_text(theirs, "hello from the terminal", reply_to=message.id)
+    await ada.reads(mine, "hello from the browser", "hello from the terminal")
+    answer = (await ada.messages(mine))[-1]
+    assert (answer["from"], answer["mine"], answer["replyTo"]) == (ben.address, False, sent)
+    assert (await ada.conversation(ben.address))["unread"] == 1
+
+
+async def test_receipts_edits_reactions_and_deletions(ada: WebPhone, ben: Phone) -> None:
+    mine, theirs = await direct(ada, ben)
+    sent = await ada.call("sendText", mine, "as it was", None)
+    await until(lambda: "as it was" in texts(ben, theirs))
+    await ben.mark_read(theirs)
+    await ada.shows(mine, sent, sending="read")
+    # From the browser.
+    await ada.call("edit", mine, sent, "as it is")
+    await until(lambda: texts(ben, theirs)[-1] == "as it is")
+    await ada.call("react", mine, sent, "👍")
+    await until(lambda: ben.messages(theirs)[-1].reactions == (("👍", ada.address),))
+    await ada.call("react", mine, sent, "👍")
+    await until(lambda: ben.messages(theirs)[-1].reactions == ())
+    # From the terminal.
+    his = await ben.send_text(theirs, "first")
+    await ada.reads(mine, "as it is", "first")
+    await ada.call("markRead", mine)
+    await until(lambda: ben.messages(theirs)[-1].state == "read")
+    assert (await ada.conversation(ben.address))["unread"] == 0
+    await ben.edit(theirs, his, "second")
+    await ada.shows(mine, his.hex(), text="second", edited=True)
+    await ben.react(theirs, his, "🎉")
+    await ada.shows(mine, his.hex(), reactions=[{"emoji": "🎉", "from": [ben.address]}])
+    await ben.delete(theirs, his)
+    await ada.shows(mine, his.hex(), kind="deleted", text="", reactions=[])
+    await ada.call("deleteForAll", mine, sent)
+    await until(lambda: ben.messages(theirs)[-2].kind == "deleted")
+    with pytest.raises(NodeError) as problem:
+        await ada.call("edit", mine, his.hex(), "not mine")
+    assert problem.value.code == "message.unknown"
+
+
+async def test_messages_disappear(ada: WebPhone, ben: Phone) -> None:
+    mine, theirs = await direct(ada, ben)
+    await ada.call("setTimer", mine, 1)
+    await until(lambda: ben.conversation(ada.address).timer == 1)
+    sent = await ada.call("sendText", mine, "gone soon", None)
+    his = await ben.send_text(theirs, "gone after reading")
+    await ada.reads(mine, "gone after reading")
+    await ada.call("markRead", mine)
+    await until(lambda: "gone soon" in texts(ben, theirs))
+    await ben.mark_read(theirs)
+    gone = {sent, his.hex()}
+    await until(lambda: gone <= {e["id"] for e in ada.events if e["type"] == "messageGone"}, "gone")
+    assert not gone & {one["id"] for one in await ada.messages(mine)}
+    await until(lambda: not {"gone soon", "gone after reading"} & set(texts(ben, theirs)))
+    await ben.set_timer(theirs, 0)
+    await ada.shows(mine, (await ada.messages(mine))[-1]["id"], kind="notice")
+
+
+async def test_a_file_goes_both_ways(ada: WebPhone, ben: Phone, tmp_path: Path) -> None:
+    mine, theirs = await direct(ada, ben)
+    data = bytes(range(256)) * 3000
+    before = len(ben.messages(theirs))
+    stand_in = await ada.ask(
+        "send_file", conversation=mine, name="plan.bin", type="image/png", data=data.hex()
+    )
+    assert stand_in.startswith("00")
+    await until(lambda: len(ben.messages(theirs)) > before, "the file")
+    got = ben.messages(theirs)[-1]
+    assert got.file is not None
+    assert (got.file.name, got.file.size, got.file.content_type) == ("plan.bin", len(data), "image/png")
+    saved = await ben.save_file(got.id, tmp_path)
+    assert saved.read_bytes() == data
+    assert await ada.ask("open_file", conversation=mine, message=got.id.hex()) == data.hex()
+    assert not [one for one in await ada.messages(mine) if one["id"] == stand_in]
+
+    other = tmp_path / "answer.txt"
+    other.write_bytes(data[:70_000])
+    his = await ben.send_file(theirs, other)
+    shown = await ada.shows(mine, his.hex(), kind="file")
+    assert shown["attachment"]["state"] == "remote"
+    assert await ada.ask("open_file", conversation=mine, message=his.hex()) == data[:70_000].hex()
+    assert (await ada.shows(mine, his.hex()))["attachment"]["state"] == "here"
+
+
+async def test_a_group_of_three(ada: WebPhone, ben: Phone, cleo: Phone) -> None:
+    group = await ada.call("createGroup", "table", [ben.address, cleo.address])
+    for other in (ben, cleo):
+        await until(lambda o=other: any(c.name == "table" for c in o.conversations()), "the group")  # type: ignore[misc]
+    theirs = ben.conversation("table").id
+    assert theirs.hex() == group["id"]
+    assert members(ben, theirs) == ["ada", "ben", "cleo"]
+    await ben.send_text(theirs, "one")
+    await ada.reads(group["id"], "one")
+    await ada.call("sendText", group["id"], "two", None)
+    await until(lambda: texts(cleo, theirs) == ["one", "two"])
+    await cleo.rename(theirs, "round table")
+    await ada.has_conversation("round table")
+    # Both change it at once: one loses, and does it again.
+    await asyncio.gather(ada.call("rename", group["id"], "square"), ben.set_timer(theirs, 3600))
+    await until(lambda: (c := ben.conversation("square")) and c.timer == 3600, "both changes")
+    await ada.call("remove", group["id"], cleo.address)
+    await until(lambda: not next(c for c in cleo.conversations() if c.id == theirs).active, "removed")
+    assert members(ben, theirs) == ["ada", "ben"]
+    await ben.add(theirs, cleo.address)
+    await until(lambda: next(c for c in cleo.conversations() if c.id == theirs).active, "back")
+    await cleo.send_text(theirs, "again")
+    await ada.reads(group["id"], "again")
+    await cleo.leave(theirs)
+    await until(lambda: members(ben, theirs) == ["ada", "ben"], "left")
+    await ada.settled()
+    notices = [one["notice"] for one in await ada.messages(group["id"]) if one["kind"] == "notice"]
+    assert [(n["what"], [who.split("-")[0] for who in n["who"]]) for n in notices] == [
+        ("joined", ["ben", "cleo"]),
+        ("renamed", []),
+        *sorted([("renamed", []), ("timer", [])], key=lambda n: [m["what"] for m in notices].index(n[0], 2)),
+        ("removed", ["cleo"]),
+        ("joined", ["cleo"]),
+        ("left", ["cleo"]),
+    ]
+    # And the phone itself.
+    await ada.call("leave", group["id"])
+    await until(lambda: members(ben, theirs) == ["ben"], "the phone left")
+    assert (await ada.conversation("square"))["state"] == "left"
+    with pytest.raises(NodeError) as problem:
+        await ada.call("sendText", group["id"], "too late", None)
+    assert problem.value.code == "conversation.left"
+
+
+async def test_put_out_by_another(ada: WebPhone, ben: Phone) -> None:
+    group = await ben.create_group("short", [ada.address])
+    mine = (await ada.has_conversation("short"))["id"]
+    await ben.remove(group.id, ada.address)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + 20
+    while (await ada.conversation("short"))["state"] != "left":
+        assert loop.time() < deadline
+        await asyncio.sleep(0.05)
+    last = (await ada.messages(mine))[-1]
+    assert last["notice"] == {"what": "removed", "who": [ada.address], "value": ""}
+
+
+async def test_what_is_written_offline_goes_out_later(ada: WebPhone, ben: Phone, relay: RelayProcess) -> None:
+    mine, theirs = await direct(ada, ben)
+    await ada.settled()
+    relay.kill()
+    sent = [await ada.call("sendText", mine, f"offline {n}", None) for n in range(3)]
+    assert {one["sending"] for one in await ada.messages(mine) if one["id"] in sent} == {"queued"}
+    relay.start()
+    await until(lambda: texts(ben, theirs)[-3:] == ["offline 0", "offline 1", "offline 2"])
+    for one in sent:
+        await ada.shows(mine, one, sending="delivered")
+
+
+async def test_lock_and_unlock(ada: WebPhone, ben: Phone) -> None:
+    mine, theirs = await direct(ada, ben)
+    before = await ada.texts(mine)
+    await ada.call("sendText", mine, "before the lock", None)
+    await until(lambda: "before the lock" in texts(ben, theirs))
+    await ada.call("lock")
+    assert await ada.call("stage") == "locked"
+    with pytest.raises(NodeError) as problem:
+        await ada.call("conversations")
+    assert problem.value.code == "vault.locked"
+    await ben.send_text(theirs, "while it was locked")
+    with pytest.raises(NodeError) as wrong:
+        await ada.ask("unlock", pin="733118")
+    assert wrong.value.code == "vault.wrong_pin"
+    await ada.ask("unlock", pin=PIN)
+    await ada.reads(mine, *before[-1:], "before the lock", "while it was locked")
+    await ada.call("sendText", mine, "after the lock", None)
+    await until(lambda: "after the lock" in texts(ben, theirs))
+
+
+async def test_it_is_found_again(ada: WebPhone, ben: Phone) -> None:
+    mine, _ = await direct(ada, ben)
+    sent = await ada.call("sendText", mine, "Die Brücke über den Fluß", None)
+    hits = await ada.call("search", "brucke flu", 10)
+    assert [hit["message"]["id"] for hit in hits] == [sent]
+    assert hits[0]["conversation"]["id"] == mine
+    await ada.call("deleteForAll", mine, sent)
+    assert await ada.call("search", "brucke flu", 10) == []
+
+
+async def test_people_and_settings(ada: WebPhone, ben: Phone, cleo: Phone) -> None:
+    assert await ada.call("contact", f" {ben.address.upper()} ") == {
+        "address": ben.address,
+        "verified": False,
+        "changed": False,
+    }
+    assert await ada.call("safetyNumber", ben.address) == await ben.safety_number(ada.address)
+    await ada.call("markVerified", ben.address, True)
+    assert (await ada.call("contact", ben.address))["verified"] is True
+    with pytest.raises(NodeError) as nobody:
+        await ada.call("contact", "nobody-at-all@localhost")
+    assert nobody.value.code == "address.unknown"
+    settings = await ada.call("settings")
+    await ada.call("saveSettings", {**settings, "readReceipts": False, "offlineHours": 2})
+    assert (await ada.call("settings"))["readReceipts"] is False
+    mine, theirs = await direct(ada, ben)
+    his = await ben.send_text(theirs, "read in silence")
+    await ada.reads(mine, "read in silence")
+    await ada.call("markRead", mine)
+    await ada.settled()
+    after = await ada.call("sendText", mine, "you see nothing", None)
+    await until(lambda: "you see nothing" in texts(ben, theirs))
+    assert next(m for m in ben.messages(theirs) if m.id == his).state == "delivered"
+    assert after
+
+
+async def test_a_device_of_a_terminals_line(world: World, ada: WebPhone, cleo: Phone) -> None:
+    cleos, hers = await meet(cleo, (await world.phones("dan"))[0])
+    second = await WebPhone.linked(world, "cleo-web", cleo)
+    try:
+        assert second.address == cleo.address
+        dan = hers.name
+        assert dan == cleo.address
+        shown = await second.has_conversation(cleos.name)
+        sent = await second.call("sendText", shown["id"], "from her other device", None)
+        await until(lambda: "from her other device" in texts(cleo, cleos.id))
+        assert next(m for m in cleo.messages(cleos.id) if m.id.hex() == sent).mine
+        await cleo.send_text(cleos.id, "from her first")
+        await second.reads(shown["id"], "from her other device", "from her first")
+        assert (await second.messages(shown["id"]))[-1]["mine"] is True
+        assert [one["self"] for one in await second.call("devices")].count(True) == 1
+    finally:
+        second.close()
+
+
+async def test_a_device_of_the_phones_line(world: World, ada: WebPhone, ben: Phone) -> None:
+    mine, theirs = await direct(ada, ben)
+    home = world.home("ada-terminal")
+    shown: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    linking = asyncio.create_task(Phone.link(home, world.place, shown.set_result))
+    giving = asyncio.create_task(ada.call("giveLink", await shown))
+    terminal = await world._enter("ada-terminal", await linking)
+    await giving
+    assert terminal.address == ada.address
+    await until(lambda: any(c.name == ben.address for c in terminal.conversations()), "let in")
+    here = terminal.conversation(ben.address).id
+    assert next(c for c in terminal.contacts() if c.address == ben.address).verified
+    await terminal.send_text(here, "from the terminal")
+    await ada.reads(mine, "from the terminal")
+    await ada.call("sendText", mine, "from the browser", None)
+    await until(lambda: texts(terminal, here)[-1:] == ["from the browser"])
+    await until(lambda: texts(ben, theirs)[-2:] == ["from the terminal", "from the browser"])

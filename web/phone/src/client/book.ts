@@ -9,10 +9,12 @@ import {
   type ContactRow,
   type ConversationRow,
   type ExpiryRow,
+  type FileRow,
   type IntentRow,
   type OutboxRow,
   type PackageRow,
   tables,
+  type UploadRow,
 } from "./rows";
 
 /** Rows by name, in the order of their keys' insertion; numbered ones are put in order when loaded. */
@@ -72,6 +74,8 @@ export class Book {
   readonly outbox = new Mirror<number, OutboxRow>(tables.outbox, (one) => one.row);
   readonly intents = new Mirror<number, IntentRow>(tables.intents, (one) => one.row);
   readonly commits = new Mirror<string, CommitRow>(tables.commits, (one) => one.conversation);
+  readonly files = new Mirror<string, FileRow>(tables.files, (one) => one.message);
+  readonly uploads = new Mirror<string, UploadRow>(tables.uploads, (one) => one.message);
   readonly packages = new Mirror<string, PackageRow>(tables.packages, (one) => one.ref);
 
   async load(store: Store): Promise<void> {
@@ -82,6 +86,8 @@ export class Book {
       this.outbox,
       this.intents,
       this.commits,
+      this.files,
+      this.uploads,
       this.packages,
     ];
     for (const mirror of mirrors) await mirror.load(store);

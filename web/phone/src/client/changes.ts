@@ -18,7 +18,8 @@ import type { Notices } from "./notices";
 import type { Outbox } from "./outbox";
 import { plan } from "./plans";
 import { ACTIVE, type Intent, type IntentRow, LEFT } from "./rows";
-import { sleep, type Waiter, waiter } from "./time";
+import { type Waiter, waiter } from "./time";
+import { sleep } from "./transport";
 import type { Wire } from "./wire";
 
 /** A member renews its leaf after so long, or so many of its own messages. */
@@ -257,6 +258,7 @@ export class Changes {
           to: this.groups.otherDevices(conversation),
           payload: new Uint8Array(commit.message),
           welcomes,
+          settles: [],
         };
         this.core.book.commits.put(tx.change, {
           conversation,

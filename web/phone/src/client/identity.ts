@@ -52,6 +52,10 @@ export class Me {
     return toHex(this.certificate.deviceId);
   }
 
+  get deviceId(): Bytes {
+    return this.certificate.deviceId;
+  }
+
   /** The relay's name, the host part of its addresses. */
   get server(): string {
     return serverOf(this.address);

@@ -2,7 +2,7 @@
 
 import { type Bytes, concat, fromHex, randomBytes, toHex } from "../wire/bytes";
 import * as c from "../wire/content";
-import { ChappeError, error } from "../wire/errors";
+import { type ChappeError, error } from "../wire/errors";
 import type { Core, Tx } from "./core";
 import type { Groups } from "./groups";
 import { type FileMeta, type MessageRow, type Notice, type StoredFile, tables } from "./rows";
@@ -34,6 +34,8 @@ export interface NewContent {
 export class Messages {
   /** By conversation, messages that just came and whose arrival its sender wants to know. */
   toConfirm = new Map<string, string[]>();
+  /** Set by the owner: a row was written, or is gone (null): index it, drop its file. */
+  onRow: (tx: Tx, id: string, row: MessageRow | null) => Promise<void> = async () => {};
   /** Set by the owner: the time of the next `sweep` may have changed. */
   onExpiry: () => void = () => {};
 
@@ -126,9 +128,43 @@ export class Messages {
     await this.#add(tx, { ...row, address: "", mine: false, state: "received", read: true });
   }
 
+  /** A file that is on its way to the relay: it has no content yet. Gives its id here. */
+  async insertUpload(
+    tx: Tx,
+    conversation: string,
+    file: StoredFile,
+    meta: FileMeta | null,
+  ): Promise<string> {
+    const [id, at] = [localId(), this.core.now()];
+    const row = { ...blank, kind: "file" as const, id, conversation, at, file, meta };
+    const { address } = this.core.me;
+    await this.#add(tx, { ...row, address, mine: true, state: "queued", read: true });
+    return id;
+  }
+
+  /** It has one now: the message takes the place of the one that stood in for it. */
+  async becomes(tx: Tx, standIn: string, made: NewContent, timer: number): Promise<void> {
+    const row = await this.find(tx, standIn);
+    if (row === undefined) throw error("message.unknown");
+    const { body } = c.decode(made.data);
+    tx.change.delete(tables.where, standIn);
+    tx.messages.delete(standIn);
+    tx.gone.push({ conversation: row.conversation, id: standIn });
+    const { conversation, seq } = row;
+    tx.change.put(tables.where, made.id, { conversation, seq, reaction: false });
+    await this.#put(tx, {
+      ...row,
+      ...parts(body),
+      id: made.id,
+      content: made.data,
+      state: "queued",
+      expiresIn: timer > 0 ? timer : null,
+    });
+  }
+
   async #add(tx: Tx, row: Omit<MessageRow, "seq">): Promise<void> {
     const seq = await tx.change.next("messages");
-    this.#put(tx, { ...row, seq });
+    await this.#put(tx, { ...row, seq });
     const where = { conversation: row.conversation, seq, reaction: false };
     tx.change.put(tables.where, row.id, where);
     const conversation = this.groups.row(row.conversation);
@@ -145,7 +181,7 @@ export class Messages {
     const { kind, text, file } = parts(incoming.message.body);
     const row = await this.#own(tx, incoming, target);
     if (row === undefined || row.kind !== kind || file !== null) return;
-    this.#put(tx, { ...row, text, edited: true });
+    await this.#put(tx, { ...row, text, edited: true });
   }
 
   async #takeBack(tx: Tx, incoming: Incoming): Promise<void> {
@@ -157,13 +193,13 @@ export class Messages {
       const given = row?.reactions.find((one) => one.id === target);
       if (row === undefined || given?.address !== incoming.address) return;
       tx.change.delete(tables.where, target);
-      this.#put(tx, { ...row, reactions: row.reactions.filter((one) => one !== given) });
+      await this.#put(tx, { ...row, reactions: row.reactions.filter((one) => one !== given) });
       return;
     }
     const row = await this.#own(tx, incoming, target);
     if (row === undefined) return;
     for (const { id } of row.reactions) tx.change.delete(tables.where, id);
-    this.#put(tx, {
+    await this.#put(tx, {
       ...row,
       kind: "deleted",
       text: "",
@@ -187,7 +223,7 @@ export class Messages {
       if (one.address === address) tx.change.delete(tables.where, one.id);
     const others = row.reactions.filter((one) => one.address !== address);
     tx.change.put(tables.where, id, { conversation, seq: row.seq, reaction: true });
-    this.#put(tx, { ...row, reactions: [...others, { id, address, emoji }] });
+    await this.#put(tx, { ...row, reactions: [...others, { id, address, emoji }] });
   }
 
   // --- receipts
@@ -205,11 +241,21 @@ export class Messages {
     for (const [id, status] of statuses) {
       const row = await this.find(tx, toHex(id));
       if (row?.mine && row.conversation === incoming.conversation)
-        this.#noteReceipt(tx, row, incoming.address, status === c.READ ? "read" : "delivered");
+        await this.#noteReceipt(
+          tx,
+          row,
+          incoming.address,
+          status === c.READ ? "read" : "delivered",
+        );
     }
   }
 
-  #noteReceipt(tx: Tx, row: MessageRow, address: string, word: "delivered" | "read"): void {
+  async #noteReceipt(
+    tx: Tx,
+    row: MessageRow,
+    address: string,
+    word: "delivered" | "read",
+  ): Promise<void> {
     const known = row.receipts[address];
     if (known === word || known === "read") return;
     const receipts = { ...row.receipts, [address]: word };
@@ -217,7 +263,7 @@ export class Messages {
     const count = Object.values(receipts).filter((one) => one === word || one === "read").length;
     const before = word === "delivered" ? ["queued", "sent"] : ["queued", "sent", "delivered"];
     const moves = count >= others && before.includes(row.state);
-    this.#put(tx, { ...row, receipts, state: moves ? word : row.state });
+    await this.#put(tx, { ...row, receipts, state: moves ? word : row.state });
   }
 
   // --- reading
@@ -231,7 +277,7 @@ export class Messages {
       done++;
       const expiresAt =
         row.expiresAt ?? (row.expiresIn === null ? null : this.core.now() + row.expiresIn);
-      this.#put(tx, { ...row, read: true, expiresAt });
+      await this.#put(tx, { ...row, read: true, expiresAt });
     }
     const row = this.groups.row(conversation);
     if (done > 0) this.groups.put(tx, { ...row, unread: Math.max(0, row.unread - done) });
@@ -253,12 +299,12 @@ export class Messages {
     if (row?.state !== "queued") return;
     const expiresAt =
       row.expiresAt ?? (row.expiresIn === null ? null : this.core.now() + row.expiresIn);
-    this.#put(tx, { ...row, state: "sent", expiresAt, content: null });
+    await this.#put(tx, { ...row, state: "sent", expiresAt, content: null });
   }
 
   async failed(tx: Tx, id: string, code: string): Promise<void> {
     const row = await this.find(tx, id);
-    if (row?.state === "queued") this.#put(tx, { ...row, state: "failed", failure: code });
+    if (row?.state === "queued") await this.#put(tx, { ...row, state: "failed", failure: code });
   }
 
   /** A message that failed waits again. Raises message.unknown for any other. */
@@ -266,14 +312,20 @@ export class Messages {
     const row = await this.find(tx, id);
     if (row === undefined || row.state !== "failed" || row.content === null)
       throw error("message.unknown");
-    this.#put(tx, { ...row, state: "queued", failure: "" });
+    await this.#put(tx, { ...row, state: "queued", failure: "" });
     return { row, content: row.content };
+  }
+
+  /** A file that failed before it had a content. */
+  async waits(tx: Tx, id: string): Promise<void> {
+    const row = await this.find(tx, id);
+    if (row?.state === "failed") await this.#put(tx, { ...row, state: "queued", failure: "" });
   }
 
   /** What an impostor said is nobody's. */
   async disown(tx: Tx, conversation: string, address: string): Promise<void> {
     for (const { value } of await tx.change.range(tables.messages, conversation))
-      if (value.address === address) this.#put(tx, { ...value, address: "" });
+      if (value.address === address) await this.#put(tx, { ...value, address: "" });
   }
 
   // --- disappearing
@@ -299,6 +351,7 @@ export class Messages {
     tx.change.delete(tables.where, id);
     tx.change.delete(tables.messages, row.conversation, row.seq);
     tx.messages.delete(id);
+    await this.onRow(tx, id, null);
     tx.gone.push({ conversation: row.conversation, id });
     const conversation = this.groups.row(row.conversation);
     const unread = Math.max(0, conversation.unread - (row.read ? 0 : 1));
@@ -334,10 +387,11 @@ export class Messages {
     return fits && row.kind !== "notice" && row.kind !== "unreadable" ? row : undefined;
   }
 
-  #put(tx: Tx, row: MessageRow): void {
+  async #put(tx: Tx, row: MessageRow): Promise<void> {
     tx.change.put(tables.messages, row.conversation, row, row.seq);
     tx.messages.set(row.id, row);
     tx.conversations.add(row.conversation);
+    await this.onRow(tx, row.id, row);
     const known = this.core.book.expiries.get(row.id)?.at ?? null;
     if (row.expiresAt === known) return;
     if (row.expiresAt === null) this.core.book.expiries.delete(tx.change, row.id);
@@ -375,6 +429,5 @@ function parts(body: c.Body): {
   return { kind: "file", text: description, file };
 }
 
-/** Whether a code is of the network: what was asked may be asked again. */
-export const isNetwork = (problem: unknown): problem is ChappeError =>
-  problem instanceof ChappeError && problem.code.startsWith("network.");
+/** Whether what was asked may be asked again. */
+export const isNetwork = ({ code }: ChappeError): boolean => code.startsWith("network.");

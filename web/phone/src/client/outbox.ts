@@ -16,7 +16,8 @@ import type { Core, Tx } from "./core";
 import type { Groups } from "./groups";
 import type { Messages } from "./messages";
 import { ACTIVE, HOLDS_BACK, LEFT, type OutboxRow } from "./rows";
-import { sleep } from "./time";
+import type { Answered } from "./session";
+import { sleep } from "./transport";
 import type { Wire } from "./wire";
 
 /** Frames that are under way at once. */
@@ -91,7 +92,7 @@ export class Outbox {
 
   /** Say what may be said now. Raises network.unreachable, storage.*. */
   async pump(): Promise<void> {
-    await sleep(this.#notBefore - Date.now());
+    await sleep(Math.max(0, this.#notBefore - Date.now()));
     for (;;) {
       const ready = await this.#prepare();
       if (ready.length === 0) return;
@@ -184,8 +185,8 @@ export class Outbox {
   // --- answers
 
   /** What the relay said to frames of this outbox; other refs are passed over. */
-  async answered(answers: readonly (readonly [number, FromRelay | ChappeError])[]): Promise<void> {
-    const mine = answers.flatMap(([ref, answer]) => {
+  async answered(answers: readonly Answered[]): Promise<void> {
+    const mine = answers.flatMap(({ ref, answer }) => {
       const row = this.#said.get(ref);
       this.#said.delete(ref);
       return row === undefined ? [] : [{ row, answer }];

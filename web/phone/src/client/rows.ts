@@ -3,6 +3,7 @@
  * Rows hold their own names: a table read whole gives values alone.
  */
 
+import type { FileAtRest } from "../vault/files";
 import { type Table, table } from "../vault/store";
 import type { Bytes } from "../wire/bytes";
 
@@ -196,6 +197,21 @@ export interface PackageRow {
   expires: number;
 }
 
+/** A file kept here, under a key of its own: by message. */
+export interface FileRow {
+  message: string;
+  file: FileAtRest;
+}
+
+/** A file on its way to the relay. Its message stands in for the one that it becomes. */
+export interface UploadRow {
+  message: string;
+  conversation: string;
+  name: string;
+  type: string;
+  meta: FileMeta | null;
+}
+
 export interface SettingsRow {
   readReceipts: boolean;
   typing: boolean;
@@ -223,4 +239,6 @@ export const tables = {
   /** By conversation, numbered. */
   held: table<HeldRow>("held"),
   packages: table<PackageRow>("packages"),
+  files: table<FileRow>("files"),
+  uploads: table<UploadRow>("uploads"),
 } satisfies Record<string, Table<unknown>>;

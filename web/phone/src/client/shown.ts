@@ -3,7 +3,7 @@
 import type { Core } from "./core";
 import type { Attachment, Contact, Conversation, Kind, Message } from "./face";
 import type { Groups } from "./groups";
-import { ACTIVE, type ContactRow, LEAVING, type MessageRow, type StoredFile, tables } from "./rows";
+import { ACTIVE, type ContactRow, type MessageRow, type StoredFile, tables } from "./rows";
 
 /** How far a file is through, by message: what the transfers know. */
 export interface Progress {
@@ -48,8 +48,7 @@ export class Shown {
 
   /** The latest first. */
   async conversations(): Promise<Conversation[]> {
-    const rows = this.groups.shown().filter((row) => row.active !== LEAVING || row.at > 0);
-    const all = await Promise.all(rows.map((row) => this.conversation(row.id)));
+    const all = await Promise.all(this.groups.shown().map((row) => this.conversation(row.id)));
     return all.sort((a, b) => b.at - a.at);
   }
 

@@ -1,9 +1,5 @@
 /** Waiting. */
 
-export function sleep(ms: number): Promise<void> {
-  return ms <= 0 ? Promise.resolve() : new Promise((done) => setTimeout(done, ms));
-}
-
 /** A flag that somebody waits for. */
 export class Bell {
   #rung = false;

@@ -1,11 +1,11 @@
 /** What the parts of a phone need of its connection. */
 
-import type { Frame, FromDevice, FromRelay, Typed } from "../wire/frames";
+import type { FromDevice, FromRelay, Typed } from "../wire/frames";
 
 export interface Wire {
   /** Say a request whose answer is waited for. Raises what the relay refused with, or network.*. */
   ask<K extends FromRelay["t"]>(make: (ref: number) => FromDevice, kind: K): Promise<Typed<K>>;
   newRef(): number;
   /** Say a frame whose answer, if any, goes to the owner. Raises network.unreachable. */
-  say(frame: Frame): void | Promise<void>;
+  say(frame: FromDevice): Promise<void>;
 }

@@ -22,3 +22,4 @@ export {
 export { type Extension, type ExternalSender, externalSenders, type Member } from "./members";
 export { type Peeked, peek, welcomeRefs } from "./messages";
 export type { ApplicationMessage, CommitApplied, ProposalReceived, Received } from "./receiving";
+export { generateSealingKeys, openWithLabel, type SealingKeys, sealWithLabel } from "./sealing";

@@ -1,0 +1,170 @@
+/** Coming in and going out: a line begins, a device is linked, a PIN opens and a lock closes. */
+
+import { wipe } from "../vault/bytes";
+import { askToPersist } from "../vault/eviction";
+import type { Keeping, Prepared } from "../vault/keeping";
+import { changePin, setPin, type Tell, unlock } from "../vault/locking";
+import type { Moment } from "../vault/offline";
+import { check } from "../vault/pins";
+import { POLICY, type Policy, placeOf } from "../vault/vault";
+import { fromBase64 } from "../wire/api";
+import { checkAddress } from "../wire/certificate";
+import { ChappeError, error } from "../wire/errors";
+import type { RelayPlace } from "../wire/links";
+import { unlockKeyBytes } from "../wire/orders";
+import { PUBLIC_KEY_BYTES } from "../wire/unlock";
+import { activate, finish, link, readActivation } from "./activation";
+import { HttpApi } from "./http";
+import { isNetwork } from "./messages";
+import { Opened, type Reach } from "./opened";
+import { sleep } from "./transport";
+
+const ONLINE_SECONDS = 30;
+const ENROL_TIMES = 3;
+const ENROL_PAUSE_MS = 1000;
+
+/** Told while it goes on. */
+export type TellStage = (stage: string) => void;
+
+export class Access {
+  /** Tells one run of this program from another: its steady clock begins anew. */
+  readonly #run = crypto.randomUUID();
+
+  constructor(
+    readonly keeping: Keeping,
+    private readonly reach: Reach,
+    private readonly here: RelayPlace,
+  ) {}
+
+  /** Raises code.*, address.*, link.*, vault.weak_pin, storage.*, network.*, unlock.*. */
+  async activate(text: string, name: string, pin: string, told: TellStage): Promise<Opened> {
+    const bare = !text.trim().startsWith("chappe://");
+    const found = readActivation(text, this.here);
+    check(pin, [name]);
+    told("line");
+    const opened = await activate(this.keeping, this.reach, found, bare, name);
+    return this.#begin(opened, pin, told);
+  }
+
+  /** Raises link.*, vault.weak_pin, storage.*, network.*, unlock.*. */
+  async receiveLink(pin: string, show: (link: string) => void, told: TellStage): Promise<Opened> {
+    check(pin, []);
+    told("link");
+    const opened = await link(this.keeping, this.reach, this.here, show);
+    return this.#begin(opened, pin, told);
+  }
+
+  /** The first PIN of a profile that is open: with it the profile is finished. */
+  async #begin(opened: Opened, pin: string, told: TellStage): Promise<Opened> {
+    try {
+      opened.start();
+      await askToPersist().catch(() => false);
+      await this.#setFirstPin(opened, pin, told);
+      await finish(opened);
+      return opened;
+    } catch (problem) {
+      await opened.close();
+      throw problem;
+    }
+  }
+
+  async #setFirstPin(opened: Opened, pin: string, tell: Tell): Promise<void> {
+    const { me } = opened.core;
+    const key = await this.keeping.plainKey();
+    try {
+      const service = await serviceKey(opened.api);
+      const what = { key, device: me.deviceId, place: me.place, service, policy: POLICY };
+      await setPin(this.keeping, pin, me.address, what, enroller(opened), { tell });
+    } finally {
+      wipe(key);
+    }
+  }
+
+  /** Raises vault.*, network.*, unlock.*, storage.*. */
+  async unlock(pin: string, tell: Tell): Promise<Opened> {
+    const unlocked = await unlock(this.keeping, pin, await this.#service(), {
+      now: () => this.#now(),
+      tell,
+    });
+    try {
+      const opened = await Opened.by(unlocked.key, this.reach);
+      // One that was cut off between the two steps of its first PIN is finished now.
+      await finish(opened);
+      opened.start();
+      return opened;
+    } finally {
+      wipe(unlocked.key);
+    }
+  }
+
+  async changePin(opened: Opened, old: string, next: string, tell: Tell): Promise<void> {
+    const pins = { old, next };
+    const around = { now: () => this.#now(), tell };
+    const { address } = opened.core.me;
+    await opened.engine.waitOnline(ONLINE_SECONDS);
+    await changePin(this.keeping, pins, address, await this.#service(), enroller(opened), around);
+  }
+
+  async setPolicy(policy: Policy): Promise<void> {
+    await this.keeping.setPolicy(policy);
+  }
+
+  async #service(): Promise<{
+    challenge: HttpApi["unlockChallenge"];
+    guess: HttpApi["unlock"];
+  }> {
+    const { vault } = await this.keeping.current();
+    const api = new HttpApi(this.reach(placeOf(vault)));
+    return {
+      challenge: (device) => api.unlockChallenge(device),
+      guess: (device, sealed) => api.unlock(device, sealed),
+    };
+  }
+
+  #now(): Moment {
+    return {
+      wall: Math.floor(Date.now() / 1000),
+      run: this.#run,
+      up: Math.floor(performance.now() / 1000),
+    };
+  }
+}
+
+/** Why a PIN will not do, or "". */
+export function ownWords(address: string): string[] {
+  try {
+    return [checkAddress(address)];
+  } catch {
+    return [address];
+  }
+}
+
+/** Until the service has it. The same bytes again are answered again. */
+function enroller({ engine, core }: Opened): (prepared: Prepared) => Promise<void> {
+  return async ({ sealed, unlockKey }) => {
+    const { me } = core;
+    const proof = me.sign(unlockKeyBytes(me.deviceId, unlockKey));
+    for (let left = ENROL_TIMES - 1; ; left--) {
+      try {
+        await engine.waitOnline(ONLINE_SECONDS);
+        await engine.connection.ask(
+          (ref) => ({ t: "enrol", ref, sealed, unlock_key: unlockKey, unlock_proof: proof }),
+          "done",
+        );
+        return;
+      } catch (problem) {
+        if (!(problem instanceof ChappeError) || !isNetwork(problem) || left === 0) throw problem;
+        await sleep(ENROL_PAUSE_MS);
+      }
+    }
+  };
+}
+
+/** The share service's key, pinned from here on. Raises unlock.unavailable, unlock.malformed, network.*. */
+async function serviceKey(api: HttpApi): Promise<Uint8Array<ArrayBuffer>> {
+  const key = fromBase64((await api.info()).share_key);
+  if (key.length === 0) throw error("unlock.unavailable");
+  if (key.length !== PUBLIC_KEY_BYTES)
+    throw error("unlock.malformed", "The share service's key is no key; do not trust this relay.");
+  return key;
+}

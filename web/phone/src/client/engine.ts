@@ -1,0 +1,400 @@
+/** A phone at work: the parts, put together; the tasks that carry out what waits. */
+
+import { toHex } from "../wire/bytes";
+import { ChappeError, type Code, error } from "../wire/errors";
+import type { Typed } from "../wire/frames";
+import { Changes } from "./changes";
+import { Connection, type Owner } from "./connection";
+import { Contacts } from "./contacts";
+import type { Core } from "./core";
+import { Groups } from "./groups";
+import { Inbox } from "./inbox";
+import { Keys } from "./keys";
+import { isNetwork, Messages } from "./messages";
+import { Notices } from "./notices";
+import { Outbox } from "./outbox";
+import type { Answered } from "./session";
+import { Shown } from "./shown";
+import { Bell } from "./time";
+import { type Net, sleep } from "./transport";
+
+/** So long without an envelope, and the backlog counts as read even if its end did not come. */
+const CATCH_UP_MS = 10_000;
+const SWEEP_MS = 30_000;
+/** How often conversations are looked through for keys of past epochs whose time is over. */
+const EXPIRED_KEYS_SECONDS = 3600;
+const POLL_MS = 20;
+/** Envelopes in one change: a person's own calls come between. */
+const BATCH = 64;
+const CURSOR = "cursor";
+const SIBLINGS = "siblings";
+
+type Task = "changes" | "confirm" | "outbox" | "sweep" | "acks";
+
+/** The owner of the connection. What the relay says is taken in its order, one thing after the other. */
+export class Engine implements Owner {
+  readonly contacts: Contacts;
+  readonly groups: Groups;
+  readonly messages: Messages;
+  readonly notices: Notices;
+  readonly outbox: Outbox;
+  readonly changes: Changes;
+  readonly inbox: Inbox;
+  readonly keys: Keys;
+  readonly shown: Shown;
+  readonly connection: Connection;
+  /** Set by the owner. */
+  onOnline: (online: boolean, problem: Code | "") => void = () => {};
+  /** Set by the owner: a fleet order, not verified. */
+  onOrder: (order: Typed<"order">) => void = () => {};
+  /** Set by the owner: the backlog is read, after each sign-in. */
+  onReady: () => void = () => {};
+
+  #bells: Record<Task, Bell>;
+  #cursor = 0;
+  #acknowledge = 0;
+  #newest = 0;
+  #caughtUp = false;
+  #lastDelivery = 0;
+  #lookForExpiredAt = 0;
+  #siblings = 0;
+  /** Of the sign-in that counts: an older greeting ends by itself. */
+  #greeting = 0;
+  #greeted = false;
+  /** Lines that the relay was asked about since it was reached, whatever it said. */
+  #asked = new Set<string>();
+  #running = false;
+  #fatal: ChappeError | null = null;
+
+  private constructor(
+    readonly core: Core,
+    net: Net,
+  ) {
+    const bells = ["changes", "confirm", "outbox", "sweep", "acks"] as const;
+    this.#bells = Object.fromEntries(bells.map((name) => [name, new Bell()])) as Record<Task, Bell>;
+    const wire = new Connection(net, core.me, this);
+    this.connection = wire;
+    this.contacts = new Contacts(core);
+    this.groups = new Groups(core, this.contacts);
+    this.messages = new Messages(core, this.groups);
+    this.notices = new Notices(core, this.messages);
+    this.outbox = new Outbox(core, this.groups, this.contacts, this.messages, wire);
+    this.changes = new Changes(
+      core,
+      this.groups,
+      this.contacts,
+      this.messages,
+      this.notices,
+      this.outbox,
+      wire,
+    );
+    this.keys = new Keys(core, wire);
+    this.inbox = new Inbox(
+      core,
+      this.groups,
+      this.contacts,
+      this.keys,
+      this.messages,
+      this.changes,
+      this.notices,
+      this.outbox,
+    );
+    this.shown = new Shown(core, this.groups);
+    this.messages.onExpiry = () => this.#bells.sweep.ring();
+    this.contacts.onImpostor = (tx, address, key) => this.changes.putOut(tx, address, key);
+    this.contacts.onChanged = (tx, address) => this.notices.ofIdentity(tx, address);
+    this.changes.onEpoch = async (tx, conversation) => {
+      await this.inbox.openHeld(tx, conversation);
+      await this.inbox.confirm(tx);
+      tx.after(() => this.wake());
+    };
+  }
+
+  static async open(core: Core, net: Net): Promise<Engine> {
+    const engine = new Engine(core, net);
+    engine.#cursor = (await core.meta<number>(CURSOR)) ?? 0;
+    engine.#siblings = (await core.meta<number>(SIBLINGS)) ?? 0;
+    return engine;
+  }
+
+  // --- life
+
+  start(): void {
+    this.#running = true;
+    const tasks = [
+      this.connection.run(),
+      this.#work("changes", () => this.#pumpChanges()),
+      this.#work("confirm", () => this.#pumpConfirm()),
+      this.#work("outbox", () => this.outbox.pump()),
+      this.#sayAcks(),
+      this.#housekeeping(),
+    ];
+    for (const task of tasks) task.catch((problem) => this.#broke(problem));
+  }
+
+  /** A task that ends by itself with an error is a bug: say so instead of standing still. */
+  #broke(problem: unknown): void {
+    if (!this.#running) return;
+    this.#fatal = problem instanceof ChappeError ? problem : error("internal.bug");
+    this.onOnline(false, this.#fatal.code);
+  }
+
+  /** Disconnect; what is under way in the store is finished first. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.connection.close();
+    for (const bell of Object.values(this.#bells)) bell.ring();
+    await this.core.quiet();
+  }
+
+  /** Something was queued. */
+  wake(): void {
+    for (const name of ["changes", "confirm", "outbox"] as const) this.#bells[name].ring();
+  }
+
+  get online(): boolean {
+    return this.connection.online;
+  }
+
+  /** Whether the line had other devices when that was last asked. */
+  get hasSiblings(): boolean {
+    return this.#siblings > 0;
+  }
+
+  // --- what the connection tells
+
+  async opened(welcome: Typed<"welcome">): Promise<void> {
+    // The relay counts anew. What comes twice is known by its keys and ids.
+    if (welcome.newest < this.#cursor) this.#cursor = 0;
+    this.#newest = welcome.newest;
+    this.#caughtUp = false;
+    this.#greeted = false;
+    this.#lastDelivery = Date.now();
+    this.#asked.clear();
+    this.outbox.reconnected();
+    this.onOnline(true, "");
+    this.#checkCaughtUp();
+    const greeting = ++this.#greeting;
+    this.#greet(welcome, greeting).catch((problem) => this.#broke(problem));
+  }
+
+  async delivered(envelopes: Typed<"deliver">[]): Promise<void> {
+    for (let start = 0; start < envelopes.length; start += BATCH)
+      await this.#take(envelopes.slice(start, start + BATCH));
+  }
+
+  async answered(answers: Answered[]): Promise<void> {
+    await this.outbox.answered(answers);
+    this.wake();
+  }
+
+  ordered(order: Typed<"order">): void {
+    this.onOrder(order);
+  }
+
+  /** Removals in watched groups: no group is watched yet. */
+  posted(): void {}
+
+  lost(reason: ChappeError): void {
+    this.#caughtUp = false;
+    if (this.#running) this.onOnline(false, reason.code);
+  }
+
+  async #take(envelopes: Typed<"deliver">[]): Promise<void> {
+    const last = envelopes.at(-1);
+    if (last === undefined || !this.#running) return;
+    this.#cursor = await this.core.change(async (tx) => {
+      let cursor = this.#cursor;
+      for (const { sequence, payload, at } of envelopes) {
+        if (sequence <= cursor) continue;
+        await this.inbox.take(tx, payload, at);
+        cursor = sequence;
+      }
+      await this.inbox.confirm(tx);
+      this.core.setMeta(tx, CURSOR, cursor);
+      return cursor;
+    });
+    this.#acknowledge = last.sequence;
+    this.#lastDelivery = Date.now();
+    this.#bells.acks.ring();
+    this.#checkCaughtUp();
+    this.wake();
+  }
+
+  #checkCaughtUp(): void {
+    const quiet = Date.now() - this.#lastDelivery;
+    if (this.#caughtUp || (this.#cursor < this.#newest && quiet <= CATCH_UP_MS)) return;
+    this.#caughtUp = true;
+    this.wake();
+  }
+
+  // --- after each sign-in
+
+  /** Key packages, own devices, files that were under way. */
+  async #greet(welcome: Typed<"welcome">, greeting: number): Promise<void> {
+    const counts = (): boolean => this.#running && this.#greeting === greeting;
+    try {
+      await this.keys.refill(welcome.key_packages, welcome.last_resort);
+      while (counts() && !this.#caughtUp) {
+        await sleep(POLL_MS);
+        this.#checkCaughtUp();
+      }
+      if (!counts()) return;
+      await this.reconcile();
+      if (counts()) this.onReady();
+    } catch (problem) {
+      if (!(problem instanceof ChappeError)) throw problem;
+    } finally {
+      if (counts()) this.#greeted = true;
+    }
+  }
+
+  /** Let this line's devices into every conversation that they miss. Raises network.*. */
+  async reconcile(): Promise<void> {
+    const { address, device } = this.core.me;
+    const line = await this.connection.ask((ref) => lookup(ref, address), "line");
+    const devices = (await this.contacts.takeAnswer(address, line)).map((one) =>
+      toHex(one.certificate.deviceId),
+    );
+    this.#siblings = devices.length - 1;
+    await this.core.change(async (tx) => {
+      this.core.setMeta(tx, SIBLINGS, this.#siblings);
+      for (const other of devices) {
+        if (other === device) continue;
+        const present = this.groups.ofDevice(other);
+        for (const id of this.groups.active())
+          if (!present.has(id))
+            await this.changes.want(tx, id, { kind: "add", address, packages: null });
+      }
+    });
+    this.wake();
+  }
+
+  // --- tasks
+
+  async #sayAcks(): Promise<void> {
+    while (this.#running) {
+      await this.#bells.acks.wait();
+      try {
+        await this.connection.say({ t: "ack", sequence: this.#acknowledge });
+      } catch (problem) {
+        if (!(problem instanceof ChappeError)) throw problem;
+      }
+    }
+  }
+
+  #toConfirm(): string[] {
+    return this.contacts.unconfirmed().filter((address) => !this.#asked.has(address));
+  }
+
+  /** Ask the relay who the lines are that only a group has named. Raises network.*, limit.rate. */
+  async #pumpConfirm(): Promise<void> {
+    for (const address of this.#toConfirm()) {
+      try {
+        await this.askWho(address);
+      } catch (problem) {
+        if (!(problem instanceof ChappeError)) throw problem;
+        if (problem.code === "address.unknown") await this.contacts.deny(address);
+        else if (isNetwork(problem) || problem.code.startsWith("limit.")) throw problem;
+      }
+      this.#asked.add(address);
+      this.wake();
+    }
+  }
+
+  /** Raises address.unknown, certificate.invalid, identity.changed, network.*. */
+  async askWho(address: string): Promise<Typed<"line">> {
+    const line = await this.connection.ask((ref) => lookup(ref, address), "line");
+    await this.contacts.takeAnswer(address, line);
+    return line;
+  }
+
+  async #pumpChanges(): Promise<void> {
+    if (await this.changes.pump()) {
+      this.wake();
+      await sleep(POLL_MS);
+    } else this.#bells.outbox.ring();
+  }
+
+  async #work(name: "changes" | "confirm" | "outbox", pump: () => Promise<void>): Promise<void> {
+    while (this.#running) {
+      await this.#bells[name].wait();
+      if (!this.#running || !this.online || !this.#caughtUp) continue;
+      try {
+        await pump();
+      } catch (problem) {
+        if (!(problem instanceof ChappeError)) throw problem;
+        if (isNetwork(problem)) continue;
+        await sleep(1000);
+        this.#bells[name].ring();
+      }
+    }
+  }
+
+  async #housekeeping(): Promise<void> {
+    while (this.#running) {
+      let next: number | null = null;
+      try {
+        next = await this.messages.sweep();
+        await this.changes.wantFreshLeaves();
+        await this.#dropExpired();
+      } catch (problem) {
+        // A disk that is full now may not be later: this task goes on.
+        if (!(problem instanceof ChappeError) || problem.fault !== "storage") throw problem;
+      }
+      this.wake();
+      const due = next === null ? SWEEP_MS : next * 1000 - Date.now();
+      await this.#bells.sweep.wait(Math.min(SWEEP_MS, Math.max(200, due)));
+    }
+  }
+
+  async #dropExpired(): Promise<void> {
+    const now = this.core.now();
+    if (now < this.#lookForExpiredAt) return;
+    this.#lookForExpiredAt = now + EXPIRED_KEYS_SECONDS;
+    await this.core.change((tx) => this.groups.dropExpired(tx));
+  }
+
+  // --- waiting
+
+  /** Raises what keeps the phone offline: once time is up, and at once where that is for good. */
+  async waitOnline(seconds: number): Promise<void> {
+    await this.#until(() => this.online, seconds);
+  }
+
+  /** Until the backlog is read and nothing waits. Raises network.*, and for good signin.*. */
+  async settled(seconds: number): Promise<void> {
+    await this.#until(
+      () =>
+        this.online &&
+        this.#caughtUp &&
+        this.#greeted &&
+        this.#toConfirm().length === 0 &&
+        this.outbox.empty &&
+        this.changes.idle,
+      seconds,
+    );
+  }
+
+  async #until(holds: () => boolean, seconds: number): Promise<void> {
+    const deadline = Date.now() + seconds * 1000;
+    while (!holds()) {
+      const fatal = this.#fatal ?? this.connection.fatal;
+      if (fatal !== null) throw fatal;
+      if (!this.#running) throw error("vault.locked");
+      if (Date.now() > deadline) {
+        const reason = this.online ? null : this.connection.lastError;
+        throw reason ?? error("network.timeout");
+      }
+      await sleep(POLL_MS);
+    }
+  }
+}
+
+const lookup = (ref: number, address: string) => ({
+  t: "lookup" as const,
+  ref,
+  address,
+  key_packages: false,
+  devices: null,
+});

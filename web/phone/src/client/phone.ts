@@ -1,0 +1,470 @@
+/** The phone: `PhoneFace` on the parts that do it. One lives in the worker, from its start to its end. */
+
+import { tombstone } from "../vault/erase";
+import { isPersisted } from "../vault/eviction";
+import { Keeping } from "../vault/keeping";
+import { judge } from "../vault/pins";
+import { Session } from "../vault/session";
+import { IDLE_SECONDS, MAX_IDLE, MAX_OFFLINE_HOURS, MIN_IDLE } from "../vault/vault";
+import { fromHex, toHex } from "../wire/bytes";
+import { error } from "../wire/errors";
+import { authority, parse, type RelayPlace } from "../wire/links";
+import { Access, ownWords, type TellStage } from "./access";
+import { Conversing } from "./conversing";
+import type { Done } from "./core";
+import type {
+  Attachment,
+  Contact,
+  Conversation,
+  DeviceInfo,
+  Erased,
+  Event,
+  Hit,
+  Me,
+  Message,
+  PhoneFace,
+  Settings,
+  Stage,
+} from "./face";
+import { give, type Handover } from "./linking";
+import { type Opened, type Reach, reachByBrowser } from "./opened";
+import { sleep } from "./transport";
+import { Writing } from "./writing";
+
+const NEW_DEVICE_SECONDS = 60;
+const SETTINGS = "settings";
+
+const DEFAULTS: Settings = {
+  readReceipts: true,
+  typing: true,
+  idleSeconds: IDLE_SECONDS,
+  lockOnHide: false,
+  offlineHours: 0,
+  notifications: true,
+};
+
+/** What is there while the profile is open. */
+interface At {
+  opened: Opened;
+  session: Session;
+  conversing: Conversing;
+  writing: Writing;
+}
+
+export interface PhoneOptions {
+  /** The relay that served the pages. */
+  here: RelayPlace;
+  reach?: Reach;
+}
+
+export class Phone implements PhoneFace {
+  #at: At | null = null;
+  #settings = DEFAULTS;
+  #listeners = new Set<(event: Event) => void>();
+  /** Events leave in the order of what happened. */
+  #telling: Promise<void> = Promise.resolve();
+  /** One way in or out at a time. */
+  #busy = false;
+
+  private constructor(
+    private readonly access: Access,
+    private readonly keeping: Keeping,
+  ) {}
+
+  static async start({ here, reach = reachByBrowser }: PhoneOptions): Promise<Phone> {
+    const keeping = await Keeping.open();
+    return new Phone(new Access(keeping, reach, here), keeping);
+  }
+
+  // --- where it stands
+
+  async stage(): Promise<Stage> {
+    if (this.#at !== null) return "open";
+    if ((await tombstone()) !== null) return "erased";
+    return (await this.keeping.stage()) === "pin" ? "locked" : "none";
+  }
+
+  async erased(): Promise<Erased | null> {
+    const stone = await tombstone();
+    if (stone === null) return null;
+    const { at, reason, order, delivered } = stone;
+    return { at, reason, order: toHex(order), receiptDelivered: delivered };
+  }
+
+  async me(): Promise<Me> {
+    const { me } = this.#here.opened.core;
+    return {
+      address: me.address,
+      line: me.line,
+      device: me.device,
+      relay: authority(me.place),
+      hasPin: (await this.keeping.stage()) === "pin",
+    };
+  }
+
+  async listen(listener: (event: Event) => void): Promise<() => void> {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  get #here(): At {
+    if (this.#at === null) throw error("vault.locked");
+    return this.#at;
+  }
+
+  // --- coming in, going out
+
+  async activate(link: string, name: string, pin: string, tell: TellStage): Promise<Me> {
+    return this.#enter(() => this.access.activate(link, name, pin, tell));
+  }
+
+  async receiveLink(pin: string, show: (link: string) => void, tell: TellStage): Promise<Me> {
+    return this.#enter(() => this.access.receiveLink(pin, show, tell));
+  }
+
+  async unlock(pin: string, tell: TellStage): Promise<void> {
+    await this.#enter(() => this.access.unlock(pin, tell));
+  }
+
+  async #enter(open: () => Promise<Opened>): Promise<Me> {
+    if (this.#busy || this.#at !== null) throw error("storage.exists", "Something is under way.");
+    this.#busy = true;
+    try {
+      const opened = await open();
+      const kept = (await opened.core.meta<Settings>(SETTINGS)) ?? DEFAULTS;
+      this.#settings = { ...DEFAULTS, ...kept };
+      this.#take(opened);
+    } finally {
+      this.#busy = false;
+    }
+    this.#tell({ type: "stage", stage: "open" });
+    return this.me();
+  }
+
+  #take(opened: Opened): void {
+    const { engine, core, attachments } = opened;
+    const session = new Session(this.#settings);
+    this.#at = {
+      opened,
+      session,
+      conversing: new Conversing(opened, () => this.#settings),
+      writing: new Writing(opened),
+    };
+    core.onDone = (done) => this.#publish(opened, done);
+    engine.onOnline = (online, problem) => this.#tell({ type: "online", online, problem });
+    attachments.onProgress = (message) => this.#tellProgress(opened, message);
+    this.#tell({ type: "online", online: engine.online, problem: "" });
+    session.atLock(() => {
+      this.#at = null;
+      // Nothing of it answers any more; what is under way in the store ends first.
+      opened
+        .close()
+        .catch(() => {})
+        .then(() => this.#tell({ type: "stage", stage: "locked" }));
+    });
+    core.store.onLost = () => session.lock();
+  }
+
+  /** Let go of every key. */
+  async lock(): Promise<void> {
+    const at = this.#at;
+    if (at === null) return;
+    at.session.lock();
+    await at.opened.close();
+  }
+
+  async judgePin(pin: string, address: string): Promise<string> {
+    return judge(pin, ownWords(address));
+  }
+
+  async changePin(old: string, next: string, tell: TellStage): Promise<void> {
+    await this.access.changePin(this.#here.opened, old, next, tell);
+  }
+
+  async touch(): Promise<void> {
+    this.#at?.session.touch();
+  }
+
+  // --- devices
+
+  async devices(): Promise<DeviceInfo[]> {
+    const { core, engine } = this.#here.opened;
+    const { address, line, device } = core.me;
+    await engine.waitOnline(NEW_DEVICE_SECONDS);
+    const found = await engine.connection.ask(
+      (ref) => ({ t: "lookup", ref, address, key_packages: false, devices: null }),
+      "line",
+    );
+    const answered = await engine.contacts.takeAnswer(address, found);
+    return answered.map(({ certificate: { deviceId, issuedAt } }) => {
+      const id = toHex(deviceId);
+      return { device: id, line, address, issuedAt, self: id === device };
+    });
+  }
+
+  /** Let a new device into this line and into all conversations. */
+  async giveLink(text: string): Promise<void> {
+    const link = parse(text);
+    if (link.kind !== "device")
+      throw error("link.malformed", "That link makes a new line; take the one a new device shows.");
+    const { engine, api } = this.#here.opened;
+    const before = new Set((await this.devices()).map((one) => one.device));
+    await give(api, link, this.#handover());
+    await this.#awaitNewDevice(before);
+    await engine.reconcile();
+    await engine.settled(NEW_DEVICE_SECONDS);
+  }
+
+  #handover(): Handover {
+    const { core, engine } = this.#here.opened;
+    const { identity, certificate } = core.me;
+    const contacts = engine.contacts
+      .all()
+      .filter((row) => !row.unconfirmed)
+      .map(({ address, line, identityKey, verified }) => {
+        return { address, line: fromHex(line), identityKey, verified };
+      });
+    const { lineId, address, fleetKey } = certificate;
+    return { identity, line: lineId, address, contacts, fleetKey };
+  }
+
+  /** Until a device that was not there is, with key packages. */
+  async #awaitNewDevice(before: ReadonlySet<string>): Promise<void> {
+    const { core, engine } = this.#here.opened;
+    const { address } = core.me;
+    const deadline = Date.now() + NEW_DEVICE_SECONDS * 1000;
+    while (Date.now() < deadline) {
+      const found = (await this.devices()).map((one) => one.device);
+      const fresh = found.filter((device) => !before.has(device)).map(fromHex);
+      if (fresh.length > 0) {
+        const line = await engine.connection.ask(
+          (ref) => ({ t: "lookup", ref, address, key_packages: true, devices: fresh }),
+          "line",
+        );
+        const named = new Set(fresh.map(toHex));
+        const ready = line.devices.filter((one) => named.has(toHex(one.device)));
+        if (ready.every((one) => one.key_package !== null)) return;
+      }
+      await sleep(500);
+    }
+    throw error("network.timeout", "The new device is not online; it is let in when it is.");
+  }
+
+  // --- conversations and people
+
+  async conversations(): Promise<Conversation[]> {
+    return this.#here.opened.engine.shown.conversations();
+  }
+
+  async conversation(id: string): Promise<Conversation> {
+    return this.#here.opened.engine.shown.conversation(id);
+  }
+
+  async conversationWith(address: string): Promise<Conversation> {
+    return this.#here.conversing.with(address);
+  }
+
+  async createGroup(name: string, addresses: string[]): Promise<Conversation> {
+    return this.#here.conversing.createGroup(name, addresses);
+  }
+
+  async add(id: string, address: string): Promise<void> {
+    await this.#here.conversing.add(id, address);
+  }
+
+  async remove(id: string, address: string): Promise<void> {
+    await this.#here.conversing.remove(id, address);
+  }
+
+  async leave(id: string): Promise<void> {
+    await this.#here.conversing.leave(id);
+  }
+
+  async rename(id: string, name: string): Promise<void> {
+    await this.#here.conversing.rename(id, name);
+  }
+
+  async setTimer(id: string, seconds: number): Promise<void> {
+    await this.#here.conversing.setTimer(id, seconds);
+  }
+
+  async setMuted(id: string, muted: boolean): Promise<void> {
+    await this.#here.conversing.setMuted(id, muted);
+  }
+
+  async setDraft(id: string, text: string): Promise<void> {
+    await this.#here.conversing.setDraft(id, text);
+  }
+
+  async markRead(id: string): Promise<void> {
+    await this.#here.conversing.markRead(id);
+  }
+
+  /** The protocol has no word for it: nobody is told. */
+  async typing(id: string): Promise<void> {
+    this.#here.opened.engine.groups.row(id);
+  }
+
+  async contacts(): Promise<Contact[]> {
+    return this.#here.conversing.contacts();
+  }
+
+  async contact(address: string): Promise<Contact> {
+    return this.#here.conversing.contact(address);
+  }
+
+  async safetyNumber(address: string): Promise<string> {
+    return this.#here.conversing.safetyNumber(address);
+  }
+
+  async markVerified(address: string, verified: boolean): Promise<void> {
+    await this.#here.conversing.markVerified(address, verified);
+  }
+
+  async acceptIdentity(address: string): Promise<void> {
+    await this.#here.conversing.acceptIdentity(address);
+  }
+
+  async roster(id: string): Promise<DeviceInfo[]> {
+    return this.#here.conversing.roster(id);
+  }
+
+  // --- messages
+
+  async messages(id: string, before: number, count: number): Promise<Message[]> {
+    return this.#here.writing.messages(id, before, count);
+  }
+
+  async search(words: string, count: number): Promise<Hit[]> {
+    return this.#here.writing.search(words, count);
+  }
+
+  async sendText(id: string, text: string, replyTo: string | null): Promise<string> {
+    return this.#here.writing.sendText(id, text, replyTo);
+  }
+
+  async sendFile(id: string, file: Blob, name: string, meta: Partial<Attachment>): Promise<string> {
+    return this.#here.writing.sendFile(id, file, name, meta);
+  }
+
+  async edit(id: string, message: string, text: string): Promise<void> {
+    await this.#here.writing.edit(id, message, text);
+  }
+
+  async react(id: string, message: string, emoji: string): Promise<void> {
+    await this.#here.writing.react(id, message, emoji);
+  }
+
+  async deleteForAll(id: string, message: string): Promise<void> {
+    await this.#here.writing.deleteForAll(id, message);
+  }
+
+  async deleteHere(id: string, message: string): Promise<void> {
+    await this.#here.writing.deleteHere(id, message);
+  }
+
+  async retry(id: string, message: string): Promise<void> {
+    await this.#here.writing.retry(id, message);
+  }
+
+  async openFile(id: string, message: string): Promise<Blob> {
+    return this.#here.writing.openFile(id, message);
+  }
+
+  // --- settings
+
+  async settings(): Promise<Settings> {
+    void this.#here;
+    return this.#settings;
+  }
+
+  /** Raises usage.invalid. */
+  async saveSettings(settings: Settings): Promise<void> {
+    const { opened, session } = this.#here;
+    const { idleSeconds, offlineHours } = settings;
+    const fits =
+      Number.isInteger(idleSeconds) &&
+      Number.isInteger(offlineHours) &&
+      idleSeconds >= MIN_IDLE &&
+      idleSeconds <= MAX_IDLE &&
+      offlineHours >= 0 &&
+      offlineHours <= MAX_OFFLINE_HOURS;
+    if (!fits) throw error("usage.invalid");
+    await this.access.setPolicy({ idleSeconds, offlineHours });
+    await opened.core.change((tx) => opened.core.setMeta(tx, SETTINGS, settings));
+    this.#settings = settings;
+    session.setRules(settings);
+  }
+
+  async persisted(): Promise<boolean> {
+    return isPersisted();
+  }
+
+  /** The relay has no room for subscriptions yet. */
+  async subscribePush(_subscription: PushSubscriptionJSON | null): Promise<void> {
+    throw error("http.unknown_path", "This relay sends no notifications yet.");
+  }
+
+  async pushKey(): Promise<string> {
+    return "";
+  }
+
+  /** Both ends: what is queued has left, what waited is read. For tests and for closing in good order. */
+  async settled(seconds: number): Promise<void> {
+    await this.#here.opened.engine.settled(seconds);
+  }
+
+  // --- telling
+
+  #tell(event: Event): void {
+    this.#telling = this.#telling.then(() => this.#give(event));
+  }
+
+  #give(event: Event): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #publish(opened: Opened, done: Done): void {
+    const { engine } = opened;
+    this.#telling = this.#telling.then(async () => {
+      for (const row of done.messages)
+        this.#give({ type: "message", message: engine.shown.message(row) });
+      for (const { conversation, id } of done.gone) {
+        const shown = engine.groups.has(conversation)
+          ? engine.groups.shownAs(conversation)
+          : conversation;
+        this.#give({ type: "messageGone", conversation: shown, id });
+      }
+      const shown = new Set([...done.conversations].map((id) => engine.groups.shownAs(id)));
+      for (const id of shown) await this.#giveConversation(opened, id);
+      for (const address of done.contacts) {
+        const row = engine.contacts.find(address);
+        if (row !== undefined) this.#give({ type: "contact", contact: engine.shown.contact(row) });
+      }
+      for (const { code, conversation } of done.failed)
+        this.#give({ type: "failed", code, conversation });
+    });
+  }
+
+  async #giveConversation(opened: Opened, id: string): Promise<void> {
+    if (!opened.core.store.isOpen) return;
+    try {
+      const conversation = await opened.engine.shown.conversation(id);
+      this.#give({ type: "conversation", conversation });
+    } catch {
+      // The store was closed under it: who watches is told of that.
+    }
+  }
+
+  #tellProgress(opened: Opened, id: string): void {
+    this.#telling = this.#telling.then(async () => {
+      if (!opened.core.store.isOpen) return;
+      try {
+        const row = await opened.engine.messages.get(id);
+        this.#give({ type: "message", message: opened.engine.shown.message(row) });
+      } catch {
+        // It is gone meanwhile.
+      }
+    });
+  }
+}
