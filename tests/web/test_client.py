@@ -228,6 +228,8 @@ async def test_what_is_written_offline_goes_out_later(ada: WebPhone, ben: Phone,
     sent = [await ada.call("sendText", mine, f"offline {n}", None) for n in range(3)]
     assert {one["sending"] for one in await ada.messages(mine) if one["id"] in sent} == {"queued"}
     relay.start()
+    # Somebody looks at the phone: it does not wait any longer.
+    await ada.call("touch")
     await until(lambda: texts(ben, theirs)[-3:] == ["offline 0", "offline 1", "offline 2"])
     for one in sent:
         await ada.shows(mine, one, sending="delivered")

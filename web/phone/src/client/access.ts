@@ -3,7 +3,7 @@
 import { wipe } from "../vault/bytes";
 import { askToPersist } from "../vault/eviction";
 import type { Keeping, Prepared } from "../vault/keeping";
-import { changePin, setPin, type Tell, unlock } from "../vault/locking";
+import { changePin, setPin, type Tell, type Unlocked, unlock } from "../vault/locking";
 import type { Moment } from "../vault/offline";
 import { check } from "../vault/pins";
 import { POLICY, type Policy, placeOf } from "../vault/vault";
@@ -14,9 +14,11 @@ import type { RelayPlace } from "../wire/links";
 import { unlockKeyBytes } from "../wire/orders";
 import { PUBLIC_KEY_BYTES } from "../wire/unlock";
 import { activate, finish, link, readActivation } from "./activation";
+import { ASK_WHY, eraseBy, eraseIfOrdered, settleErased } from "./erasing";
 import { HttpApi } from "./http";
 import { isNetwork } from "./messages";
 import { Opened, type Reach } from "./opened";
+import type { Judged } from "./orders";
 import { sleep } from "./transport";
 
 const ONLINE_SECONDS = 30;
@@ -82,10 +84,7 @@ export class Access {
 
   /** Raises vault.*, network.*, unlock.*, storage.*. */
   async unlock(pin: string, tell: Tell): Promise<Opened> {
-    const unlocked = await unlock(this.keeping, pin, await this.#service(), {
-      now: () => this.#now(),
-      tell,
-    });
+    const unlocked = await this.#unlock(pin, tell);
     try {
       const opened = await Opened.by(unlocked.key, this.reach);
       // One that was cut off between the two steps of its first PIN is finished now.
@@ -95,6 +94,26 @@ export class Access {
     } finally {
       wipe(unlocked.key);
     }
+  }
+
+  async #unlock(pin: string, tell: Tell): Promise<Unlocked> {
+    try {
+      const around = { now: () => this.#now(), tell };
+      return await unlock(this.keeping, pin, await this.#service(), around);
+    } catch (problem) {
+      const asks = problem instanceof ChappeError && ASK_WHY.has(problem.code);
+      if (asks && (await eraseIfOrdered(this.keeping, this.reach))) {
+        await settleErased(this.reach);
+        throw error("device.erased");
+      }
+      throw problem;
+    }
+  }
+
+  /** By a verified order, on a phone whose store is closed. Raises storage.*. */
+  async erase(judged: Judged, place: RelayPlace): Promise<void> {
+    await eraseBy(judged, await this.keeping.current(), place, this.keeping);
+    await settleErased(this.reach);
   }
 
   async changePin(opened: Opened, old: string, next: string, tell: Tell): Promise<void> {

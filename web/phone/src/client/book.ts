@@ -10,9 +10,11 @@ import {
   type ConversationRow,
   type ExpiryRow,
   type FileRow,
+  type GoneRow,
   type IntentRow,
   type OutboxRow,
   type PackageRow,
+  type ReportRow,
   tables,
   type UploadRow,
 } from "./rows";
@@ -76,6 +78,8 @@ export class Book {
   readonly commits = new Mirror<string, CommitRow>(tables.commits, (one) => one.conversation);
   readonly files = new Mirror<string, FileRow>(tables.files, (one) => one.message);
   readonly uploads = new Mirror<string, UploadRow>(tables.uploads, (one) => one.message);
+  readonly gone = new Mirror<string, GoneRow>(tables.gone, (one) => one.device);
+  readonly reports = new Mirror<string, ReportRow>(tables.reports, (one) => one.order);
   readonly packages = new Mirror<string, PackageRow>(tables.packages, (one) => one.ref);
 
   async load(store: Store): Promise<void> {
@@ -88,6 +92,8 @@ export class Book {
       this.commits,
       this.files,
       this.uploads,
+      this.gone,
+      this.reports,
       this.packages,
     ];
     for (const mirror of mirrors) await mirror.load(store);

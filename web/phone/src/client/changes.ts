@@ -16,8 +16,8 @@ import { type Groups, lock, opener } from "./groups";
 import type { Messages } from "./messages";
 import type { Notices } from "./notices";
 import type { Outbox } from "./outbox";
-import { plan } from "./plans";
-import { ACTIVE, type Intent, type IntentRow, LEFT } from "./rows";
+import { plan, removalOf } from "./plans";
+import { ACTIVE, type CommitRow, type Intent, type IntentRow, LEFT } from "./rows";
 import { type Waiter, waiter } from "./time";
 import { sleep } from "./transport";
 import type { Wire } from "./wire";
@@ -39,6 +39,8 @@ const TRY_LATER: ReadonlySet<string> = new Set([
 export class Changes {
   /** Set by the owner: an epoch began; what was held for it can be opened. */
   onEpoch: (tx: Tx, conversation: string) => Promise<void> = async () => {};
+  /** Set by the owner: a device that is to be put out is not there any more. */
+  onAbsent: (conversation: string, order: string, device: string) => void = () => {};
   #waiters = new Map<number, Waiter>();
 
   constructor(
@@ -60,6 +62,28 @@ export class Changes {
     const row = await tx.change.next("intents");
     this.core.book.intents.put(tx.change, { row, conversation, intent });
     return row;
+  }
+
+  /** Put a device out by an order. One intent for each device and order, with the latest proposal. */
+  async wantOut(
+    tx: Tx,
+    conversation: string,
+    intent: Extract<Intent, { kind: "remove_device" }>,
+  ): Promise<void> {
+    const { device, order } = intent;
+    if (this.orderedOut(device) === undefined)
+      this.core.book.gone.put(tx.change, { device, order });
+    const kept = this.#intents(conversation).find(
+      ({ intent: one }) =>
+        one.kind === "remove_device" && one.device === device && one.order === order,
+    );
+    if (kept === undefined) await this.want(tx, conversation, intent);
+    else this.core.book.intents.put(tx.change, { ...kept, intent });
+  }
+
+  /** The order that put a device out for good, if one did. */
+  orderedOut(device: string): string | undefined {
+    return this.core.book.gone.get(device)?.order;
   }
 
   /** Wait until an intent is carried out. Raises what it failed with; network.timeout, it then stays. */
@@ -234,15 +258,26 @@ export class Changes {
       if (this.groups.activity(conversation) === LEFT) return false;
       const group = await this.groups.group(tx, conversation);
       const { places } = this.groups.row(conversation);
-      const made = plan(this.#intents(conversation), group, places);
+      const isGone = (device: string): boolean => this.orderedOut(device) !== undefined;
+      const situation = { group, places, now: this.core.now(), isGone };
+      const made = await plan(this.#intents(conversation), situation);
       if (made.rows.length === 0) return false;
-      if (made.changes.length === 0 && !made.renews && group.pending.length === 0) {
+      for (const { order, device } of made.absent)
+        tx.after(() => this.onAbsent(conversation, order, device));
+      if (made.changes.length === 0 && !made.renews && made.group.pending.length === 0) {
         for (const row of made.rows) this.#end(tx, row, null);
         return false;
       }
       const { authenticate } = this.contacts.check(this.groups.allowed(conversation));
       try {
-        const commit = await group.commit(made.changes, { now: this.core.now(), authenticate });
+        const authenticatedData =
+          made.settles.length > 0 ? removalOf(made.settles) : new Uint8Array();
+        const options = { now: this.core.now(), authenticate, authenticatedData };
+        const commit = await made.group.commit(made.changes, options);
+        const others = this.groups
+          .otherDevices(conversation)
+          .filter((device) => !made.gone.includes(toHex(device)));
+        const first = others.length === 0 ? [] : made.proposals.map((one) => sending(one, others));
         const welcomes =
           commit.welcome === null
             ? []
@@ -255,10 +290,10 @@ export class Changes {
           epoch: group.epoch,
           opener: await opener(group),
           next_lock: await lock(commit.group),
-          to: this.groups.otherDevices(conversation),
+          to: others,
           payload: new Uint8Array(commit.message),
           welcomes,
-          settles: [],
+          settles: made.settles.map(fromHex),
         };
         this.core.book.commits.put(tx.change, {
           conversation,
@@ -267,6 +302,8 @@ export class Changes {
           shared: new Uint8Array(commit.group.sharedBytes()),
           secret: new Uint8Array(commit.group.secretBytes()),
           intents: made.rows,
+          first,
+          byOrder: made.settles.length > 0,
         });
         return true;
       } catch (problem) {
@@ -283,12 +320,40 @@ export class Changes {
     if (row === undefined) return true;
     const frame = decodeFromDevice(row.frame) as Typed<"commit">;
     try {
+      if (!(await this.#sayFirst(row))) return true;
       await this.wire.ask((ref) => ({ ...frame, ref }), "accepted");
     } catch (problem) {
       if (!(problem instanceof ChappeError) || problem.code.startsWith("network.")) throw problem;
       return this.#refused(conversation, row.epoch, problem);
     }
     await this.#adopt(conversation, row.epoch);
+    return true;
+  }
+
+  /**
+   * The proposals that a commit refers to, to those who will get it. False where the relay takes none: then
+   * the commit is made anew without. Raises what passes, network.* among it.
+   */
+  async #sayFirst({ conversation, first }: CommitRow): Promise<boolean> {
+    for (const data of first) {
+      const frame = decodeFromDevice(data) as Typed<"send">;
+      try {
+        await this.wire.ask((ref) => ({ ...frame, ref }), "accepted");
+      } catch (problem) {
+        if (!(problem instanceof ChappeError)) throw problem;
+        if (problem.code.startsWith("network.") || TRY_LATER.has(problem.code)) throw problem;
+        await this.core.change((tx) => {
+          this.core.book.commits.delete(tx.change, conversation);
+          for (const kept of this.#intents(conversation))
+            if (kept.intent.kind === "remove_device")
+              this.core.book.intents.put(tx.change, {
+                ...kept,
+                intent: { ...kept.intent, proposal: null },
+              });
+        });
+        return false;
+      }
+    }
     return true;
   }
 
@@ -300,7 +365,7 @@ export class Changes {
       const before = await this.groups.group(tx, conversation);
       if (before.epoch !== epoch) return;
       const after = Group.fromParts(row.shared, row.secret).carryOver(before);
-      await this.notices.ofOwn(tx, conversation, before, after);
+      await this.notices.ofOwn(tx, conversation, before, after, row.byOrder);
       this.groups.enter(tx, conversation, after);
       const now = this.core.now();
       this.groups.put(tx, { ...this.groups.row(conversation), leafAt: now, leafSent: 0 });
@@ -308,7 +373,8 @@ export class Changes {
       const members = after.members.map((one) => verifiedCertificate(one.identity));
       await this.contacts.learn(tx, members);
       for (const number of row.intents) this.#end(tx, number, null);
-      await this.onEpoch(tx, conversation);
+      if (row.byOrder) await this.endIfAlone(tx, conversation);
+      if (this.groups.activity(conversation) !== LEFT) await this.onEpoch(tx, conversation);
     });
   }
 
@@ -327,6 +393,13 @@ export class Changes {
     });
     if (problem.code === "commit.conflict") await sleep(Math.random() * JITTER_MS);
     return true;
+  }
+
+  /** A direct conversation whose other line has no device left, by order, ends. */
+  async endIfAlone(tx: Tx, conversation: string): Promise<void> {
+    if (!this.groups.lacksPeer(conversation)) return;
+    await this.groups.forget(tx, conversation);
+    this.abandon(tx, conversation, error("conversation.left"));
   }
 
   // --- impostors
@@ -385,6 +458,9 @@ export class Changes {
 
 const deviceOf = ({ certificate }: { certificate: DeviceCertificate }): string =>
   toHex(certificate.deviceId);
+
+const sending = (payload: Bytes, to: Bytes[]): Bytes =>
+  encode({ t: "send", ref: 0, id: randomBytes(16), to, payload });
 
 function sameIntent(a: Intent, b: Intent): boolean {
   if (a.kind === "add" && b.kind === "add")

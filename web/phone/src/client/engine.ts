@@ -2,17 +2,21 @@
 
 import { toHex } from "../wire/bytes";
 import { ChappeError, type Code, error } from "../wire/errors";
+import { byDevice, unsignedReport } from "../wire/fleet";
 import type { Typed } from "../wire/frames";
 import { Changes } from "./changes";
 import { Connection, type Owner } from "./connection";
 import { Contacts } from "./contacts";
 import type { Core } from "./core";
 import { Groups } from "./groups";
+import type { HttpApi } from "./http";
 import { Inbox } from "./inbox";
 import { Keys } from "./keys";
 import { isNetwork, Messages } from "./messages";
 import { Notices } from "./notices";
+import { Obeying } from "./obeying";
 import { Outbox } from "./outbox";
+import { Removals } from "./removals";
 import type { Answered } from "./session";
 import { Shown } from "./shown";
 import { Bell } from "./time";
@@ -26,10 +30,12 @@ const EXPIRED_KEYS_SECONDS = 3600;
 const POLL_MS = 20;
 /** Envelopes in one change: a person's own calls come between. */
 const BATCH = 64;
+/** Refusals that the relay may have an order for. */
+const ASK_WHY: ReadonlySet<string> = new Set(["signin.revoked", "signin.unknown_device"]);
 const CURSOR = "cursor";
 const SIBLINGS = "siblings";
 
-type Task = "changes" | "confirm" | "outbox" | "sweep" | "acks";
+type Task = "changes" | "confirm" | "fleet" | "outbox" | "sweep" | "acks";
 
 /** The owner of the connection. What the relay says is taken in its order, one thing after the other. */
 export class Engine implements Owner {
@@ -42,11 +48,10 @@ export class Engine implements Owner {
   readonly inbox: Inbox;
   readonly keys: Keys;
   readonly shown: Shown;
+  readonly removals: Removals;
   readonly connection: Connection;
   /** Set by the owner. */
   onOnline: (online: boolean, problem: Code | "") => void = () => {};
-  /** Set by the owner: a fleet order, not verified. */
-  onOrder: (order: Typed<"order">) => void = () => {};
   /** Set by the owner: the backlog is read, after each sign-in. */
   onReady: () => void = () => {};
 
@@ -68,9 +73,11 @@ export class Engine implements Owner {
 
   private constructor(
     readonly core: Core,
+    readonly obeying: Obeying,
+    private readonly api: HttpApi,
     net: Net,
   ) {
-    const bells = ["changes", "confirm", "outbox", "sweep", "acks"] as const;
+    const bells = ["changes", "confirm", "fleet", "outbox", "sweep", "acks"] as const;
     this.#bells = Object.fromEntries(bells.map((name) => [name, new Bell()])) as Record<Task, Bell>;
     const wire = new Connection(net, core.me, this);
     this.connection = wire;
@@ -99,7 +106,13 @@ export class Engine implements Owner {
       this.notices,
       this.outbox,
     );
+    this.removals = new Removals(core, this.groups, this.changes, obeying, wire, api);
     this.shown = new Shown(core, this.groups);
+    obeying.onReports = () => this.#bells.fleet.ring();
+    this.changes.onAbsent = (conversation, order, device) => {
+      this.removals.settle(conversation, order, device);
+      this.#bells.fleet.ring();
+    };
     this.messages.onExpiry = () => this.#bells.sweep.ring();
     this.contacts.onImpostor = (tx, address, key) => this.changes.putOut(tx, address, key);
     this.contacts.onChanged = (tx, address) => this.notices.ofIdentity(tx, address);
@@ -110,8 +123,8 @@ export class Engine implements Owner {
     };
   }
 
-  static async open(core: Core, net: Net): Promise<Engine> {
-    const engine = new Engine(core, net);
+  static async open(core: Core, net: Net, api: HttpApi): Promise<Engine> {
+    const engine = new Engine(core, await Obeying.open(core), api, net);
     engine.#cursor = (await core.meta<number>(CURSOR)) ?? 0;
     engine.#siblings = (await core.meta<number>(SIBLINGS)) ?? 0;
     return engine;
@@ -125,6 +138,7 @@ export class Engine implements Owner {
       this.connection.run(),
       this.#work("changes", () => this.#pumpChanges()),
       this.#work("confirm", () => this.#pumpConfirm()),
+      this.#work("fleet", () => this.removals.pump()),
       this.#work("outbox", () => this.outbox.pump()),
       this.#sayAcks(),
       this.#housekeeping(),
@@ -149,7 +163,7 @@ export class Engine implements Owner {
 
   /** Something was queued. */
   wake(): void {
-    for (const name of ["changes", "confirm", "outbox"] as const) this.#bells[name].ring();
+    for (const name of ["changes", "confirm", "fleet", "outbox"] as const) this.#bells[name].ring();
   }
 
   get online(): boolean {
@@ -172,6 +186,7 @@ export class Engine implements Owner {
     this.#lastDelivery = Date.now();
     this.#asked.clear();
     this.outbox.reconnected();
+    this.removals.reconnected();
     this.onOnline(true, "");
     this.#checkCaughtUp();
     const greeting = ++this.#greeting;
@@ -188,14 +203,18 @@ export class Engine implements Owner {
     this.wake();
   }
 
-  ordered(order: Typed<"order">): void {
-    this.onOrder(order);
+  async ordered(order: Typed<"order">): Promise<void> {
+    await this.obeying.take(order);
+    this.wake();
   }
 
-  /** Removals in watched groups: no group is watched yet. */
-  posted(): void {}
+  async posted(posted: Typed<"posted">): Promise<void> {
+    await this.removals.posted(posted);
+    this.wake();
+  }
 
   lost(reason: ChappeError): void {
+    if (ASK_WHY.has(reason.code)) this.#askWhy().catch((problem) => this.#broke(problem));
     this.#caughtUp = false;
     if (this.#running) this.onOnline(false, reason.code);
   }
@@ -219,6 +238,26 @@ export class Engine implements Owner {
     this.#bells.acks.ring();
     this.#checkCaughtUp();
     this.wake();
+  }
+
+  /** Refused for good: if that is by an order, the order says more. The refusal alone erases nothing. */
+  async #askWhy(): Promise<void> {
+    const { me } = this.core;
+    try {
+      const ask = { t: "waiting" as const };
+      const now = this.core.now();
+      const { server, deviceId, signer } = me;
+      const envelope = byDevice(server, deviceId, "device", signer.privateKey, now, ask);
+      const answer = await this.api.fleet(envelope);
+      for (const frame of answer.t === "for_device" ? answer.orders : [])
+        await this.obeying.take(frame);
+      for (const { order, receipt } of this.obeying.toTell()) {
+        await this.api.fleet(unsignedReport(deviceId, receipt));
+        await this.obeying.told(order);
+      }
+    } catch (problem) {
+      if (!(problem instanceof ChappeError)) throw problem;
+    }
   }
 
   #checkCaughtUp(): void {
@@ -253,9 +292,9 @@ export class Engine implements Owner {
   async reconcile(): Promise<void> {
     const { address, device } = this.core.me;
     const line = await this.connection.ask((ref) => lookup(ref, address), "line");
-    const devices = (await this.contacts.takeAnswer(address, line)).map((one) =>
-      toHex(one.certificate.deviceId),
-    );
+    const devices = (await this.contacts.takeAnswer(address, line))
+      .map((one) => toHex(one.certificate.deviceId))
+      .filter((one) => this.changes.orderedOut(one) === undefined);
     this.#siblings = devices.length - 1;
     await this.core.change(async (tx) => {
       this.core.setMeta(tx, SIBLINGS, this.#siblings);
@@ -316,7 +355,7 @@ export class Engine implements Owner {
     } else this.#bells.outbox.ring();
   }
 
-  async #work(name: "changes" | "confirm" | "outbox", pump: () => Promise<void>): Promise<void> {
+  async #work(name: Exclude<Task, "sweep" | "acks">, pump: () => Promise<void>): Promise<void> {
     while (this.#running) {
       await this.#bells[name].wait();
       if (!this.#running || !this.online || !this.#caughtUp) continue;

@@ -9,6 +9,7 @@ import { error } from "../wire/errors";
 import { type Contacts, verifiedCertificate } from "./contacts";
 import type { Core, Tx } from "./core";
 import { ACTIVE, type Activity, type ConversationRow, LEFT, type Place, tables } from "./rows";
+import { extensionFor } from "./senders";
 
 export const MAX_DESCRIPTION = 1024;
 export const MAX_NAME = 200;
@@ -113,11 +114,15 @@ export class Groups {
   /** A conversation of this device alone, at epoch 0. Gives its id. */
   async create(tx: Tx, description: Description, peer: string | null): Promise<string> {
     const { me } = this.core;
+    const { fleetKey } = me.certificate;
     const group = await Group.create({
       id: randomBytes(16),
       signer: me.signer,
       identity: me.certificateBytes,
-      extensions: [{ type: DESCRIPTION, data: encodeDescription(description) }],
+      extensions: [
+        { type: DESCRIPTION, data: encodeDescription(description) },
+        ...(fleetKey.length > 0 ? [extensionFor([fleetKey])] : []),
+      ],
       now: this.core.now(),
       authenticate: this.contacts.check(null).authenticate,
     });
@@ -166,8 +171,8 @@ export class Groups {
     this.setActive(tx, id, LEFT);
     tx.change.delete(tables.shared, id);
     tx.change.delete(tables.secret, id);
-    for (const { number } of await tx.change.range(tables.held, id))
-      tx.change.delete(tables.held, id, number);
+    for (const kept of [tables.held, tables.outside])
+      for (const { number } of await tx.change.range(kept, id)) tx.change.delete(kept, id, number);
     this.#cache.delete(id);
   }
 

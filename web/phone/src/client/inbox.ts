@@ -20,12 +20,15 @@ import type { Core, Tx } from "./core";
 import { type Description, descriptionOf, type Groups } from "./groups";
 import type { Keys } from "./keys";
 import { MAX_STATUSES, type Messages } from "./messages";
-import type { Notices } from "./notices";
+import { isByOrder, type Notices } from "./notices";
 import type { Outbox } from "./outbox";
 import { LEFT, tables } from "./rows";
+import { checkFollowed, checkForm, removedFromOutside } from "./senders";
 
 /** Messages of an epoch not reached yet that wait, per conversation. */
 const MAX_HELD = 1000;
+/** Proposals from outside that are kept aside, per conversation. */
+const MAX_OUTSIDE = 64;
 
 type Framed = Extract<Peeked, { kind: "private" | "public" }>;
 
@@ -63,6 +66,12 @@ export class Inbox {
       return;
     }
     if (this.groups.activity(id) === LEFT) return;
+    if (seen.kind === "public") {
+      // Members' handshakes travel encrypted; one in the clear is an organisation's proposal, or nobody's.
+      if (seen.content === "proposal") await this.#takeFromOutside(tx, seen, payload, at);
+      else tx.fail("message.unreadable", id);
+      return;
+    }
     if (await this.#open(tx, seen, payload, at)) await this.openHeld(tx, id);
   }
 
@@ -94,6 +103,7 @@ export class Inbox {
       const group = await Group.join(payload, bundle.stored, signer, authenticate);
       const description = descriptionOf(group);
       const peer = this.#peerOf(group, description);
+      checkForm(group);
       this.keys.spend(tx, bundle);
       if (this.#wouldReplace(group, description, peer)) {
         tx.fail("message.unreadable", toHex(group.id));
@@ -133,9 +143,11 @@ export class Inbox {
   /** Open one message; true if it began an epoch. */
   async #open(tx: Tx, seen: Framed, payload: Uint8Array, at: number): Promise<boolean> {
     const id = toHex(seen.group);
-    const group = await this.groups.group(tx, id);
+    const current = await this.groups.group(tx, id);
     const check = this.contacts.check(this.groups.allowed(id));
     try {
+      const isCommit = seen.content === "commit";
+      const group = isCommit ? await this.#withOutside(tx, id, current) : current;
       const options = { now: this.core.now(), authenticate: check.authenticate };
       const { group: after, received } = await group.process(payload, options);
       if (received.kind === "application") {
@@ -166,36 +178,74 @@ export class Inbox {
     }
   }
 
-  /** A conversation does not change its kind. */
+  /** A conversation does not change its kind, and its organisations keep their places. */
   #checkCommit(before: Group, after: Group, { removedSelf }: CommitApplied): void {
-    if (!removedSelf && descriptionOf(after).kind !== descriptionOf(before).kind)
-      throw error("content.malformed");
+    if (removedSelf) return;
+    if (descriptionOf(after).kind !== descriptionOf(before).kind) throw error("content.malformed");
+    checkFollowed(before, after);
   }
 
-  /**
-   * Whatever is kept is carried out by the next commit, so nothing else may be: a line that leaves puts its own
-   * devices out, and a fleet key those of lines that name it.
-   */
+  /** Whatever is kept is carried out by the next commit: a line that leaves puts its own devices out, and
+   * nothing else may be. */
   #checkProposal(group: Group, { leaf, sender }: ProposalReceived): void {
     const gone = group.members.find((one) => one.leaf === leaf);
-    if (gone === undefined) throw error("message.unreadable");
-    const target = verifiedCertificate(gone.identity);
-    if ("external" in sender) {
-      const key = group.senders[sender.external]?.signatureKey;
-      if (key !== undefined && same(key, target.fleetKey)) return;
-      throw error("message.unreadable");
-    }
-    if (verifiedCertificate(sender.member.identity).address !== target.address)
-      throw error("message.unreadable");
+    if (gone === undefined || "external" in sender) throw error("message.unreadable");
+    const [target, asker] = [gone, sender.member].map((one) => verifiedCertificate(one.identity));
+    if (target?.address !== asker?.address) throw error("message.unreadable");
   }
 
   /** Who leaves cannot commit it: the others do, whoever is first. */
-  async #takeProposal(tx: Tx, id: string, { leaf, sender }: ProposalReceived): Promise<void> {
-    const own = this.groups.row(id).places.find((place) => place.leaf === leaf);
-    const ordered = "external" in sender;
-    const mine = own?.address === this.core.me.address;
-    if (!mine || (ordered && own.device !== this.core.me.device))
+  async #takeProposal(tx: Tx, id: string, { leaf }: ProposalReceived): Promise<void> {
+    const place = this.groups.row(id).places.find((one) => one.leaf === leaf);
+    if (place?.address !== this.core.me.address)
       await this.changes.want(tx, id, { kind: "settle" });
+  }
+
+  // --- proposals from outside
+
+  /**
+   * An organisation's Remove, sent on by the member who will commit it. It is kept aside, not in the group:
+   * whose order it carries out that member has verified, and this one has not, so nothing is held back for it
+   * and no commit of this device carries it.
+   */
+  async #takeFromOutside(tx: Tx, seen: Framed, payload: Uint8Array, at: number): Promise<void> {
+    const id = toHex(seen.group);
+    const group = await this.groups.group(tx, id);
+    if (seen.epoch === group.epoch && (await this.#withOne(group, payload)) === null) {
+      tx.fail("message.unreadable", id);
+      return;
+    }
+    const kept = await tx.change.range(tables.outside, id);
+    const known = kept.some(({ value }) => same(value.payload, payload));
+    if (seen.epoch < group.epoch || kept.length >= MAX_OUTSIDE || known) return;
+    const row = await tx.change.next("held");
+    const value = { row, conversation: id, at, payload: new Uint8Array(payload) };
+    tx.change.put(tables.outside, id, value, row);
+  }
+
+  async #withOne(group: Group, payload: Uint8Array): Promise<Group | null> {
+    try {
+      const { authenticate } = this.contacts.check(null);
+      const options = { now: this.core.now(), authenticate };
+      const { group: after, received } = await group.process(payload, options);
+      if (received.kind !== "proposal") return null;
+      removedFromOutside(group, received);
+      return after;
+    } catch (problem) {
+      if (problem instanceof MlsFault || problem instanceof ChappeError) return null;
+      throw problem;
+    }
+  }
+
+  /** The group as a commit of this epoch may presuppose it. */
+  async #withOutside(tx: Tx, id: string, group: Group): Promise<Group> {
+    let with_ = group;
+    for (const { value } of await tx.change.range(tables.outside, id)) {
+      const seen = peek(value.payload);
+      if (seen.kind === "public" && seen.epoch === group.epoch)
+        with_ = (await this.#withOne(with_, value.payload)) ?? with_;
+    }
+    return with_;
   }
 
   async #takeContent(
@@ -230,7 +280,8 @@ export class Inbox {
     if (applied.removedSelf) {
       const own = applied.removed.find((one) => one.member.leaf === before.ownLeaf);
       const leaving = this.groups.activity(id) !== LEFT && this.#isLeaving(id);
-      const what = own?.by === null ? "removed_by_order" : leaving ? "left" : "removed";
+      const ordered = own?.by === null || isByOrder(applied.authenticatedData);
+      const what = ordered ? "removed_by_order" : leaving ? "left" : "removed";
       await this.notices.ofSelf(tx, id, what);
       await this.groups.forget(tx, id);
       this.changes.abandon(tx, id, error("conversation.left"));
@@ -238,6 +289,20 @@ export class Inbox {
     }
     await this.notices.ofOther(tx, id, before, after, applied);
     this.groups.enter(tx, id, after);
+    for (const { number, value } of await tx.change.range(tables.outside, id)) {
+      const seen = peek(value.payload);
+      if (seen.kind === "public" && seen.epoch < after.epoch)
+        tx.change.delete(tables.outside, id, number);
+    }
+    // Who had not heard of an order may have let in a device that it had put out.
+    for (const { identity } of applied.added) {
+      const device = toHex(verifiedCertificate(identity).deviceId);
+      const order = this.changes.orderedOut(device);
+      if (order === undefined) continue;
+      const intent = { kind: "remove_device" as const, device, order, proposal: null };
+      await this.changes.wantOut(tx, id, intent);
+    }
+    if (isByOrder(applied.authenticatedData)) await this.changes.endIfAlone(tx, id);
   }
 
   #isLeaving(id: string): boolean {

@@ -28,8 +28,9 @@ export interface Handover {
   line: Bytes;
   address: string;
   contacts: KnownContact[];
-  /** Of the line's organisation; empty for none. */
+  /** Of the line's organisation, with its name; both empty for none. */
   fleetKey: Bytes;
+  organisation: string;
 }
 
 /** On the new device: show a link, wait for the answer. Raises link.unknown when time is up. */
@@ -59,13 +60,13 @@ export async function give(api: HttpApi, link: DeviceLink, handover: Handover): 
       "link.malformed",
       "The link's key is not the one that the relay gave; do not go on.",
     );
-  const { identity, line, address, contacts, fleetKey } = handover;
+  const { identity, line, address, contacts, fleetKey, organisation } = handover;
   const plain = encode([
     identity,
     line,
     address,
     contacts.map((one) => [one.address, one.line, one.identityKey, one.verified]),
-    ...(fleetKey.length > 0 ? [fleetKey] : []),
+    ...(fleetKey.length > 0 ? [fleetKey, organisation] : []),
   ]);
   try {
     const sealed = await sealWithLabel(publicKey, LABEL, link.rendezvous, plain);
@@ -99,9 +100,9 @@ async function slot(api: HttpApi, rendezvous: Bytes, name: Slot, seconds: number
 
 /** Throws for what does not fit. */
 function read(found: unknown): Handover {
-  if (!Array.isArray(found) || found.length < 4 || found.length > 5)
+  if (!Array.isArray(found) || found.length < 4 || found.length > 6)
     throw new TypeError("not a handover");
-  const [identity, line, address, contacts, fleetKey] = found as unknown[];
+  const [identity, line, address, contacts, fleetKey, organisation] = found as unknown[];
   if (typeof address !== "string" || !Array.isArray(contacts))
     throw new TypeError("not a handover");
   return {
@@ -109,9 +110,13 @@ function read(found: unknown): Handover {
     line: bytesOf(line, 16),
     address,
     contacts: contacts.map(contactOf),
-    fleetKey: fleetKey === undefined ? new Uint8Array() : bytesOf(fleetKey, 32),
+    fleetKey: isNothing(fleetKey) ? new Uint8Array() : bytesOf(fleetKey, 32),
+    organisation: typeof organisation === "string" ? organisation.slice(0, 64) : "",
   };
 }
+
+const isNothing = (value: unknown): boolean =>
+  value === undefined || (value instanceof Uint8Array && value.length === 0);
 
 function contactOf(found: unknown): KnownContact {
   if (!Array.isArray(found) || found.length !== 4) throw new TypeError("not a contact");

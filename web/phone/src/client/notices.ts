@@ -1,11 +1,15 @@
 /** Lines in a conversation that say what happened to it. */
 
-import type { CommitApplied, Group } from "../mls";
+import { type CommitApplied, type Group, same } from "../mls";
+import { utf8 } from "../wire/bytes";
+import { REMOVAL_CONTEXT } from "../wire/orders";
 import { verifiedCertificate } from "./contacts";
 import type { Core, Tx } from "./core";
 import { descriptionOf } from "./groups";
 import type { Messages } from "./messages";
 import type { Notice } from "./rows";
+
+const REMOVAL = utf8(REMOVAL_CONTEXT);
 
 export class Notices {
   constructor(
@@ -22,24 +26,32 @@ export class Notices {
     applied: CommitApplied,
   ): Promise<void> {
     const causes = new Map<string, string>();
+    const ordered = isByOrder(applied.authenticatedData);
     for (const { member, by } of applied.removed) {
       const address = addressOf(member.identity);
       const asker = before.members.find((one) => one.leaf === by);
       const left = asker !== undefined && addressOf(asker.identity) === address;
-      causes.set(address, by === null ? "removed_by_order" : left ? "left" : "removed");
+      const byOrder = ordered || by === null;
+      causes.set(address, byOrder ? "removed_by_order" : left ? "left" : "removed");
     }
     await this.#between(tx, conversation, before, after, (gone) => causes.get(gone) ?? "removed");
   }
 
-  /** A commit of this device: whom it removed by a pending proposal had asked for it, or was ordered out. */
-  async ofOwn(tx: Tx, conversation: string, before: Group, after: Group): Promise<void> {
+  /** A commit of this device: whom it removed by a pending proposal had asked for it; `ordered`, if by order. */
+  async ofOwn(
+    tx: Tx,
+    conversation: string,
+    before: Group,
+    after: Group,
+    ordered: boolean,
+  ): Promise<void> {
     await this.#between(tx, conversation, before, after, (gone) => {
+      if (ordered) return "removed_by_order";
       const asked = before.pending.find(({ leaf }) => {
         const member = before.members.find((one) => one.leaf === leaf);
         return member !== undefined && addressOf(member.identity) === gone;
       });
-      if (asked === undefined) return "removed";
-      return asked.sender === null ? "removed_by_order" : "left";
+      return asked === undefined ? "removed" : "left";
     });
   }
 
@@ -87,6 +99,10 @@ export class Notices {
         });
   }
 }
+
+/** Whether a commit says by which orders it removes. */
+export const isByOrder = (data: Uint8Array): boolean =>
+  data.length >= REMOVAL.length && same(data.subarray(0, REMOVAL.length), REMOVAL);
 
 const addressOf = (identity: Uint8Array): string => verifiedCertificate(identity).address;
 

@@ -38,8 +38,8 @@ export class Opened {
       const me = await Me.kept(store);
       const core = await Core.open(me, store);
       const net = reach(me.place);
-      const engine = await Engine.open(core, net);
       const api = new HttpApi(net);
+      const engine = await Engine.open(core, net, api);
       const files = new Files(await openCabinet());
       const { groups, messages, outbox, connection } = engine;
       const attachments = new Attachments(

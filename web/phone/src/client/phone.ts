@@ -1,17 +1,19 @@
 /** The phone: `PhoneFace` on the parts that do it. One lives in the worker, from its start to its end. */
 
-import { tombstone } from "../vault/erase";
+import { forget, tombstone } from "../vault/erase";
 import { isPersisted } from "../vault/eviction";
 import { Keeping } from "../vault/keeping";
-import { judge } from "../vault/pins";
+import { check, judge } from "../vault/pins";
 import { Session } from "../vault/session";
 import { IDLE_SECONDS, MAX_IDLE, MAX_OFFLINE_HOURS, MIN_IDLE } from "../vault/vault";
 import { fromHex, toHex } from "../wire/bytes";
-import { error } from "../wire/errors";
+import { asChappeError, error } from "../wire/errors";
 import { authority, parse, type RelayPlace } from "../wire/links";
+import type { FleetPolicy } from "../wire/orders";
 import { Access, ownWords, type TellStage } from "./access";
 import { Conversing } from "./conversing";
 import type { Done } from "./core";
+import { layDown, settleErased } from "./erasing";
 import type {
   Attachment,
   Contact,
@@ -28,6 +30,7 @@ import type {
 } from "./face";
 import { give, type Handover } from "./linking";
 import { type Opened, type Reach, reachByBrowser } from "./opened";
+import type { Judged } from "./orders";
 import { sleep } from "./transport";
 import { Writing } from "./writing";
 
@@ -67,13 +70,27 @@ export class Phone implements PhoneFace {
   #busy = false;
 
   private constructor(
-    private readonly access: Access,
-    private readonly keeping: Keeping,
+    private access: Access,
+    private readonly makeAccess: () => Promise<Access>,
   ) {}
 
   static async start({ here, reach = reachByBrowser }: PhoneOptions): Promise<Phone> {
-    const keeping = await Keeping.open();
-    return new Phone(new Access(keeping, reach, here), keeping);
+    // An erasing that was cut off goes on before anything else.
+    await settleErased(reach);
+    const makeAccess = async (): Promise<Access> => new Access(await Keeping.open(), reach, here);
+    return new Phone(await makeAccess(), makeAccess);
+  }
+
+  get #keeping(): Keeping {
+    return this.access.keeping;
+  }
+
+  /** Where a profile was erased, another may begin: the tombstone goes with that. */
+  async #beginAnew(): Promise<void> {
+    if ((await tombstone()) === null) return;
+    await forget();
+    this.#keeping.close();
+    this.access = await this.makeAccess();
   }
 
   // --- where it stands
@@ -81,7 +98,7 @@ export class Phone implements PhoneFace {
   async stage(): Promise<Stage> {
     if (this.#at !== null) return "open";
     if ((await tombstone()) !== null) return "erased";
-    return (await this.keeping.stage()) === "pin" ? "locked" : "none";
+    return (await this.#keeping.stage()) === "pin" ? "locked" : "none";
   }
 
   async erased(): Promise<Erased | null> {
@@ -98,7 +115,7 @@ export class Phone implements PhoneFace {
       line: me.line,
       device: me.device,
       relay: authority(me.place),
-      hasPin: (await this.keeping.stage()) === "pin",
+      hasPin: (await this.#keeping.stage()) === "pin",
     };
   }
 
@@ -115,15 +132,21 @@ export class Phone implements PhoneFace {
   // --- coming in, going out
 
   async activate(link: string, name: string, pin: string, tell: TellStage): Promise<Me> {
+    await this.#beginAnew();
     return this.#enter(() => this.access.activate(link, name, pin, tell));
   }
 
   async receiveLink(pin: string, show: (link: string) => void, tell: TellStage): Promise<Me> {
+    await this.#beginAnew();
     return this.#enter(() => this.access.receiveLink(pin, show, tell));
   }
 
   async unlock(pin: string, tell: TellStage): Promise<void> {
-    await this.#enter(() => this.access.unlock(pin, tell));
+    await this.#enter(() => this.access.unlock(pin, tell)).catch((problem) => {
+      if (asChappeError(problem).code === "device.erased")
+        this.#tell({ type: "stage", stage: "erased" });
+      throw problem;
+    });
   }
 
   async #enter(open: () => Promise<Opened>): Promise<Me> {
@@ -163,6 +186,40 @@ export class Phone implements PhoneFace {
         .then(() => this.#tell({ type: "stage", stage: "locked" }));
     });
     core.store.onLost = () => session.lock();
+    const { obeying } = engine;
+    obeying.onKnown = (known) => layDown(this.#keeping, known);
+    obeying.onBounds = ({ order }) => this.#bound(order.policy);
+    obeying.onOrder = (judged) => this.#obey(opened, judged);
+    layDown(this.#keeping, obeying.known).catch(() => {});
+  }
+
+  // --- by order
+
+  /** An order to lock or sign out ends the session; one to erase ends everything. */
+  #obey(opened: Opened, judged: Judged): void {
+    const { kind } = judged.order;
+    if (kind === "lock") {
+      // The receipt goes out first, if the relay can be reached.
+      opened.engine.removals
+        .report()
+        .catch(() => {})
+        .then(() => this.lock());
+      return;
+    }
+    if (kind !== "erase") return;
+    const { place } = opened.core.me;
+    this.lock()
+      .then(() => this.access.erase(judged, place))
+      .then(() => this.#tell({ type: "stage", stage: "erased" }))
+      .catch((problem) =>
+        this.#tell({ type: "failed", code: asChappeError(problem).code, conversation: null }),
+      );
+  }
+
+  /** What a person may allow themselves is cut to what the organisation allows. */
+  async #bound(bounds: FleetPolicy | null): Promise<void> {
+    if (bounds === null || this.#at === null) return;
+    await this.saveSettings(within(this.#settings, bounds));
   }
 
   /** Let go of every key. */
@@ -178,11 +235,15 @@ export class Phone implements PhoneFace {
   }
 
   async changePin(old: string, next: string, tell: TellStage): Promise<void> {
-    await this.access.changePin(this.#here.opened, old, next, tell);
+    const { opened } = this.#here;
+    const { bounds } = opened.engine.obeying.known;
+    check(next, [opened.core.me.address], bounds?.pin_length);
+    await this.access.changePin(opened, old, next, tell);
   }
 
   async touch(): Promise<void> {
-    this.#at?.session.touch();
+    const at = this.#at;
+    if (at?.session.touch() && !at.opened.engine.online) at.opened.engine.connection.hurry();
   }
 
   // --- devices
@@ -225,7 +286,7 @@ export class Phone implements PhoneFace {
         return { address, line: fromHex(line), identityKey, verified };
       });
     const { lineId, address, fleetKey } = certificate;
-    return { identity, line: lineId, address, contacts, fleetKey };
+    return { identity, line: lineId, address, contacts, fleetKey, organisation: "" };
   }
 
   /** Until a device that was not there is, with key packages. */
@@ -389,7 +450,10 @@ export class Phone implements PhoneFace {
       idleSeconds <= MAX_IDLE &&
       offlineHours >= 0 &&
       offlineHours <= MAX_OFFLINE_HOURS;
-    if (!fits) throw error("usage.invalid");
+    const { bounds } = opened.engine.obeying.known;
+    const allowed = bounds === null ? settings : within(settings, bounds);
+    if (!fits || allowed.idleSeconds !== idleSeconds || allowed.offlineHours !== offlineHours)
+      throw error("usage.invalid", "That is not within what the organisation allows.");
     await this.access.setPolicy({ idleSeconds, offlineHours });
     await opened.core.change((tx) => opened.core.setMeta(tx, SETTINGS, settings));
     this.#settings = settings;
@@ -468,3 +532,9 @@ export class Phone implements PhoneFace {
     });
   }
 }
+
+const within = (settings: Settings, bounds: FleetPolicy): Settings => ({
+  ...settings,
+  idleSeconds: Math.min(settings.idleSeconds, bounds.idle_seconds),
+  offlineHours: Math.min(settings.offlineHours, bounds.offline_hours),
+});

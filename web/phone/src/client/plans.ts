@@ -1,21 +1,15 @@
 /** What one commit will do: as many intents, in order, as fit beside each other. */
 
-import {
-  type Change,
-  concat,
-  DESCRIPTION,
-  EXTERNAL_SENDERS,
-  externalSenders,
-  type Group,
-  opaque,
-  same,
-  viewKeyPackage,
-} from "../mls";
-import { type Bytes, bigEndian, toHex } from "../wire/bytes";
+import { type Change, DESCRIPTION, type Group, MlsFault, same, viewKeyPackage } from "../mls";
+import { type Bytes, concat, fromHex, toHex, utf8 } from "../wire/bytes";
 import type { DeviceCertificate } from "../wire/certificate";
-import { fleetIdentity, verifiedCertificate } from "./contacts";
+import { ChappeError, error } from "../wire/errors";
+import { MAX_SETTLED } from "../wire/frames";
+import { REMOVAL_CONTEXT } from "../wire/orders";
+import { verifiedCertificate } from "./contacts";
 import { type Description, descriptionOf, encodeDescription } from "./groups";
-import type { IntentRow, Place } from "./rows";
+import type { Intent, IntentRow, Place } from "./rows";
+import { removedFromOutside, withKeys } from "./senders";
 
 /** At once, in one commit. */
 export const MAX_ADDS = 200;
@@ -27,10 +21,99 @@ export interface Plan {
   /** Devices that it lets in. */
   joiners: Bytes[];
   renews: boolean;
+  /** The group, with the fleet key's proposals that the commit refers to. */
+  group: Group;
+  proposals: Bytes[];
+  /** Orders that the commit carries out: it then does nothing else, and says by which. */
+  settles: string[];
+  /** Devices that an order puts out: they get nothing any more. */
+  gone: string[];
+  /** Removals by order whose device is not there any more. */
+  absent: RemoveDevice[];
 }
 
-export function plan(intents: IntentRow[], group: Group, places: Place[]): Plan {
-  const made: Plan = { changes: [], rows: [], joiners: [], renews: false };
+type RemoveDevice = Extract<Intent, { kind: "remove_device" }>;
+
+/** What a plan is made for. `isGone`: whether an order has put a device out for good. */
+export interface Situation {
+  group: Group;
+  places: Place[];
+  now: number;
+  isGone: (device: string) => boolean;
+}
+
+/** Removals by order, if the first intent is one; else the others. */
+export async function plan(intents: IntentRow[], situation: Situation): Promise<Plan> {
+  const made: Plan = {
+    changes: [],
+    rows: [],
+    joiners: [],
+    renews: false,
+    group: situation.group,
+    proposals: [],
+    settles: [],
+    gone: [],
+    absent: [],
+  };
+  const [first] = intents.filter((one) => one.intent.kind !== "leave");
+  if (first?.intent.kind === "remove_device") await planOut(made, intents, situation);
+  else planChanges(made, intents, situation);
+  return made;
+}
+
+async function planOut(made: Plan, intents: IntentRow[], situation: Situation): Promise<void> {
+  for (const { row, intent } of intents) {
+    if (intent.kind === "leave") continue;
+    if (intent.kind !== "remove_device" || made.rows.length >= MAX_SETTLED) break;
+    made.rows.push(row);
+    const place = situation.places.find((one) => one.device === intent.device);
+    if (
+      place === undefined ||
+      place.leaf === situation.group.ownLeaf ||
+      made.gone.includes(intent.device)
+    ) {
+      made.absent.push(intent);
+      continue;
+    }
+    made.gone.push(intent.device);
+    made.settles.push(intent.order);
+    const with_ = await withProposal(made.group, place.leaf, intent, situation.now);
+    if (with_ === null || intent.proposal === null) {
+      made.changes.push({ kind: "remove", leaf: place.leaf });
+    } else {
+      made.group = with_;
+      made.proposals.push(intent.proposal);
+    }
+  }
+}
+
+/** The group with the fleet key's proposal, if that is for this epoch, this leaf and this order. */
+async function withProposal(
+  group: Group,
+  leaf: number,
+  { proposal, order }: RemoveDevice,
+  now: number,
+): Promise<Group | null> {
+  if (proposal === null) return null;
+  const authenticate = (): void => {
+    // A Remove brings nobody in.
+    throw error("certificate.invalid");
+  };
+  try {
+    const { group: after, received } = await group.process(proposal, { now, authenticate });
+    if (received.kind !== "proposal" || removedFromOutside(group, received) !== leaf) return null;
+    return same(received.authenticatedData, removalOf([order])) ? after : null;
+  } catch (problem) {
+    if (problem instanceof MlsFault || problem instanceof ChappeError) return null;
+    throw problem;
+  }
+}
+
+/** What a commit, or the fleet key's proposal, says of the orders that it carries out. */
+export const removalOf = (orders: string[]): Bytes =>
+  concat(utf8(REMOVAL_CONTEXT), ...orders.map(fromHex));
+
+function planChanges(made: Plan, intents: IntentRow[], { group, places, isGone }: Situation): void {
   const present = new Set(places.map((place) => place.device));
   const touched = new Set<string>();
   const before = descriptionOf(group);
@@ -38,6 +121,7 @@ export function plan(intents: IntentRow[], group: Group, places: Place[]): Plan 
   const joining: DeviceCertificate[] = [];
   for (const { row, intent } of intents) {
     if (intent.kind === "leave") continue;
+    if (intent.kind === "remove_device") break;
     if (intent.kind === "add" && intent.packages === null) break;
     if (intent.kind === "add" || intent.kind === "remove") {
       if (touched.has(intent.address) || joining.length >= MAX_ADDS) break;
@@ -47,7 +131,7 @@ export function plan(intents: IntentRow[], group: Group, places: Place[]): Plan 
       for (const keyPackage of intent.packages ?? []) {
         const certificate = verifiedCertificate(viewKeyPackage(keyPackage).identity);
         const device = toHex(certificate.deviceId);
-        if (present.has(device)) continue;
+        if (present.has(device) || isGone(device)) continue;
         present.add(device);
         joining.push(certificate);
         made.changes.push({ kind: "add", keyPackage });
@@ -68,25 +152,12 @@ export function plan(intents: IntentRow[], group: Group, places: Place[]): Plan 
     const data = encodeDescription(description);
     made.changes.push({ kind: "extension", type: DESCRIPTION, data });
   }
-  if (joining.length > 0) made.changes.push(...fleetKeys(group, joining));
-  return made;
-}
-
-/**
- * Groups with lines of an organisation list its fleet key, which may put devices out (docs/protocol.md section
- * 12.4). Keys are added at the end and never moved: a register says where one stands.
- */
-function fleetKeys(group: Group, joining: DeviceCertificate[]): Change[] {
-  const members = group.members.map((one) => verifiedCertificate(one.identity));
-  const listed = externalSenders(group.extensions);
-  const keys = listed.map((one) => one.signatureKey);
-  for (const { fleetKey } of [...members, ...joining])
-    if (fleetKey.length > 0 && !keys.some((key) => same(key, fleetKey))) keys.push(fleetKey);
-  if (keys.length === listed.length) return [];
-  const BASIC = 1;
-  const one = (key: Uint8Array): Uint8Array =>
-    concat(opaque(key), bigEndian(BASIC, 2), opaque(fleetIdentity(key)));
-  return [{ kind: "extension", type: EXTERNAL_SENDERS, data: opaque(concat(...keys.map(one))) }];
+  made.changes.push(
+    ...withKeys(
+      group,
+      joining.map((one) => one.fleetKey),
+    ),
+  );
 }
 
 const described = (of: Description, name: string | null, timer: number | null): Description => ({

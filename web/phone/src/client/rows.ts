@@ -6,6 +6,7 @@
 import type { FileAtRest } from "../vault/files";
 import { type Table, table } from "../vault/store";
 import type { Bytes } from "../wire/bytes";
+import type { SignedReceipt } from "../wire/orders";
 
 export const LEFT = 0;
 export const ACTIVE = 1;
@@ -149,6 +150,8 @@ export type Intent =
   | { kind: "add"; address: string; packages: Bytes[] | null }
   /** `impostor`: not who it says; if it cannot be put out, this device goes. */
   | { kind: "remove"; address: string; impostor: boolean }
+  /** Put out a device, by a fleet order that was verified. `proposal`: the fleet key's, for one epoch. */
+  | { kind: "remove_device"; device: string; order: string; proposal: Bytes | null }
   | { kind: "describe"; name: string | null; timer: number | null }
   /** Renew this device's leaf. */
   | { kind: "refresh" }
@@ -161,6 +164,7 @@ export type Intent =
 export const HOLDS_BACK: ReadonlySet<Intent["kind"]> = new Set([
   "add",
   "remove",
+  "remove_device",
   "describe",
   "settle",
 ]);
@@ -180,6 +184,22 @@ export interface CommitRow {
   shared: Bytes;
   secret: Bytes;
   intents: number[];
+  /** Frames that go before it: the fleet key's proposals that it refers to. */
+  first: Bytes[];
+  byOrder: boolean;
+}
+
+/** A device that an order has put out for good. */
+export interface GoneRow {
+  device: string;
+  order: string;
+}
+
+/** A receipt, until the relay has it. */
+export interface ReportRow {
+  order: string;
+  receipt: SignedReceipt;
+  told: boolean;
 }
 
 /** A message of an epoch not reached yet. */
@@ -238,7 +258,11 @@ export const tables = {
   commits: table<CommitRow>("commits"),
   /** By conversation, numbered. */
   held: table<HeldRow>("held"),
+  /** Proposals from outside, by conversation, numbered. */
+  outside: table<HeldRow>("outside"),
   packages: table<PackageRow>("packages"),
+  gone: table<GoneRow>("gone"),
+  reports: table<ReportRow>("reports"),
   files: table<FileRow>("files"),
   uploads: table<UploadRow>("uploads"),
 } satisfies Record<string, Table<unknown>>;

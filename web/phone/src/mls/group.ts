@@ -200,7 +200,7 @@ export class Group {
    * leaf. The Welcome has the ratchet tree inside. */
   async commit(
     changes: Change[],
-    options: { now: number; authenticate: Authenticate },
+    options: { now: number; authenticate: Authenticate; authenticatedData?: Uint8Array },
   ): Promise<CommitMade> {
     const { state, until } = this.current(options.now);
     const fitting = { ...state, unappliedProposals: this.usablePending(changes) };
@@ -210,6 +210,7 @@ export class Group {
         state: fitting,
         extraProposals: this.proposals(changes),
         ratchetTreeExtension: true,
+        authenticatedData: options.authenticatedData ?? new Uint8Array(),
       }),
     );
     const after = {

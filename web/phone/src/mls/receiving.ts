@@ -51,6 +51,7 @@ export interface CommitApplied {
   /** `by`: the leaf that asked for it, the committer's or a proposer's; null for a sender from outside. */
   removed: { member: Member; by: number | null }[];
   extensionsChanged: boolean;
+  authenticatedData: Uint8Array;
   /** This member is out: the group that comes with it sends and opens nothing more. */
   removedSelf: boolean;
 }
@@ -152,7 +153,7 @@ async function fromMember(
   }
   if (seen === undefined) throw invalid("the engine told nothing");
   if (seen.kind === "proposal") return proposed(state, result.newState, seen.proposal, result.aad);
-  return committed(state, result.newState, seen, authenticate);
+  return committed(state, result.newState, { seen, authenticatedData: result.aad }, authenticate);
 }
 
 function opened(
@@ -204,7 +205,10 @@ const removesSelf = (state: ClientState, proposals: ProposalWithSender[]): boole
 async function committed(
   before: ClientState,
   after: ClientState,
-  seen: Extract<Seen, { kind: "commit" }>,
+  {
+    seen,
+    authenticatedData,
+  }: { seen: Extract<Seen, { kind: "commit" }>; authenticatedData: Uint8Array },
   authenticate: Authenticate,
 ): Promise<{ state: ClientState; received: CommitApplied }> {
   const committer = memberAt(before.ratchetTree, seen.senderLeafIndex ?? -1);
@@ -216,7 +220,13 @@ async function committed(
   });
   const removedSelf = removesSelf(before, seen.proposals);
   if (removedSelf) {
-    const received = { kind: "commit" as const, committer, removed, removedSelf };
+    const received = {
+      kind: "commit" as const,
+      committer,
+      removed,
+      removedSelf,
+      authenticatedData,
+    };
     return {
       state: { ...before, unappliedProposals: {}, groupActiveState: { kind: "removedFromGroup" } },
       received: { ...received, added: [], extensionsChanged: false },
@@ -230,7 +240,15 @@ async function committed(
       await authenticate(sender.identity, sender.signatureKey, true);
   return {
     state: after,
-    received: { kind: "commit", committer, added, removed, extensionsChanged, removedSelf },
+    received: {
+      kind: "commit",
+      committer,
+      added,
+      removed,
+      extensionsChanged,
+      authenticatedData,
+      removedSelf,
+    },
   };
 }
 

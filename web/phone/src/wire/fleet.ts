@@ -12,7 +12,8 @@ import { sign } from "./certificate";
 import { error } from "./errors";
 import { orderStruct } from "./frames";
 import { walkMessagePack } from "./heads";
-import { reason, signedOrder, signedReceipt } from "./orders";
+import { reason, type SignedReceipt, signedOrder, signedReceipt } from "./orders";
+import { MAX_ROSTERS, signedRoster } from "./rosters";
 import {
   bool,
   bytes,
@@ -42,6 +43,7 @@ const ASKS = {
     conversations: optional(list(bytes(16, 32), 0, 1000), []),
   }),
   status: struct({ order: optional(nullable(id16), null) }),
+  rosters: struct({}),
   waiting: struct({}),
   report: struct({ receipt: signedReceipt }),
 };
@@ -75,6 +77,7 @@ const ANSWERS = {
   ok: struct({}),
   given: struct({ order: id16, awaiting: bool, unreadable: bool, places: list(place) }),
   orders: struct({ orders: list(orderStatus) }),
+  roster_chain: struct({ rosters: list(signedRoster, 0, MAX_ROSTERS) }),
   for_device: struct({ orders: list(tagged("order", orderStruct)) }),
 };
 
@@ -112,6 +115,27 @@ export function byDevice(
   const body = encodeAsk(ask);
   const signature = sign(secret, askBytes(server, device, at, body));
   return new Uint8Array(pack({ t: "device", device, key, at, ask: body, signature }));
+}
+
+/** As `byDevice`, with a key that signs and does not show itself. */
+export async function byDeviceSigning(
+  server: string,
+  device: Bytes,
+  key: "device" | "unlock",
+  signing: (data: Bytes) => Promise<Bytes>,
+  at: number,
+  ask: Ask,
+): Promise<Bytes> {
+  const body = encodeAsk(ask);
+  const signature = await signing(askBytes(server, device, at, body));
+  return new Uint8Array(pack({ t: "device", device, key, at, ask: body, signature }));
+}
+
+/** A receipt on its way: it verifies by itself, and who was erased has no key to sign an envelope with. */
+export function unsignedReport(device: Bytes, receipt: SignedReceipt): Bytes {
+  const body = encodeAsk({ t: "report", receipt });
+  const signature = new Uint8Array(64);
+  return new Uint8Array(pack({ t: "device", device, key: "device", at: 0, ask: body, signature }));
 }
 
 /** What is signed. `who`: line id or device id. */

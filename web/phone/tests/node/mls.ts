@@ -129,12 +129,12 @@ const operations: Record<string, Operation> = {
     keep(owner, group);
     return view(group);
   },
-  commit: async ({ client, changes, ...args }) => {
+  commit: async ({ client, changes, authenticated_data, ...args }) => {
     const owner = find(client);
-    const made = await groupOf(owner).commit((changes as Record<string, unknown>[]).map(changeOf), {
-      now: now(args),
-      authenticate,
-    });
+    const authenticatedData = unhex(authenticated_data ?? "");
+    const options = { now: now(args), authenticate, authenticatedData };
+    const wanted = (changes as Record<string, unknown>[]).map(changeOf);
+    const made = await groupOf(owner).commit(wanted, options);
     owner.next = [made.group.sharedBytes(), made.group.secretBytes()];
     return { message: hex(made.message), welcome: made.welcome && hex(made.welcome) };
   },
@@ -178,7 +178,10 @@ const operations: Record<string, Operation> = {
       };
     }
     return {
-      ...received,
+      kind: received.kind,
+      extensionsChanged: received.extensionsChanged,
+      removedSelf: received.removedSelf,
+      authenticated_data: hex(received.authenticatedData),
       committer: received.committer.leaf,
       added: received.added.map((one) => one.leaf),
       removed: received.removed.map((one) => [one.member.leaf, one.by]),

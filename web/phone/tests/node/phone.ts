@@ -28,8 +28,7 @@ const operations: Record<string, Operation> = {
     if (typeof called !== "function") throw new TypeError(`no call ${String(method)}`);
     return called.apply(phone, args as unknown[]);
   },
-  activate: ({ link, name, pin }) =>
-    phone.activate(String(link), String(name), String(pin), quiet),
+  activate: ({ link, name, pin }) => phone.activate(String(link), String(name), String(pin), quiet),
   receive_link: ({ pin }) =>
     phone.receiveLink(String(pin), (link) => say({ type: "link", link }), quiet),
   unlock: ({ pin }) => phone.unlock(String(pin), quiet),
