@@ -257,7 +257,8 @@ def test_names_that_are_none(organisation: str, name: str) -> None:
 
 @given(st.binary(max_size=200))
 def test_papers_that_are_none(data: bytes) -> None:
-    for kind in (Request, Draft, Answer):
+    kinds: tuple[type[Request] | type[Draft] | type[Answer], ...] = (Request, Draft, Answer)
+    for kind in kinds:
         with pytest.raises(ChappeError, match=r"file\.unreadable"):
             officer_papers.decode(data, kind)
 

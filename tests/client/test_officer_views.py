@@ -295,7 +295,7 @@ def test_proposals_that_a_group_takes() -> None:
     assert max(len(one.message) for one in posting.proposals) < 400
     group, received = group.process(posting.proposals[0].message, now=MLS_NOW, authenticate=accept_any)
     assert received.proposal == Remove(1)  # type: ignore[union-attr]
-    assert received.authenticated_data == b"chappe removal v1" + ORDER.id  # type: ignore[union-attr]
+    assert received.authenticated_data == b"chappe removal v1" + ORDER.id
 
 
 def test_signed_anew_only_where_epochs_ran_past() -> None:

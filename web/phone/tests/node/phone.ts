@@ -17,7 +17,9 @@ import { parsePlace } from "../../src/wire/links";
 import { hex, type Operation, serve, unhex } from "./lines";
 
 const phone = await Phone.start({ here: parsePlace(process.env.RELAY ?? "") });
-const say = (event: unknown): void => process.stdout.write(`${JSON.stringify({ event })}\n`);
+const say = (event: unknown): void => {
+  process.stdout.write(`${JSON.stringify({ event })}\n`);
+};
 await phone.listen(say);
 
 const quiet = (): void => {};
