@@ -145,6 +145,29 @@ async def test_the_chore_destroys_what_is_left(world: World, monkeypatch: pytest
     assert {await world.guess(owner) for owner in owners} == {"gone"}
 
 
+async def test_even_a_fault_of_ours_does_not_end_the_asking(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = world.organisation()
+    ada = await world.line(of)
+    owner = await world.vault(ada)
+
+    def broken(_self: MarkUnreadable, _unit: object) -> None:
+        raise RuntimeError("a bug")
+
+    async def breaks(_devices: object) -> None:
+        raise RuntimeError("another")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MarkUnreadable, "run", broken)
+        assert not (await world.give(of, "erase", only(ada))).unreadable
+        patched.setattr(world.shares, "destroy", breaks)
+        await world.relay.destroyer.run()
+    await world.relay.destroyer.run()
+    assert (await world.status(of)).devices[0].unreadable_at is not None
+    assert await world.guess(owner) == "gone"
+
+
 async def test_destroyed_but_not_noted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The relay dies, or its disk is full, right after the share service has done it: it is asked again, and
     the order is acknowledged only once that it is done is durable."""

@@ -254,3 +254,29 @@ async def test_an_order_outlives_the_officer_who_gave_it(relay: RelayProcess, wo
         frame = await wire.hear(frames.OrderFrame)
         assert frame.rosters == of.chain
         assert check(frame, of).id == given.order
+
+
+async def test_one_that_is_signed_out_has_one_socket(relay: RelayProcess, world: LiveWorld) -> None:
+    """As every other: else a phone that was erased took all the connections there are. And its messages stay
+    small."""
+    of = world.organisation()
+    ada = await world.line(of)
+    await world.give(of, "erase", only(ada))
+    async with relay.connect() as first, relay.connect() as second:
+        await first.say(ada.sign_in(first.hello))
+        await first.hear(frames.OrderFrame)
+        await second.say(ada.sign_in(second.hello))
+        await second.hear(frames.OrderFrame)
+        assert await first.refused() == "signin.superseded"
+        assert await first.closed() == 1008
+        await second.say_raw(bytes(2_000))
+        assert await second.refused() == "frame.oversized"
+        assert await second.closed() == 1009
+
+
+async def test_nobody_gives_orders_without_number(world: LiveWorld) -> None:
+    ada = await world.line()
+    for _ in range(20):
+        await world.give_as_owner(ada, "lock", only(ada))
+    with pytest.raises(Refusal, match=r"limit\.rate"):
+        await world.give_as_owner(ada, "lock", only(ada))

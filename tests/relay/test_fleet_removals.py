@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from chappe.relay.locks import lock_of
+from chappe.relay.ports import Found
+from chappe.relay.usecases import removals
 from chappe.wire import fleet, frames
 from chappe.wire.registers import Membership, open_register, seal_register
-from tests.relay.fleet_world import SERVER, LiveWorld, Organisation, Refusal, only, whole
+from tests.relay.fleet_world import SERVER, LiveWorld, Organisation, Refusal, World, only, whole
 from tests.relay.world import Device, RelayProcess, Wire
 
 
@@ -223,3 +226,23 @@ async def test_a_register_after_the_order_is_refused(relay: RelayProcess, world:
     envelope = fleet.Give(signed, (await world.status(of, given.order)).reason)
     assert (await world.ask(of, envelope, fleet.Given)).places == given.places
     assert relay.server_name == SERVER
+
+
+async def test_what_is_told_of_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand groups, each with a chain of rosters: what does not fit is told when they are watched
+    again."""
+    monkeypatch.setattr(removals, "MAX_TOLD", 20_000)
+    own = World(tmp_path / "data")
+    of = own.organisation()
+    ada = await own.line(of)
+    given = await own.give(of, "erase", only(ada))
+    groups = [bytes([number]) * 16 for number in range(50)]
+    await own.ask(of, fleet.Post(given.order, ada.id, [posting(group, 0) for group in groups]), fleet.Ok)
+    found = await own.relay.store.run(removals.FindPosted(tuple(groups)))
+    assert isinstance(found, Found)
+    assert 1 < len(found.posted) < 10
+    monkeypatch.setattr(removals, "MAX_TOLD", 10)
+    found = await own.relay.store.run(removals.FindPosted(tuple(groups)))
+    assert isinstance(found, Found)
+    assert len(found.posted) == 1
+    await own.close()

@@ -293,7 +293,7 @@ REPORT = frames.Report(7, SignedReceipt(b"r", "device", bytes(64)))
 def signed_out() -> Session:
     session = greeted()
     session.receive(sign_in(), 0)
-    assert session.identified(record(revoked=True)) == [ReadOrders()]
+    assert session.identified(record(revoked=True)) == [Open(record(revoked=True)), ReadOrders()]
     assert session.phase is Phase.SIGNED_OUT
     return session
 

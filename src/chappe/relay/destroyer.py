@@ -62,4 +62,7 @@ class Destroyer:
             except ChappeError as problem:
                 log.warning("shares are still to be destroyed", count=len(doomed), code=problem.code)
                 return
+            except Exception:  # whatever it is, it must not keep the next round from trying again
+                log.exception("destroying shares failed in a way it should not")
+                return
             self._doomed.difference_update(doomed)

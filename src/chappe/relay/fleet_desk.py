@@ -6,8 +6,9 @@ The answer goes out when that is done, or cannot be done now.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
@@ -15,6 +16,7 @@ from chappe.relay import asker, fleet_reads
 from chappe.relay.asker import AsDevice, Asker, AsOfficer, AsOwner
 from chappe.relay.destroyer import Destroyer
 from chappe.relay.hub import Hub
+from chappe.relay.limits import Allowances
 from chappe.relay.ports import Clock, Found, Operation, Outcome
 from chappe.relay.store import Store
 from chappe.relay.usecases.amend_roster import AmendRoster
@@ -28,6 +30,10 @@ from chappe.wire.errors import error
 
 T = TypeVar("T")
 
+OFFICERS_ORDERS: Final = (300.0, 1.0)
+"""Of an organisation: at once, and coming back in a second."""
+OWNERS_ORDERS: Final = (20.0, 1 / 60)
+
 
 class FleetDesk:
     """Used in the event loop alone."""
@@ -38,6 +44,9 @@ class FleetDesk:
         self._destroyer = destroyer
         self._clock = clock
         self._server = server
+        self._steady = asyncio.get_running_loop().time
+        self._officers: Allowances[bytes] = Allowances(*OFFICERS_ORDERS)
+        self._owners: Allowances[bytes] = Allowances(*OWNERS_ORDERS)
 
     async def identify(self, envelope: fleet.AnyEnvelope, ask: fleet.AnyAsk) -> Asker:
         """Who asks. Raises organisation.unknown, signin.unknown_device, order.forged, order.stale."""
@@ -48,10 +57,11 @@ class FleetDesk:
 
     async def answer(self, who: Asker, ask: fleet.AnyAsk) -> fleet.Answer:
         """To a question that `who` may ask (`fleet.decode_ask`). Raises order.*, roster.invalid,
-        receipt.invalid, line.closed, id.reused, storage.*."""
+        receipt.invalid, line.closed, id.reused, limit.rate, storage.*."""
         if isinstance(who, AsDevice):
             return await self._to_device(who, ask)
         if isinstance(ask, fleet.Give):
+            self._spend(who)
             given = GiveOrder(self._store.mailroom, who, ask, self._server)
             return await self._carry_out(given, isinstance(who, AsOfficer))
         if isinstance(ask, fleet.Status):
@@ -60,6 +70,14 @@ class FleetDesk:
         if isinstance(who, AsOwner):
             raise error("http.malformed")
         return await self._to_officer(who, ask)
+
+    def _spend(self, who: AsOfficer | AsOwner) -> None:
+        """Orders are kept for good: nobody fills the disk with them. Raises limit.rate."""
+        now = self._steady()
+        if isinstance(who, AsOfficer):
+            self._officers.of(who.organisation, now).spend(now)
+        else:
+            self._owners.of(who.line, now).spend(now)
 
     async def _to_officer(self, who: AsOfficer, ask: fleet.AnyAsk) -> fleet.Answer:
         if isinstance(ask, fleet.Approve):

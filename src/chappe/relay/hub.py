@@ -78,7 +78,7 @@ class Hub:
         """The device was signed out for good: its socket hears of nothing else any more."""
         self._signed_out.add(mailbox)
         self._forget_watch(mailbox)
-        listener = self._here.pop(mailbox, None)
+        listener = self._here.get(mailbox)
         if listener is not None:
             listener.signed_out()
 
@@ -88,7 +88,7 @@ class Hub:
         """In place of what it watched before; nothing where it is not here. Raises limit.rate."""
         self._forget_watch(mailbox)
         wanted = frozenset(groups)
-        if mailbox not in self._here or not wanted:
+        if mailbox not in self._here or mailbox in self._signed_out or not wanted:
             return
         if self._count + len(wanted) > MAX_WATCHED:
             raise error("limit.rate")

@@ -63,7 +63,7 @@ class Identify:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """The device is signed in: let its arrivals come here, and no more to an older socket of it."""
+    """The device has shown who it is: let its arrivals come here, and no more to an older socket of it."""
 
     record: DeviceRecord
 
@@ -225,7 +225,7 @@ class Session:
         self.record = record
         if record.revoked:
             self.phase = Phase.SIGNED_OUT
-            return [ReadOrders()]
+            return [Open(record), ReadOrders()]
         self.phase = Phase.OPEN
         self._allowed = self._lookups(record)
         self._delivery = Delivery(record.gone_sequence)

@@ -296,7 +296,8 @@ class Socket(asyncio.Protocol):
             elif isinstance(action, Identify):
                 self._spawn(self._identify(action.device))
             elif isinstance(action, Open):
-                self._core.max_message_size = frames.MAX_FRAME
+                if not action.record.revoked:
+                    self._core.max_message_size = frames.MAX_FRAME
                 self._desk.enter(action.record, self)
             else:
                 self._hang_up(action.code)

@@ -23,8 +23,11 @@ from chappe.relay.ports import Found, Unit
 from chappe.relay.tables import groups
 from chappe.wire import fleet, frames
 from chappe.wire.errors import error
-from chappe.wire.orders import DESTROYING
+from chappe.wire.orders import DESTROYING, SignedOrder
+from chappe.wire.rosters import SignedRoster
 
+MAX_TOLD: Final = 16 * 1024 * 1024
+"""Bytes of removals that one `watch` is answered with: orders and rosters may be large, and groups many."""
 MAX_POSTED: Final = frames.MAX_WATCHED
 """Conversations of one device that one order removes it from."""
 
@@ -102,15 +105,36 @@ class FindPosted:
         if connection.execute(open_).first() is None:
             return Found(())
         found: list[frames.Posted] = []
-        made: dict[bytes, AnyRow] = {}
+        orders_of: dict[bytes, _Ordered] = {}
+        size = 0
         for piece in pieces(self.wanted):
             for row in connection.execute(_open_in(piece)):
-                if row.order_id not in made:
-                    order = fleet_rows.find_order(connection, row.order_id)
-                    assert order is not None
-                    made[row.order_id] = order
-                found.append(_posted(connection, row, made[row.order_id]))
+                if row.order_id not in orders_of:
+                    orders_of[row.order_id] = _ordered(connection, row.order_id)
+                order = orders_of[row.order_id]
+                size += order.size
+                if size > MAX_TOLD and found:
+                    return Found(tuple(found))
+                posted = (row.group_id, row.device, order.signed, order.rosters, row.epoch, row.message)
+                found.append(frames.Posted(*posted))
         return Found(tuple(found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ordered:
+    """An order as members are shown it. `size`: about how many bytes that is."""
+
+    signed: SignedOrder
+    rosters: list[SignedRoster]
+    size: int
+
+
+def _ordered(connection: Connection, order: bytes) -> _Ordered:
+    row = fleet_rows.find_order(connection, order)
+    assert row is not None
+    rosters = fleet_rows.chain_for(connection, row)
+    size = len(row.signed) + sum(len(one.body) + 2_000 for one in rosters) + 2_000
+    return _Ordered(fleet_rows.signed_order(row), rosters, size)
 
 
 def _open_in(wanted: Iterable[bytes]) -> Select[Any]:
@@ -133,17 +157,6 @@ def _open_in(wanted: Iterable[bytes]) -> Select[Any]:
         )
         .where(postings.c.settled_at.is_(None), postings.c.group_id.in_(list(wanted)))
         .order_by(postings.c.group_id)
-    )
-
-
-def _posted(connection: Connection, row: AnyRow, order: AnyRow) -> frames.Posted:
-    return frames.Posted(
-        row.group_id,
-        row.device,
-        fleet_rows.signed_order(order),
-        fleet_rows.chain_for(connection, order),
-        row.epoch,
-        row.message,
     )
 
 
