@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chappe.relay.locks import lock_of
@@ -246,3 +247,14 @@ async def test_what_is_told_of_is_bounded(tmp_path: Path, monkeypatch: pytest.Mo
     assert isinstance(found, Found)
     assert len(found.posted) == 1
     await own.close()
+
+
+async def test_what_a_commit_settles_is_part_of_it(relay: RelayProcess, world: LiveWorld) -> None:
+    ada = await world.line()
+    async with relay.sign_in(ada) as wire:
+        frame = commit(secrets.token_bytes(16), 0, [bytes(16)])
+        for _ in range(2):
+            await wire.say(frame)
+            await wire.hear(frames.Accepted)
+        await wire.say(msgspec.structs.replace(frame, settles=[]))
+        assert await wire.refused() == "id.reused"
