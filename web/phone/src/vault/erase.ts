@@ -9,7 +9,9 @@
 
 import { encode } from "@msgpack/msgpack";
 import type { IDBPDatabase } from "idb";
-import { type Bytes, concat, utf8 } from "../wire/bytes";
+import type { Bytes } from "../wire/bytes";
+import type { SignedReceipt } from "../wire/orders";
+import { bodyBytes } from "../wire/signing";
 import { FILES } from "./cabinet";
 import { deleteDatabase, openDatabase, storageFailure, whole } from "./database";
 import { Entry, type StoredEntry } from "./keystore";
@@ -19,9 +21,9 @@ import { STORE } from "./store";
 export const TOMBSTONE = "chappe-erased";
 const KEPT = "kept";
 const STONE = "tombstone";
-const RECEIPT_CONTEXT = utf8("chappe receipt v1");
+const RECEIPT_CONTEXT = "chappe receipt v1";
 
-/** What the tombstone says. Nothing in it is a secret but the signing key, which goes with `delivered`. */
+/** What the tombstone says. Nothing in it is a secret but the signing key, until it has signed. */
 export interface Tombstone {
   /** `begun`: cut off; go on with `resume`. */
   state: "begun" | "erased";
@@ -38,15 +40,8 @@ export interface Tombstone {
   pin: Bytes | null;
   receipt: SignedReceipt | null;
   delivered: boolean;
-  /** Signs the receipt, and the request that delivers it. Its guesses open nothing: the share is destroyed. */
+  /** Signs the receipt, and is gone with that. */
   signer: StoredEntry | null;
-}
-
-/** As frames carry it. `key`: the one that signs the device's guesses. */
-export interface SignedReceipt {
-  body: Bytes;
-  key: "unlock";
-  signature: Bytes;
 }
 
 export type Order = Pick<Tombstone, "order" | "device" | "at" | "reason" | "host" | "port" | "pin">;
@@ -60,13 +55,13 @@ export interface Premises {
 }
 
 /**
- * `entry`: of the vault that holds. Close store, keeping and files before. What cannot be destroyed now is
+ * `entry`: of the vault that holds; null where no PIN was ever set, and then there is no receipt. Close store, keeping and files before. What cannot be destroyed now is
  * tried again by `resume`: the promise then fails with storage.locked or storage.failed, and the state stays
  * `begun`, the keys gone already.
  */
 export async function erase(
   order: Order,
-  entry: Entry,
+  entry: Entry | null,
   premises: Premises = BROWSER,
 ): Promise<Tombstone> {
   const begun: Tombstone = {
@@ -74,7 +69,8 @@ export async function erase(
     state: "begun",
     receipt: null,
     delivered: false,
-    signer: entry.stored,
+    // Without `r`: what it sealed is not to open again.
+    signer: entry && { ...entry.stored, r: new Uint8Array(0) },
   };
   await write(begun);
   return goOn(begun, premises);
@@ -93,7 +89,8 @@ async function goOn(stone: Tombstone, premises: Premises): Promise<Tombstone> {
   for (const name of new Set([...left, FILES])) await deleteDatabase(name);
   await premises.folders();
   await premises.caches();
-  const erased: Tombstone = { ...stone, state: "erased", receipt: await receiptOf(stone) };
+  const receipt = await receiptOf(stone);
+  const erased: Tombstone = { ...stone, state: "erased", receipt, signer: null };
   await write(erased);
   await premises.workers();
   return erased;
@@ -102,17 +99,14 @@ async function goOn(stone: Tombstone, premises: Premises): Promise<Tombstone> {
 async function receiptOf({ order, device, at, signer }: Tombstone): Promise<SignedReceipt | null> {
   if (!signer) return null;
   const body = new Uint8Array(encode({ version: 1, order, device, outcome: "erased", at }));
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", body));
-  const signature = await new Entry(signer).sign(
-    concat(RECEIPT_CONTEXT, new Uint8Array(1), digest),
-  );
+  const signature = await new Entry(signer).sign(bodyBytes(RECEIPT_CONTEXT, body));
   return { body, key: "unlock", signature };
 }
 
-/** The relay has taken the receipt: the signing key goes, too. */
+/** The relay has taken the receipt. Anybody may carry it there (docs/protocol.md section 12.5). */
 export async function delivered(): Promise<void> {
   const stone = await tombstone();
-  if (stone) await write({ ...stone, delivered: true, signer: null });
+  if (stone) await write({ ...stone, delivered: true });
 }
 
 /** What is left of an erased profile; null where none was. Raises storage.failed. */
@@ -151,8 +145,13 @@ export const BROWSER: Premises = {
     const root = await globalThis.navigator?.storage?.getDirectory?.().catch(() => null);
     if (!root) return;
     const names: string[] = [];
-    for await (const name of root.keys()) names.push(name);
-    for (const name of names) await root.removeEntry(name, { recursive: true });
+    try {
+      for await (const name of root.keys()) names.push(name);
+      for (const name of names) await root.removeEntry(name, { recursive: true });
+    } catch (problem) {
+      // A file that is open still, in this worker or another tab.
+      throw storageFailure(problem);
+    }
   },
 
   async caches() {

@@ -145,7 +145,8 @@ const operations: Record<string, Operation> = {
   },
   delivered: async () => {
     await delivered();
-    return (await tombstone())?.signer ?? null;
+    const stone = await tombstone();
+    return { delivered: stone?.delivered, signer: stone?.signer };
   },
   databases: async () => (await indexedDB.databases()).map((one) => one.name),
 };
