@@ -22,6 +22,7 @@ from chappe.wire.errors import ChappeError
 from chappe.wire.rosters import SignedRoster, check_chain
 
 PLACE = Place("localhost", 1, None, "relay.example")
+PAPERS: list[Any] = [Request, Draft, Answer]
 FLEET_SEED = b"fleet".ljust(32, b".")
 
 
@@ -257,8 +258,7 @@ def test_names_that_are_none(organisation: str, name: str) -> None:
 
 @given(st.binary(max_size=200))
 def test_papers_that_are_none(data: bytes) -> None:
-    kinds: tuple[type[Request] | type[Draft] | type[Answer], ...] = (Request, Draft, Answer)
-    for kind in kinds:
+    for kind in PAPERS:
         with pytest.raises(ChappeError, match=r"file\.unreadable"):
             officer_papers.decode(data, kind)
 

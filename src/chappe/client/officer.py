@@ -234,13 +234,16 @@ class Officer:
         return await self._done(order, await self._give(signed, why))
 
     async def approve(self, order: bytes) -> GivenOrder:
-        """Be the second officer of an order that waits. Raises order.unknown, order.forged."""
+        """Be the second officer of an order that waits, or sign one whose officer left. Raises order.unknown,
+        order.forged."""
         chain = await self.refresh()
         status = await self._status_of(order)
-        verified = check_officers_order(status.order, chain.roster, self.place.server)
+        found, _ = self._check(status, chain)
+        if found.id != order or not found.organisation:
+            raise error("order.unknown")
         signature = approve(status.order, self.state.id, self.keys.signing)
         given = await self.ask(fleet.Approve(order, signature), fleet.Given)
-        return await self._done(verified.order, given)
+        return await self._done(found, given)
 
     async def orders(self, order: bytes | None = None, *, catch_up: bool = True) -> list[OrderView]:
         """One order, or the newest; each checked. With `catch_up`, removals are signed anew for conversations
