@@ -16,7 +16,7 @@ from chappe.client.senders import extension_for, keys_of
 from chappe.mls import ContentType, SetExtensions, WireFormat, peek
 from chappe.wire import fleet, frames
 from chappe.wire.certificate import issue
-from chappe.wire.errors import ChappeError
+from chappe.wire.errors import ChappeError, error
 from chappe.wire.orders import Receipt, SignedOrder, Target, sign_receipt
 from tests.client.office import Office, registered, target
 from tests.client.test_orders import Watch, _overheard
@@ -151,6 +151,51 @@ async def test_several_lines_of_one_order(world: World, office: Office) -> None:
     ada._engine.posted(frame)
     await until(lambda: members(ben, group) == ["ada", "ben"], "the removal")
     assert epoch_of(ben, group) == epoch + 1
+
+
+async def test_a_kill_between_the_proposal_and_the_commit(world: World, office: Office) -> None:
+    """What was durable is said again with the same ids: the others have one proposal, and one commit."""
+    ada, ben, cyd = await office.phones("ada", "ben", "cyd")
+    group = await gather(ada, ben, cyd)
+    await registered(cyd)
+    for name in ("ben", "cyd"):
+        await world.shut(name)
+    given = await office.give("revoke", target(cyd))
+    real, said = ada._engine.connection.ask, []
+
+    async def ask(make: Any, kind: Any) -> Any:
+        frame = make(0)
+        if isinstance(frame, frames.Commit):
+            raise error("network.unreachable")
+        if isinstance(frame, frames.Send):
+            said.append(frame.id)
+        return await real(make, kind)
+
+    ada._engine.connection.ask = ask  # type: ignore[method-assign]
+    await office.remove(given)
+    await until(lambda: bool(said), "the proposal")
+    await ada.send_text(group, "waits for it")
+    await world.shut("ada")
+    ada = await world.open("ada")
+    await until(lambda: members(ada, group) == ["ada", "ben"], "the removal")
+    ben = await world.open("ben")
+    await until(lambda: texts(ben) == ["waits for it"])
+    assert members(ben, group) == ["ada", "ben"]
+    assert ben._engine.core.store.all("SELECT 1 FROM outside") == []
+    assert (await office.stages(given.order)).removed_at is not None
+
+
+async def test_a_direct_conversation_ends_with_its_last_other_device(world: World, office: Office) -> None:
+    """It says so, instead of letting what is written wait for ever; another one may begin."""
+    ada, ben = await office.phones("ada", "ben")
+    mine, _ = await meet(ada, ben)
+    await registered(ben)
+    given = await office.give("erase", target(ben))
+    await office.remove(given)
+    await until(lambda: not ada.conversations()[0].active, "the end")
+    with pytest.raises(ChappeError, match=r"conversation\.left"):
+        await ada.send_text(mine.id, "to nobody")
+    await ada.settled(20)
 
 
 # --- what is no order

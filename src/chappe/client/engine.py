@@ -324,6 +324,8 @@ class Engine:
         await self._until(self._is_settled, seconds)
 
     def _is_settled(self) -> bool:
+        if not self.removals.idle:
+            self._wake["fleet"].set()
         return (
             self.connection.online
             and self._caught_up
@@ -333,6 +335,7 @@ class Engine:
             and self.outbox.empty
             and self.changes.idle
             and self.transfers.idle
+            and self.removals.idle
         )
 
     async def _until(self, holds: Any, seconds: float) -> None:

@@ -134,6 +134,7 @@ class Groups:
             description.timer,
             id_,
         )
+        self._store.run("DELETE FROM outside WHERE conversation = ? AND epoch < ?", id_, group.epoch)
         self._cache[id_] = group
         self._write_members(id_, group)
 

@@ -232,7 +232,6 @@ class Inbox:
             self._core.tell(ConversationChanged(self._groups.shown(conversation), "left"))
             return
         self._groups.enter(conversation, after)
-        self._store.run("DELETE FROM outside WHERE conversation = ? AND epoch < ?", conversation, after.epoch)
         self._put_out_again(conversation, applied)
         what = "members" if applied.added or applied.removed else "description"
         if applied.added or applied.removed or applied.extensions_changed:

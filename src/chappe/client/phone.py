@@ -158,7 +158,6 @@ class Phone:
         """Hours without the relay hold from the next unlock with it; fewer than before, at once.
 
         Raises vault.no_pin; usage.invalid where the organisation allows less."""
-        keeping.check_within(policy, self._engine.obeying.known.bounds)
         keeping.set_policy(self._profile.home, policy)
 
     async def lock(self) -> None:
@@ -213,10 +212,13 @@ class Phone:
         if self._started:
             await engine.stop()
             self._started = False
-        left = self._profile.erase(plan, engine.obeying.sign)
-        self._erased = self.ended = erasing.erased(left)
-        self._opened = None
-        self._end.set()
+        self._erased = error("device.erased")
+        try:
+            self._erased = erasing.erased(self._profile.erase(plan, engine.obeying.sign))
+        finally:
+            # Whatever the disk said: the keys are gone, and the next start of any command goes on.
+            self._opened, self.ended = None, self._erased
+            self._end.set()
         engine.core.tell_at_last(OrderObeyed("erase", judged.reason, judged.order.id))
         del engine
         gc.collect()

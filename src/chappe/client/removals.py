@@ -25,11 +25,12 @@ from chappe.client.senders import keys_of
 from chappe.client.transport import HttpApi
 from chappe.wire import fleet, frames
 from chappe.wire.certificate import DeviceCertificate
-from chappe.wire.errors import BadInput, ChappeError, CryptoFailure
+from chappe.wire.errors import BadInput, ChappeError, CryptoFailure, StorageFailure
 from chappe.wire.orders import Order, read_order
 from chappe.wire.registers import Membership, seal_register
 
 _REGISTER: Final = "register"
+_SEAL_KEY: Final = "seal_key"
 MAX_SETTLES: Final = 1000
 
 
@@ -56,13 +57,21 @@ class Removals:
         self._settles: dict[tuple[bytes, bytes, bytes], None] = {}
         self._watched = -1
         self._registered = -1
-        self._seal_key: bytes | None = None
+        self._refreshed = False
+        self._gave_up = False
 
     def reconnected(self) -> None:
         """Nothing that was said on the socket before holds on this one."""
         self._watched = self._registered = -1
-        self._seal_key = None
+        self._refreshed = self._gave_up = False
         self._settles.clear()
+
+    @property
+    def idle(self) -> bool:
+        """The relay knows what it has to, or does not take it."""
+        told = self._watched == self._groups.moves and not self._settles and not self._obeying.to_tell()
+        named = self._registered == self._groups.moves or not self._obeying.known.fleet_key
+        return self._gave_up or (told and named)
 
     # --- what the relay tells
 
@@ -108,11 +117,18 @@ class Removals:
     # --- what is told to the relay
 
     async def pump(self) -> None:
-        """Receipts, what to watch, the register, what is settled. Raises network.*, limit.*."""
-        await self.report()
-        await self._watch()
-        await self._settle()
-        await self._register()
+        """Receipts, what to watch, the register, what is settled. Raises what may pass: network.*, limit.*"""
+        try:
+            await self.report()
+            await self._watch()
+            await self._settle()
+            await self._register()
+        except (BadInput, CryptoFailure, StorageFailure):
+            # A relay that takes none of it does not hold up the rest; the next connection tries anew.
+            self._gave_up = True
+        if self._obeying.known.fleet_key and not self._refreshed:
+            self._refreshed = True
+            await self._officers_key()
 
     async def report(self) -> None:
         """Receipts that the relay has not answered. Raises network.*, limit.*."""
@@ -156,12 +172,8 @@ class Removals:
         if places == self._registered or not fleet_key:
             return
         found = self._memberships(fleet_key)
-        try:
-            seal_key = await self._officers_key()
-        except (BadInput, CryptoFailure) as problem:
-            # A chain that does not hold gets no register; the next connection asks anew.
-            self._core.tell(OrderRefused(problem.code))
-            seal_key = None
+        # It never changes.
+        seal_key = self._store.get(_SEAL_KEY) or await self._officers_key()
         if seal_key is not None:
             device = self._core.me.device_id
             mark = hashlib.sha256(seal_key + msgspec.msgpack.encode(found)).digest()
@@ -182,22 +194,27 @@ class Removals:
         return found
 
     async def _officers_key(self) -> bytes | None:
-        """`seal_key` of the newest roster; None while there is none. Raises roster.invalid, network.*."""
-        if self._seal_key is None:
-            me = self._core.me
-            ask = fleet.by_device(
-                me.server, me.device_id, "device", me.signing_key, self._core.now(), fleet.Rosters()
-            )
-            api = HttpApi(me.place, await self._connection.context())
-            try:
-                answer = await api.fleet(ask, fleet.RosterChain)
-            finally:
-                await api.close()
+        """`seal_key` of the newest roster, which is remembered; None while there is none, or none that holds.
+        Raises network.*."""
+        self._refreshed = True
+        me = self._core.me
+        ask = fleet.by_device(
+            me.server, me.device_id, "device", me.signing_key, self._core.now(), fleet.Rosters()
+        )
+        api = HttpApi(me.place, await self._connection.context())
+        try:
+            answer = await api.fleet(ask, fleet.RosterChain)
             if not answer.rosters:
                 return None
             known, chain = with_rosters(self._obeying.known, answer.rosters)
-            if known != self._obeying.known:
-                self._obeying.keep(known)
-                self._obeying.lay_down()
-            self._seal_key = chain.roster.seal_key
-        return self._seal_key
+        except (BadInput, CryptoFailure) as problem:
+            # A chain that does not hold gets no register; the next connection asks anew.
+            self._core.tell(OrderRefused(problem.code))
+            return None
+        finally:
+            await api.close()
+        with self._core.change():
+            self._store.set(_SEAL_KEY, chain.roster.seal_key)
+            self._obeying.keep(known)
+        self._obeying.lay_down()
+        return chain.roster.seal_key

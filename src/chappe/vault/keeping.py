@@ -160,10 +160,11 @@ def _erase_if_there(path: Path) -> None:
 
 
 def set_policy(home: Path, policy: Policy) -> None:
-    """For a profile with a PIN. Raises vault.no_pin."""
-    current = files.vault(home)
+    """For a profile with a PIN. Raises vault.no_pin; usage.invalid where the organisation allows less."""
+    current, known = files.vault(home), known_to(home)
     if current is None:
         raise error("vault.no_pin")
+    check_within(policy, None if known is None else known.bounds)
     if policy.offline_hours < current.policy.offline_hours:
         disk.erase(home / files.OFFLINE)
     entry = files.keystore(home).entry(current.entry)
