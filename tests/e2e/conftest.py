@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from tests.e2e import pages
 from tests.e2e.browser import Browser, browsing, missing
 
 
@@ -25,3 +27,11 @@ async def browser() -> AsyncIterator[Browser]:
         pytest.skip(lacking)
     async with browsing() as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages with a phone in memory, built once."""
+    if lacking := missing():
+        pytest.skip(lacking)
+    return pages.build(tmp_path_factory.mktemp("demo") / "dist")

@@ -1,0 +1,197 @@
+"""What people see: every main view in both themes, at phone size and narrower, by keyboard, in French."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import pages
+from tests.e2e.browser import Browser, Page
+from tests.relay.world import RelayProcess
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def relay(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
+    process = pages.serve(tmp_path_factory.mktemp("relay") / "data", release)
+    yield process
+    process.stop()
+
+
+async def opened(
+    browser: Browser, relay: RelayProcess, name: str, stage: str = "open", **options: object
+) -> Page:
+    return await browser.page(name, pages.url(relay, stage), **options)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing(browser: Browser, relay: RelayProcess, theme: str) -> None:
+    found: dict[str, list[str]] = {}
+    seen = 0
+    async for name, page in pages.views(browser, relay, theme, colorScheme=theme, reducedMotion="reduce"):
+        seen += 1
+        if problems := await pages.violations(page):
+            found[name] = problems
+    assert found == {}, "\n".join(f"{name}: {one}" for name, all_ in found.items() for one in all_)
+    assert seen == 20
+
+
+async def test_axe_would_find_something(browser: Browser, relay: RelayProcess) -> None:
+    """The control for the test above."""
+    page = await opened(browser, relay, "control")
+    await page.see("role=heading[name=Chats]")
+    await page.evaluate(
+        "() => { const one = document.createElement('button');"
+        " one.style.color = '#bbb'; one.style.background = '#fff'; document.body.append(one, 'x');"
+        " const two = document.createElement('p'); two.textContent = 'pale';"
+        " two.style.color = '#ccc'; two.style.background = '#fff'; document.body.append(two); }"
+    )
+    rules = {problem.split(":")[0] for problem in await pages.violations(page)}
+    assert {"button-name", "color-contrast"} <= rules
+    await page.close()
+
+
+async def test_nothing_is_cut_off_at_320_pixels(browser: Browser, relay: RelayProcess) -> None:
+    wide = []
+    narrow = {"width": 320, "height": 568}
+    async for name, page in pages.views(browser, relay, "narrow", viewport=narrow):
+        if await pages.too_wide(page):
+            wide.append(name)
+        # The strict policy let everything through that the page needs, and nothing failed in it.
+        assert not [line for line in await page.log() if line.startswith(("error", "warning"))], name
+    assert not wide
+
+
+async def test_two_panes_where_there_is_room(browser: Browser, relay: RelayProcess) -> None:
+    page = await opened(browser, relay, "wide", viewport={"width": 1200, "height": 800})
+    await page.see("text=Choose a conversation, or begin one.")
+    await page.click("ul >> text=Night desk")
+    await page.see("ol >> text=Layout at six")
+    await page.see("role=heading[name=Chats]")
+    assert not await pages.violations(page)
+    await page.close()
+
+
+async def test_a_message_by_keyboard_alone(browser: Browser, relay: RelayProcess) -> None:
+    page = await opened(browser, relay, "keys")
+    await page.on("ul >> role=button[name=/^ben/] >> nth=0", "press", "Enter")
+    await page.see("text=New messages")
+    await page.on("role=textbox[name=Message]", "pressSequentially", "Hello <b>Ben</b>")
+    await page.on("role=textbox[name=Message]", "press", "Enter")
+    await page.see("ol >> text=Hello <b>Ben</b>")
+    await page.see("ol >> text=delivered >> nth=-1")
+    # The menu of a message, and back to where one was.
+    await page.on("role=button[name='Message: actions'] >> nth=-1", "press", "Enter")
+    await page.on("role=button[name='React with 👍']", "press", "Enter")
+    await page.see("role=button[name='👍 from You']")
+    await page.on("role=button[name='Message: actions'] >> nth=-1", "press", "Enter")
+    await page.on("dialog >> role=button[name=Edit]", "press", "Enter")
+    await page.fill("role=textbox[name=Message]", "Hello Ben")
+    await page.on("role=textbox[name=Message]", "press", "Enter")
+    await page.see("ol >> text=edited")
+    await page.on("role=button[name='Message: actions'] >> nth=-1", "press", "Enter")
+    await page.on("dialog >> role=button[name='Delete for everybody']", "press", "Enter")
+    await page.see("ol >> text=This message was deleted >> nth=-1")
+    await page.close()
+
+
+async def test_a_reply_and_a_draft(browser: Browser, relay: RelayProcess) -> None:
+    page = await opened(browser, relay, "draft")
+    await page.click("ul >> text=clara >> nth=0")
+    assert await page.on("role=textbox[name=Message]", "inputValue") == "The second source says that"
+    await page.on("ol >> text=Call me when you can.", "click", {"button": "right"})
+    await page.click("dialog >> role=button[name=Reply]")
+    await page.see("text=Reply to clara")
+    await page.fill("role=textbox[name=Message]", "Half written")
+    await pages.back(page)
+    await page.see("ul >> text=Half written")
+    await page.close()
+
+
+async def test_sending_stops_while_an_identity_has_changed(browser: Browser, relay: RelayProcess) -> None:
+    page = await opened(browser, relay, "changed")
+    await page.click("ul >> text=elsa >> nth=0")
+    await page.see("text=elsa has a new identity key")
+    assert await page.count("role=textbox[name=Message]") == 0
+    await page.click("role=button[name=Accept]")
+    await page.click("dialog >> role=button[name=Accept]")
+    await page.see("role=textbox[name=Message]")
+    await page.close()
+
+
+async def test_a_photo_leaves_without_what_the_camera_wrote(
+    browser: Browser, relay: RelayProcess, tmp_path: Path
+) -> None:
+    page = await opened(browser, relay, "photo")
+    await page.click("ul >> text=clara >> nth=0")
+    await page.click("role=button[name=Attach]")
+    has_place, picture = await page.evaluate(_PICTURE)
+    assert has_place
+    file = tmp_path / "IMG_4711.jpg"
+    file.write_bytes(base64.b64decode(picture))
+    await page.on("dialog >> input[type=file] >> nth=0", "setInputFiles", str(file))
+    await page.click("dialog >> role=button[name=Send]")
+    await page.see("ol >> img[alt=Photo]")
+    sent = await page.evaluate(_SENT)
+    assert sent["type"] == "image/jpeg"
+    assert (sent["width"], sent["height"]) == (2048, 1024)
+    assert sent["preview"].startswith("data:image/jpeg;base64,")
+    assert len(sent["preview"]) < 4000
+    assert not sent["secret"]
+    await page.close()
+
+
+async def test_locked_and_opened(browser: Browser, relay: RelayProcess) -> None:
+    page = await opened(browser, relay, "lock", "locked")
+    await page.fill("input", "111222")
+    await page.click("role=button[name=Unlock]")
+    await page.see("text=That is not the PIN. 9 tries are left.")
+    await page.fill("input", "284917")
+    await page.on("input", "press", "Enter")
+    await page.see("role=heading[name=Chats]")
+    await page.click("ul >> text=Night desk")
+    await page.see("ol >> text=Layout at six")
+    await pages.back(page)
+    await page.click("role=button[name='Lock now']")
+    await page.see("text=Chappe is locked")
+    # Nothing of what was read is left in the page.
+    assert "Layout" not in await page.evaluate("() => document.documentElement.outerHTML")
+    await page.close()
+
+
+async def test_in_french(browser: Browser, relay: RelayProcess) -> None:
+    page = await opened(browser, relay, "french", locale="fr-FR")
+    await page.see("role=heading[name=Discussions]")
+    assert await page.evaluate("() => document.documentElement.lang") == "fr"
+    await page.click("role=button[name=Réglages]")
+    await page.on("select >> nth=2", "selectOption", "en")
+    await page.see("role=heading[name=Settings]")
+    await page.call("reload")
+    await page.see("role=heading[name=Chats]")
+    await page.close()
+
+
+_PICTURE = """async () => {
+  const canvas = new OffscreenCanvas(4000, 2000);
+  canvas.getContext("2d").fillRect(10, 10, 900, 900);
+  const jpeg = new Uint8Array(await (await canvas.convertToBlob({ type: "image/jpeg" })).arrayBuffer());
+  // An APP1 segment, where cameras write where they were.
+  const exif = new TextEncoder().encode("..Exif..GPS 48.8566 N 2.3522 E");
+  const segment = new Uint8Array([0xff, 0xe1, 0, exif.length + 2, ...exif]);
+  const whole = new Uint8Array([...jpeg.slice(0, 2), ...segment, ...jpeg.slice(2)]);
+  let text = "";
+  for (const byte of whole) text += String.fromCharCode(byte);
+  return [text.includes("GPS 48.8566"), btoa(text)];
+}"""
+_SENT = """async () => {
+  const all = await demo.messages("c3", 0, 10);
+  const { id, attachment } = all.at(-1);
+  const file = await demo.openFile("c3", id);
+  const text = new TextDecoder("latin1").decode(await file.arrayBuffer());
+  const { type, width, height, preview } = attachment;
+  return { type, width, height, preview, secret: text.includes("GPS") || text.includes("Exif") };
+}"""
