@@ -79,6 +79,9 @@ def _welcome(settings: Settings, relay: Ready) -> None:
     for link in links:
         out(f"  {link}")
     out()
+    scheme = "http" if settings.behind_proxy else "https"
+    out(say("relay.page", url=f"{scheme}://{server}:{relay.port}/"))
+    out()
     out(say("relay.next"))
     for command in (
         f"activate '{links[0]}' --name {one}@{server} --home ~/chappe-{one}",

@@ -13,6 +13,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "Two activation codes, one for each line (they hold for {days} days, and work once):",
         "Deux codes d'activation, un par ligne (valables {days} jours, une seule fois) :",
     ),
+    "relay.page": ("The phone's page: {url}", "La page pour téléphones : {url}"),
     "relay.next": ("To try next, in another terminal:", "À essayer, dans un autre terminal :"),
     "relay.qr": ("The first code as a picture:", "Le premier code en image :"),
     "relay.stop": ("Ctrl-C stops the relay.", "Ctrl-C arrête le relais."),

@@ -1,0 +1,44 @@
+"""The pictures of docs/using.md: `python -m tests.e2e.pictures`. Look at them before they are committed."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from tests.e2e import pages
+from tests.e2e.browser import Browser, browsing
+from tests.relay.world import RelayProcess
+
+IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
+LIGHT: Final = ("welcome", "pin", "list", "chat", "verify", "changed", "settings")
+DARK: Final = ("chat",)
+MAX_BYTES: Final = 80_000
+
+
+async def take(browser: Browser, relay: RelayProcess, theme: str, wanted: tuple[str, ...]) -> None:
+    options = {"colorScheme": theme, "deviceScaleFactor": 1.5, "reducedMotion": "reduce"}
+    async for name, page in pages.views(browser, relay, theme, **options):
+        if name not in wanted:
+            continue
+        await page.call("waitForTimeout", 500)
+        path = IMAGES / f"{name}{'-dark' if theme == 'dark' else ''}.jpg"
+        await page.screenshot(path, type="jpeg", quality=72)
+        assert path.stat().st_size <= MAX_BYTES, f"{path.name} is too large"
+
+
+async def main() -> None:
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        relay = pages.serve(Path(folder) / "data", pages.build(Path(folder) / "dist"))
+        try:
+            async with browsing() as browser:
+                await take(browser, relay, "light", LIGHT)
+                await take(browser, relay, "dark", DARK)
+        finally:
+            relay.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
