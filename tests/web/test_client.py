@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chappe.client import Phone
-from tests.client.world import World, members, meet, texts, until
+from tests.client.world import World, meet, members, texts, until
 from tests.relay.world import RelayProcess
 from tests.web.lines import NodeError, need_phone
 from tests.web.phones import PIN, WebPhone
@@ -179,7 +179,10 @@ async def test_a_group_of_three(ada: WebPhone, ben: Phone, cleo: Phone) -> None:
     await ada.has_conversation("round table")
     # Both change it at once: one loses, and does it again.
     await asyncio.gather(ada.call("rename", group["id"], "square"), ben.set_timer(theirs, 3600))
-    await until(lambda: (c := ben.conversation("square")) and c.timer == 3600, "both changes")
+    await until(
+        lambda: [(c.name, c.timer) for c in ben.conversations() if c.id == theirs] == [("square", 3600)],
+        "both changes",
+    )
     await ada.call("remove", group["id"], cleo.address)
     await until(lambda: not next(c for c in cleo.conversations() if c.id == theirs).active, "removed")
     assert members(ben, theirs) == ["ada", "ben"]

@@ -5,7 +5,7 @@
  * relay has accepted it. The same commit said again is answered again, so a kill in between costs nothing.
  */
 
-import { checkKeyPackage, Group, MlsFault, same, viewKeyPackage } from "../mls";
+import { Group, MlsFault, same } from "../mls";
 import { type Bytes, fromHex, randomBytes, toHex } from "../wire/bytes";
 import type { DeviceCertificate } from "../wire/certificate";
 import { ChappeError, type Code, error } from "../wire/errors";
@@ -16,6 +16,7 @@ import { type Groups, lock, opener } from "./groups";
 import type { Messages } from "./messages";
 import type { Notices } from "./notices";
 import type { Outbox } from "./outbox";
+import type { Packages } from "./packages";
 import { plan, removalOf } from "./plans";
 import { ACTIVE, type CommitRow, type Intent, type IntentRow, LEFT } from "./rows";
 import { type Waiter, waiter } from "./time";
@@ -50,6 +51,7 @@ export class Changes {
     private readonly messages: Messages,
     private readonly notices: Notices,
     private readonly outbox: Outbox,
+    private readonly packages: Packages,
     private readonly wire: Wire,
   ) {}
 
@@ -198,7 +200,7 @@ export class Changes {
     for (const { row, intent } of this.#intents(conversation)) {
       if (intent.kind !== "add" || intent.packages !== null) continue;
       try {
-        const packages = await this.#packagesFor(conversation, intent.address);
+        const packages = await this.packages.of(conversation, intent.address);
         await this.core.change((tx) => {
           if (this.core.book.intents.get(row) !== undefined)
             this.core.book.intents.put(tx.change, {
@@ -213,41 +215,6 @@ export class Changes {
         await this.core.change((tx) => this.#fail(tx, conversation, [row], problem));
       }
     }
-  }
-
-  /** A key package for each device of a line that is not in the conversation. */
-  async #packagesFor(conversation: string, address: string): Promise<Bytes[]> {
-    const { places } = this.groups.row(conversation);
-    const present = new Set(places.map((place) => place.device));
-    let wanted: string[] | null = null;
-    if (places.some((place) => place.address === address)) {
-      const line = await this.#lookup(address, null);
-      const devices = (await this.contacts.takeAnswer(address, line)).map(deviceOf);
-      wanted = devices.filter((device) => !present.has(device));
-      if (wanted.length === 0) return [];
-    }
-    const line = await this.#lookup(address, wanted ?? []);
-    const found: Bytes[] = [];
-    let missing = false;
-    for (const one of await this.contacts.takeAnswer(address, line)) {
-      const device = deviceOf(one);
-      if (present.has(device) || (wanted !== null && !wanted.includes(device))) continue;
-      if (one.keyPackage === null) missing = true;
-      else found.push(checkedPackage(one.keyPackage, one.certificate, this.core.now()));
-    }
-    // A device that has never been online is let in later, by its own line's other devices.
-    if (missing && found.length === 0 && address !== this.core.me.address)
-      throw error("packages.none_left");
-    return found;
-  }
-
-  /** `packages`: of these devices, of all where there are none named; null for no packages. */
-  #lookup(address: string, packages: string[] | null): Promise<Typed<"line">> {
-    const devices = packages === null || packages.length === 0 ? null : packages.map(fromHex);
-    return this.wire.ask(
-      (ref) => ({ t: "lookup", ref, address, key_packages: packages !== null, devices }),
-      "line",
-    );
   }
 
   // --- commits
@@ -456,9 +423,6 @@ export class Changes {
   }
 }
 
-const deviceOf = ({ certificate }: { certificate: DeviceCertificate }): string =>
-  toHex(certificate.deviceId);
-
 const sending = (payload: Bytes, to: Bytes[]): Bytes =>
   encode({ t: "send", ref: 0, id: randomBytes(16), to, payload });
 
@@ -466,18 +430,4 @@ function sameIntent(a: Intent, b: Intent): boolean {
   if (a.kind === "add" && b.kind === "add")
     return a.address === b.address && a.packages === null && b.packages === null;
   return JSON.stringify(a) === JSON.stringify(b);
-}
-
-/** A key package is of the device that it came for. Raises certificate.invalid. */
-function checkedPackage(message: Bytes, certificate: DeviceCertificate, now: number): Bytes {
-  try {
-    checkKeyPackage(message, now);
-    const { identity, signatureKey } = viewKeyPackage(message);
-    const found = verifiedCertificate(identity);
-    if (same(found.signature, certificate.signature) && same(signatureKey, found.signatureKey))
-      return message;
-  } catch (problem) {
-    if (!(problem instanceof MlsFault)) throw problem;
-  }
-  throw error("certificate.invalid");
 }

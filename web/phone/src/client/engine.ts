@@ -2,7 +2,6 @@
 
 import { toHex } from "../wire/bytes";
 import { ChappeError, type Code, error } from "../wire/errors";
-import { byDevice, unsignedReport } from "../wire/fleet";
 import type { Typed } from "../wire/frames";
 import { Changes } from "./changes";
 import { Connection, type Owner } from "./connection";
@@ -16,6 +15,7 @@ import { isNetwork, Messages } from "./messages";
 import { Notices } from "./notices";
 import { Obeying } from "./obeying";
 import { Outbox } from "./outbox";
+import { Packages } from "./packages";
 import { Removals } from "./removals";
 import type { Answered } from "./session";
 import { Shown } from "./shown";
@@ -74,7 +74,7 @@ export class Engine implements Owner {
   private constructor(
     readonly core: Core,
     readonly obeying: Obeying,
-    private readonly api: HttpApi,
+    api: HttpApi,
     net: Net,
   ) {
     const bells = ["changes", "confirm", "fleet", "outbox", "sweep", "acks"] as const;
@@ -93,6 +93,7 @@ export class Engine implements Owner {
       this.messages,
       this.notices,
       this.outbox,
+      new Packages(core, this.groups, this.contacts, wire),
       wire,
     );
     this.keys = new Keys(core, wire);
@@ -214,7 +215,7 @@ export class Engine implements Owner {
   }
 
   lost(reason: ChappeError): void {
-    if (ASK_WHY.has(reason.code)) this.#askWhy().catch((problem) => this.#broke(problem));
+    if (ASK_WHY.has(reason.code)) this.removals.askWhy().catch((problem) => this.#broke(problem));
     this.#caughtUp = false;
     if (this.#running) this.onOnline(false, reason.code);
   }
@@ -238,26 +239,6 @@ export class Engine implements Owner {
     this.#bells.acks.ring();
     this.#checkCaughtUp();
     this.wake();
-  }
-
-  /** Refused for good: if that is by an order, the order says more. The refusal alone erases nothing. */
-  async #askWhy(): Promise<void> {
-    const { me } = this.core;
-    try {
-      const ask = { t: "waiting" as const };
-      const now = this.core.now();
-      const { server, deviceId, signer } = me;
-      const envelope = byDevice(server, deviceId, "device", signer.privateKey, now, ask);
-      const answer = await this.api.fleet(envelope);
-      for (const frame of answer.t === "for_device" ? answer.orders : [])
-        await this.obeying.take(frame);
-      for (const { order, receipt } of this.obeying.toTell()) {
-        await this.api.fleet(unsignedReport(deviceId, receipt));
-        await this.obeying.told(order);
-      }
-    } catch (problem) {
-      if (!(problem instanceof ChappeError)) throw problem;
-    }
   }
 
   #checkCaughtUp(): void {

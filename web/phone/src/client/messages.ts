@@ -1,16 +1,15 @@
 /** Messages as the store has them: what a content does to them. */
 
-import { type Bytes, concat, fromHex, randomBytes, toHex } from "../wire/bytes";
+import { type Bytes, fromHex, randomBytes, toHex } from "../wire/bytes";
 import * as c from "../wire/content";
 import { type ChappeError, error } from "../wire/errors";
+import { blank, localId, parts } from "./blank";
 import type { Core, Tx } from "./core";
 import type { Groups } from "./groups";
 import { type FileMeta, type MessageRow, type Notice, type StoredFile, tables } from "./rows";
 
 export const MAX_READ_RECEIPT_LINES = 32;
 export const MAX_STATUSES = 1000;
-/** An id that no content has: of notices, and of what could not be read. */
-const LOCAL = Uint8Array.of(0);
 
 /** A content with where it comes from. `own`: from this very device. */
 export interface Incoming {
@@ -398,35 +397,6 @@ export class Messages {
     else this.core.book.expiries.put(tx.change, { id: row.id, at: row.expiresAt });
     tx.after(() => this.onExpiry());
   }
-}
-
-const localId = (): string => toHex(concat(LOCAL, randomBytes(c.ID_BYTES - 1)));
-
-const blank = {
-  text: "",
-  edited: false,
-  replyTo: null,
-  file: null,
-  meta: null,
-  failure: "",
-  expiresIn: null,
-  expiresAt: null,
-  reactions: [],
-  receipts: {},
-  notice: null,
-  content: null,
-} satisfies Partial<MessageRow>;
-
-function parts(body: c.Body): {
-  kind: "text" | "file" | "unknown";
-  text: string;
-  file: StoredFile | null;
-} {
-  if (body.kind === "text") return { kind: "text", text: body.text, file: null };
-  if (body.kind !== "attachment") return { kind: "unknown", text: "", file: null };
-  const { url, key, nonce, hash, size, contentType, filename, description } = body;
-  const file = { url, key, nonce, hash, size, contentType, name: filename, description };
-  return { kind: "file", text: description, file };
 }
 
 /** Whether what was asked may be asked again. */

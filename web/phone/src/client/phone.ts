@@ -6,13 +6,13 @@ import { Keeping } from "../vault/keeping";
 import { check, judge } from "../vault/pins";
 import { Session } from "../vault/session";
 import { IDLE_SECONDS, MAX_IDLE, MAX_OFFLINE_HOURS, MIN_IDLE } from "../vault/vault";
-import { fromHex, toHex } from "../wire/bytes";
+import { toHex } from "../wire/bytes";
 import { asChappeError, error } from "../wire/errors";
-import { authority, parse, type RelayPlace } from "../wire/links";
+import { authority, type RelayPlace } from "../wire/links";
 import type { FleetPolicy } from "../wire/orders";
 import { Access, ownWords, type TellStage } from "./access";
 import { Conversing } from "./conversing";
-import type { Done } from "./core";
+import { Devices } from "./devices";
 import { layDown, settleErased } from "./erasing";
 import type {
   Attachment,
@@ -28,13 +28,11 @@ import type {
   Settings,
   Stage,
 } from "./face";
-import { give, type Handover } from "./linking";
 import { type Opened, type Reach, reachByBrowser } from "./opened";
 import type { Judged } from "./orders";
-import { sleep } from "./transport";
+import { Telling } from "./telling";
 import { Writing } from "./writing";
 
-const NEW_DEVICE_SECONDS = 60;
 const SETTINGS = "settings";
 
 const DEFAULTS: Settings = {
@@ -52,6 +50,7 @@ interface At {
   session: Session;
   conversing: Conversing;
   writing: Writing;
+  devices: Devices;
 }
 
 export interface PhoneOptions {
@@ -63,9 +62,7 @@ export interface PhoneOptions {
 export class Phone implements PhoneFace {
   #at: At | null = null;
   #settings = DEFAULTS;
-  #listeners = new Set<(event: Event) => void>();
-  /** Events leave in the order of what happened. */
-  #telling: Promise<void> = Promise.resolve();
+  #telling = new Telling();
   /** One way in or out at a time. */
   #busy = false;
 
@@ -120,8 +117,7 @@ export class Phone implements PhoneFace {
   }
 
   async listen(listener: (event: Event) => void): Promise<() => void> {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#telling.listen(listener);
   }
 
   get #here(): At {
@@ -144,7 +140,7 @@ export class Phone implements PhoneFace {
   async unlock(pin: string, tell: TellStage): Promise<void> {
     await this.#enter(() => this.access.unlock(pin, tell)).catch((problem) => {
       if (asChappeError(problem).code === "device.erased")
-        this.#tell({ type: "stage", stage: "erased" });
+        this.#telling.tell({ type: "stage", stage: "erased" });
       throw problem;
     });
   }
@@ -160,7 +156,7 @@ export class Phone implements PhoneFace {
     } finally {
       this.#busy = false;
     }
-    this.#tell({ type: "stage", stage: "open" });
+    this.#telling.tell({ type: "stage", stage: "open" });
     return this.me();
   }
 
@@ -172,18 +168,19 @@ export class Phone implements PhoneFace {
       session,
       conversing: new Conversing(opened, () => this.#settings),
       writing: new Writing(opened),
+      devices: new Devices(opened),
     };
-    core.onDone = (done) => this.#publish(opened, done);
-    engine.onOnline = (online, problem) => this.#tell({ type: "online", online, problem });
-    attachments.onProgress = (message) => this.#tellProgress(opened, message);
-    this.#tell({ type: "online", online: engine.online, problem: "" });
+    core.onDone = (done) => this.#telling.publish(opened, done);
+    engine.onOnline = (online, problem) => this.#telling.tell({ type: "online", online, problem });
+    attachments.onProgress = (message) => this.#telling.progress(opened, message);
+    this.#telling.tell({ type: "online", online: engine.online, problem: "" });
     session.atLock(() => {
       this.#at = null;
       // Nothing of it answers any more; what is under way in the store ends first.
       opened
         .close()
         .catch(() => {})
-        .then(() => this.#tell({ type: "stage", stage: "locked" }));
+        .then(() => this.#telling.tell({ type: "stage", stage: "locked" }));
     });
     core.store.onLost = () => session.lock();
     const { obeying } = engine;
@@ -210,9 +207,13 @@ export class Phone implements PhoneFace {
     const { place } = opened.core.me;
     this.lock()
       .then(() => this.access.erase(judged, place))
-      .then(() => this.#tell({ type: "stage", stage: "erased" }))
+      .then(() => this.#telling.tell({ type: "stage", stage: "erased" }))
       .catch((problem) =>
-        this.#tell({ type: "failed", code: asChappeError(problem).code, conversation: null }),
+        this.#telling.tell({
+          type: "failed",
+          code: asChappeError(problem).code,
+          conversation: null,
+        }),
       );
   }
 
@@ -249,66 +250,11 @@ export class Phone implements PhoneFace {
   // --- devices
 
   async devices(): Promise<DeviceInfo[]> {
-    const { core, engine } = this.#here.opened;
-    const { address, line, device } = core.me;
-    await engine.waitOnline(NEW_DEVICE_SECONDS);
-    const found = await engine.connection.ask(
-      (ref) => ({ t: "lookup", ref, address, key_packages: false, devices: null }),
-      "line",
-    );
-    const answered = await engine.contacts.takeAnswer(address, found);
-    return answered.map(({ certificate: { deviceId, issuedAt } }) => {
-      const id = toHex(deviceId);
-      return { device: id, line, address, issuedAt, self: id === device };
-    });
+    return this.#here.devices.all();
   }
 
-  /** Let a new device into this line and into all conversations. */
   async giveLink(text: string): Promise<void> {
-    const link = parse(text);
-    if (link.kind !== "device")
-      throw error("link.malformed", "That link makes a new line; take the one a new device shows.");
-    const { engine, api } = this.#here.opened;
-    const before = new Set((await this.devices()).map((one) => one.device));
-    await give(api, link, this.#handover());
-    await this.#awaitNewDevice(before);
-    await engine.reconcile();
-    await engine.settled(NEW_DEVICE_SECONDS);
-  }
-
-  #handover(): Handover {
-    const { core, engine } = this.#here.opened;
-    const { identity, certificate } = core.me;
-    const contacts = engine.contacts
-      .all()
-      .filter((row) => !row.unconfirmed)
-      .map(({ address, line, identityKey, verified }) => {
-        return { address, line: fromHex(line), identityKey, verified };
-      });
-    const { lineId, address, fleetKey } = certificate;
-    return { identity, line: lineId, address, contacts, fleetKey, organisation: "" };
-  }
-
-  /** Until a device that was not there is, with key packages. */
-  async #awaitNewDevice(before: ReadonlySet<string>): Promise<void> {
-    const { core, engine } = this.#here.opened;
-    const { address } = core.me;
-    const deadline = Date.now() + NEW_DEVICE_SECONDS * 1000;
-    while (Date.now() < deadline) {
-      const found = (await this.devices()).map((one) => one.device);
-      const fresh = found.filter((device) => !before.has(device)).map(fromHex);
-      if (fresh.length > 0) {
-        const line = await engine.connection.ask(
-          (ref) => ({ t: "lookup", ref, address, key_packages: true, devices: fresh }),
-          "line",
-        );
-        const named = new Set(fresh.map(toHex));
-        const ready = line.devices.filter((one) => named.has(toHex(one.device)));
-        if (ready.every((one) => one.key_package !== null)) return;
-      }
-      await sleep(500);
-    }
-    throw error("network.timeout", "The new device is not online; it is let in when it is.");
+    await this.#here.devices.giveLink(text);
   }
 
   // --- conversations and people
@@ -476,60 +422,6 @@ export class Phone implements PhoneFace {
   /** Both ends: what is queued has left, what waited is read. For tests and for closing in good order. */
   async settled(seconds: number): Promise<void> {
     await this.#here.opened.engine.settled(seconds);
-  }
-
-  // --- telling
-
-  #tell(event: Event): void {
-    this.#telling = this.#telling.then(() => this.#give(event));
-  }
-
-  #give(event: Event): void {
-    for (const listener of this.#listeners) listener(event);
-  }
-
-  #publish(opened: Opened, done: Done): void {
-    const { engine } = opened;
-    this.#telling = this.#telling.then(async () => {
-      for (const row of done.messages)
-        this.#give({ type: "message", message: engine.shown.message(row) });
-      for (const { conversation, id } of done.gone) {
-        const shown = engine.groups.has(conversation)
-          ? engine.groups.shownAs(conversation)
-          : conversation;
-        this.#give({ type: "messageGone", conversation: shown, id });
-      }
-      const shown = new Set([...done.conversations].map((id) => engine.groups.shownAs(id)));
-      for (const id of shown) await this.#giveConversation(opened, id);
-      for (const address of done.contacts) {
-        const row = engine.contacts.find(address);
-        if (row !== undefined) this.#give({ type: "contact", contact: engine.shown.contact(row) });
-      }
-      for (const { code, conversation } of done.failed)
-        this.#give({ type: "failed", code, conversation });
-    });
-  }
-
-  async #giveConversation(opened: Opened, id: string): Promise<void> {
-    if (!opened.core.store.isOpen) return;
-    try {
-      const conversation = await opened.engine.shown.conversation(id);
-      this.#give({ type: "conversation", conversation });
-    } catch {
-      // The store was closed under it: who watches is told of that.
-    }
-  }
-
-  #tellProgress(opened: Opened, id: string): void {
-    this.#telling = this.#telling.then(async () => {
-      if (!opened.core.store.isOpen) return;
-      try {
-        const row = await opened.engine.messages.get(id);
-        this.#give({ type: "message", message: opened.engine.shown.message(row) });
-      } catch {
-        // It is gone meanwhile.
-      }
-    });
   }
 }
 

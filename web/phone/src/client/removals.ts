@@ -12,7 +12,7 @@ import { same } from "../mls";
 import { type Bytes, concat, fromHex, toHex } from "../wire/bytes";
 import type { DeviceCertificate } from "../wire/certificate";
 import { ChappeError } from "../wire/errors";
-import { byDevice } from "../wire/fleet";
+import { byDevice, unsignedReport } from "../wire/fleet";
 import { MAX_WATCHED, type Typed } from "../wire/frames";
 import { readOrder } from "../wire/orders";
 import { type Membership, sealRegister } from "../wire/registers";
@@ -128,6 +128,26 @@ export class Removals {
         if (!isOneOf(problem, "order.unknown", "receipt.invalid")) throw problem;
       }
       await this.obeying.told(order);
+    }
+  }
+
+  /** Refused for good: if that is by an order, the order says more. The refusal alone erases nothing. */
+  async askWhy(): Promise<void> {
+    const { me } = this.core;
+    try {
+      const ask = { t: "waiting" as const };
+      const now = this.core.now();
+      const { server, deviceId, signer } = me;
+      const envelope = byDevice(server, deviceId, "device", signer.privateKey, now, ask);
+      const answer = await this.api.fleet(envelope);
+      for (const frame of answer.t === "for_device" ? answer.orders : [])
+        await this.obeying.take(frame);
+      for (const { order, receipt } of this.obeying.toTell()) {
+        await this.api.fleet(unsignedReport(deviceId, receipt));
+        await this.obeying.told(order);
+      }
+    } catch (problem) {
+      if (!(problem instanceof ChappeError)) throw problem;
     }
   }
 

@@ -1,0 +1,175 @@
+"""Fleet orders and the phone in the browser: obeyed open and locked, and carried out in conversations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from chappe.client import Phone
+from chappe.wire.orders import FleetPolicy, Target
+from tests.client.world import PATIENCE, World, place_of, texts, until
+from tests.relay.world import RelayProcess
+from tests.web.lines import NodeError, need_phone
+from tests.web.phones import PIN, WebPhone
+
+ordering = pytest.importorskip("chappe.client.ordering", reason="orders are not on this branch yet")
+organisations = pytest.importorskip("chappe.relay.organisations", reason="orders are not on this branch yet")
+new_codes_module = pytest.importorskip("chappe.relay.new_codes")
+officer_module = pytest.importorskip("chappe.client.officer", reason="orders are not on this branch yet")
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
+    need_phone()
+    running = RelayProcess(tmp_path_factory.mktemp("relay") / "data", attempts_burst=10_000)
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+async def world(relay: RelayProcess, tmp_path: Path) -> AsyncIterator[World]:
+    made = World(relay, tmp_path)
+    yield made
+    await made.close()
+
+
+async def becomes(phone: WebPhone, stage: str) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE
+    while (found := await phone.call("stage")) != stage:
+        assert loop.time() < deadline, f"{phone.name} is {found}"
+        await asyncio.sleep(0.05)
+
+
+async def test_the_owner_locks_and_erases_from_another_device(world: World) -> None:
+    ada = await WebPhone.activate(world, "ada")
+    try:
+        (ben,) = await world.phones("ben")
+        mine = (await ada.call("conversationWith", ben.address))["id"]
+        await ada.call("sendText", mine, "hello", None)
+        shown: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        linking = asyncio.create_task(Phone.link(world.home("other"), world.place, shown.set_result))
+        giving = asyncio.create_task(ada.call("giveLink", await shown))
+        other = await world._enter("other", await linking)
+        await giving
+        await other.settled(PATIENCE)
+        device = bytes.fromhex((await ada.call("me"))["device"])
+
+        await ordering.give(other._engine, "lock", device, "left on a desk")
+        await becomes(ada, "locked")
+        await ada.ask("unlock", pin=PIN)
+        await ada.settled()
+        await ada.call("lock")
+
+        # Off, it hears nothing; it asks when the PIN no longer opens it.
+        await ordering.give(other._engine, "erase", device, "left in a taxi")
+        with pytest.raises(NodeError) as problem:
+            await ada.ask("unlock", pin=PIN)
+        assert problem.value.code == "device.erased"
+        assert await ada.call("stage") == "erased"
+        erased = await ada.call("erased")
+        assert (erased["reason"], erased["receiptDelivered"]) == ("left in a taxi", True)
+        await until(lambda: device not in _devices(ben), "removed from the conversation")
+    finally:
+        ada.close()
+
+
+async def test_an_organisation_bounds_erases_and_removes(
+    world: World, relay: RelayProcess, tmp_path: Path
+) -> None:
+    officer = await officer_module.Officer.found(
+        tmp_path / "officer",
+        "seven otters juggle wet umbrellas",
+        place_of(relay),
+        organisation="Press",
+        name="Olga",
+    )
+    organisations.add(relay.settings, msgspec.msgpack.encode(officer.state.rosters[0]))
+    phones: list[WebPhone] = []
+    try:
+        ada, dan = [await _member(world, relay, name, phones) for name in ("ada", "dan")]
+        (eve,) = await world.phones("eve")
+        desk = await ada.call("createGroup", "desk", [dan.address, eve.address])
+        await until(lambda: any(c.name == "desk" for c in eve.conversations()), "the group")
+        await asyncio.gather(ada.settled(), dan.settled())
+        await world.shut("eve")
+
+        await officer.order("policy", [], "for everybody", FleetPolicy(1, 120, 8))
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE
+        while (await ada.call("settings"))["idleSeconds"] != 120:
+            assert loop.time() < deadline
+            await asyncio.sleep(0.05)
+        settings = await ada.call("settings")
+        with pytest.raises(NodeError) as beyond:
+            await ada.call("saveSettings", {**settings, "idleSeconds": 600})
+        assert beyond.value.code == "usage.invalid"
+        with pytest.raises(NodeError) as short:
+            await ada.ask("change_pin", old=PIN, next="731864")
+        assert short.value.code == "vault.weak_pin"
+
+        me = await dan.call("me")
+        target = Target(bytes.fromhex(me["line"]), bytes.fromhex(me["device"]))
+        given = await officer.order("erase", [target], "lost in a taxi")
+        await becomes(dan, "erased")
+        await _has_members(ada, desk["id"], ada.address, eve.address)
+        last = [one["notice"] for one in await ada.messages(desk["id"]) if one["kind"] == "notice"][-1]
+        assert (last["what"], last["who"]) == ("removed_by_order", [dan.address])
+        await _done(officer, given.order)
+
+        # Who was away takes the commit that refers to the fleet key's proposal.
+        eve = await world.open("eve")
+        await ada.call("sendText", desk["id"], "still here", None)
+        await until(lambda: texts(eve)[-1:] == ["still here"])
+    finally:
+        await officer.close()
+        for phone in phones:
+            phone.close()
+
+
+async def _member(world: World, relay: RelayProcess, name: str, phones: list[WebPhone]) -> WebPhone:
+    (code,) = new_codes_module.new_codes(relay.settings, 1, "Press").codes
+    phone = WebPhone(relay, name)
+    phones.append(phone)
+    phone.address = (await phone.ask("activate", link=code, name=world.address(name), pin=PIN))["address"]
+    await phone.settled()
+    return phone
+
+
+async def _has_members(phone: WebPhone, conversation: str, *addresses: str) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE
+    while (found := (await phone.call("conversation", conversation))["members"]) != sorted(addresses):
+        assert loop.time() < deadline, found
+        await asyncio.sleep(0.05)
+
+
+async def _done(officer: Any, order: bytes) -> None:
+    """The console sees every stage: unreadable, removed from one of one conversations, receipt checked."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE
+    while True:
+        (view,) = await officer.orders(order)
+        (device,) = view.devices
+        if (device.conversations, device.removed, device.receipt) == (1, 1, "holds"):
+            assert device.unreadable_at is not None
+            return
+        assert loop.time() < deadline, view
+        await asyncio.sleep(0.1)
+
+
+def _devices(phone: Phone) -> list[bytes]:
+    groups = phone._engine.groups
+    return [place.device for shown in phone.conversations() for place in groups.places(shown.id)]

@@ -1,0 +1,101 @@
+import { describe, expect, it } from "vitest";
+import { judge, judgeRemoval, type Known, knownOf } from "../../src/client/orders";
+import { randomBytes } from "../../src/wire/bytes";
+import { fromBytes, issue, toBytes } from "../../src/wire/certificate";
+import { ChappeError } from "../../src/wire/errors";
+import { type Order, reasonDigest, signAsOwner } from "../../src/wire/orders";
+
+const SERVER = "relay.example";
+const identity = randomBytes(32);
+const certificate = fromBytes(
+  toBytes(
+    issue(identity, {
+      lineId: randomBytes(16),
+      address: `ada@${SERVER}`,
+      deviceId: randomBytes(16),
+      signatureKey: randomBytes(32),
+      fleetKey: new Uint8Array(),
+      issuedAt: 1,
+    }),
+  ),
+);
+const known: Known = knownOf(certificate, SERVER);
+const reason = { text: "left in a taxi", salt: randomBytes(16) };
+
+function order(changes: Partial<Order> = {}): Order {
+  return {
+    version: 1,
+    id: randomBytes(16),
+    kind: "erase",
+    server: SERVER,
+    organisation: new Uint8Array(),
+    targets: [{ line: certificate.lineId, device: certificate.deviceId }],
+    issued_at: 100,
+    reason_digest: reasonDigest(reason),
+    policy: null,
+    ...changes,
+  };
+}
+
+const frame = (made: Order, by = identity) => ({
+  order: signAsOwner(made, by),
+  rosters: [],
+  reason,
+});
+
+function codeOf(run: () => unknown): string {
+  try {
+    run();
+  } catch (problem) {
+    if (problem instanceof ChappeError) return problem.code;
+    throw problem;
+  }
+  return "";
+}
+
+describe("an order of the line's owner", () => {
+  it("is obeyed by the device that it names", () => {
+    const judged = judge(frame(order()), known);
+    expect([judged.order.kind, judged.reason]).toEqual(["erase", "left in a taxi"]);
+  });
+
+  it("is refused by another key, server, device and reason", () => {
+    expect(codeOf(() => judge(frame(order(), randomBytes(32)), known))).toBe("order.forged");
+    expect(codeOf(() => judge(frame(order({ server: "other.example" })), known))).toBe(
+      "order.forged",
+    );
+    const targets = [{ line: certificate.lineId, device: randomBytes(16) }];
+    expect(codeOf(() => judge(frame(order({ targets })), known))).toBe("order.not_yours");
+    const other = { ...frame(order()), reason: { ...reason, text: "no reason" } };
+    expect(codeOf(() => judge(other, known))).toBe("order.forged");
+  });
+
+  it("changes nothing in another's signature", () => {
+    const signed = frame(order());
+    const body = Uint8Array.from(signed.order.body);
+    body[body.length - 1] = (body.at(-1) ?? 0) ^ 1;
+    const bent = { ...signed, order: { ...signed.order, body } };
+    expect(["order.forged", "order.malformed"]).toContain(codeOf(() => judge(bent, known)));
+  });
+
+  it("to lock counts once, and no older one after it", () => {
+    const locked = judge(frame(order({ kind: "lock", issued_at: 200 })), known);
+    expect(locked.known.lockedAt).toBe(200);
+    for (const issued_at of [200, 150])
+      expect(codeOf(() => judge(frame(order({ kind: "lock", issued_at })), locked.known))).toBe(
+        "order.stale",
+      );
+    expect(judge(frame(order({ kind: "lock", issued_at: 201 })), locked.known).known.lockedAt).toBe(
+      201,
+    );
+  });
+
+  it("removes from conversations the device that it names, and no other", () => {
+    const posted = { order: signAsOwner(order(), identity), rosters: [] };
+    expect(judgeRemoval(posted, certificate, SERVER).kind).toBe("erase");
+    const other = { ...certificate, deviceId: randomBytes(16) };
+    expect(codeOf(() => judgeRemoval(posted, other, SERVER))).toBe("order.not_yours");
+    const lock = { order: signAsOwner(order({ kind: "lock" }), identity), rosters: [] };
+    expect(codeOf(() => judgeRemoval(lock, certificate, SERVER))).toBe("order.not_yours");
+  });
+});
