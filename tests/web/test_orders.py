@@ -5,22 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from chappe.client import Phone
+from chappe.client import Phone, ordering
+from chappe.client.officer import Officer
+from chappe.relay import organisations
+from chappe.relay.new_codes import new_codes
 from chappe.wire.orders import FleetPolicy, Target
 from tests.client.world import PATIENCE, World, place_of, texts, until
 from tests.relay.world import RelayProcess
 from tests.web.lines import NodeError, need_phone
 from tests.web.phones import PIN, WebPhone
-
-ordering = pytest.importorskip("chappe.client.ordering", reason="orders are not on this branch yet")
-organisations = pytest.importorskip("chappe.relay.organisations", reason="orders are not on this branch yet")
-new_codes_module = pytest.importorskip("chappe.relay.new_codes")
-officer_module = pytest.importorskip("chappe.client.officer", reason="orders are not on this branch yet")
 
 pytestmark = pytest.mark.anyio
 
@@ -89,7 +86,7 @@ async def test_the_owner_locks_and_erases_from_another_device(world: World) -> N
 async def test_an_organisation_bounds_erases_and_removes(
     world: World, relay: RelayProcess, tmp_path: Path
 ) -> None:
-    officer = await officer_module.Officer.found(
+    officer = await Officer.found(
         tmp_path / "officer",
         "seven otters juggle wet umbrellas",
         place_of(relay),
@@ -140,7 +137,7 @@ async def test_an_organisation_bounds_erases_and_removes(
 
 
 async def _member(world: World, relay: RelayProcess, name: str, phones: list[WebPhone]) -> WebPhone:
-    (code,) = new_codes_module.new_codes(relay.settings, 1, "Press").codes
+    (code,) = new_codes(relay.settings, 1, "Press").codes
     phone = WebPhone(relay, name)
     phones.append(phone)
     phone.address = (await phone.ask("activate", link=code, name=world.address(name), pin=PIN))["address"]
@@ -156,7 +153,7 @@ async def _has_members(phone: WebPhone, conversation: str, *addresses: str) -> N
         await asyncio.sleep(0.05)
 
 
-async def _done(officer: Any, order: bytes) -> None:
+async def _done(officer: Officer, order: bytes) -> None:
     """The console sees every stage: unreadable, removed from one of one conversations, receipt checked."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + PATIENCE

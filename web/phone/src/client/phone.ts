@@ -57,6 +57,8 @@ export interface PhoneOptions {
   /** The relay that served the pages. */
   here: RelayPlace;
   reach?: Reach;
+  /** Told of each profile that opens: for tests that play a hostile relay. */
+  onOpened?: (opened: Opened) => void;
 }
 
 export class Phone implements PhoneFace {
@@ -69,13 +71,18 @@ export class Phone implements PhoneFace {
   private constructor(
     private access: Access,
     private readonly makeAccess: () => Promise<Access>,
+    private readonly onOpened: (opened: Opened) => void,
   ) {}
 
-  static async start({ here, reach = reachByBrowser }: PhoneOptions): Promise<Phone> {
+  static async start({
+    here,
+    reach = reachByBrowser,
+    onOpened = () => {},
+  }: PhoneOptions): Promise<Phone> {
     // An erasing that was cut off goes on before anything else.
     await settleErased(reach);
     const makeAccess = async (): Promise<Access> => new Access(await Keeping.open(), reach, here);
-    return new Phone(await makeAccess(), makeAccess);
+    return new Phone(await makeAccess(), makeAccess, onOpened);
   }
 
   get #keeping(): Keeping {
@@ -174,6 +181,7 @@ export class Phone implements PhoneFace {
     engine.onOnline = (online, problem) => this.#telling.tell({ type: "online", online, problem });
     attachments.onProgress = (message) => this.#telling.progress(opened, message);
     this.#telling.tell({ type: "online", online: engine.online, problem: "" });
+    this.onOpened(opened);
     session.atLock(() => {
       this.#at = null;
       // Nothing of it answers any more; what is under way in the store ends first.

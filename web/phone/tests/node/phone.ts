@@ -5,22 +5,35 @@
  *     {"op": "call", "method": "sendText", "args": ["…", "hello", null]}
  *     {"op": "send_file", "conversation": …, "name": …, "type": …, "data": hex}
  *     {"op": "open_file", "conversation": …, "message": …}       hex
+ *     {"op": "take_answer", "address": …, "line": hex, "identity_key": hex, "devices": [[hex, hex]]}
  *     {"op": "receive_link", "pin": …}                           the link comes as an event
  *
  * Every event of the phone is a line `{"event": …}`.
  */
 
 import "fake-indexeddb/auto";
+import type { Opened } from "../../src/client/opened";
 import { Phone } from "../../src/client/phone";
 import { asChappeError } from "../../src/wire/errors";
 import { parsePlace } from "../../src/wire/links";
 import { hex, type Operation, serve, unhex } from "./lines";
 
-const phone = await Phone.start({ here: parsePlace(process.env.RELAY ?? "") });
+let opened: Opened | undefined;
+const phone = await Phone.start({
+  here: parsePlace(process.env.RELAY ?? ""),
+  onOpened: (one) => {
+    opened = one;
+  },
+});
 const say = (event: unknown): void => {
   process.stdout.write(`${JSON.stringify({ event })}\n`);
 };
 await phone.listen(say);
+
+function here(): Opened {
+  if (opened === undefined) throw new TypeError("not open");
+  return opened;
+}
 
 const quiet = (): void => {};
 
@@ -30,6 +43,26 @@ const operations: Record<string, Operation> = {
     if (typeof called !== "function") throw new TypeError(`no call ${String(method)}`);
     return called.apply(phone, args as unknown[]);
   },
+  /** A relay's word about a line. */
+  take_answer: async ({ address, line, identity_key, devices }) => {
+    await here().engine.contacts.takeAnswer(String(address), {
+      t: "line",
+      ref: 1,
+      line: unhex(line),
+      address: String(address),
+      identity_key: unhex(identity_key),
+      devices: (devices as string[][]).map(([device, certificate]) => ({
+        device: unhex(device),
+        certificate: unhex(certificate),
+        key_package: null,
+      })),
+    });
+  },
+  /** The epoch of a conversation, and how many intents wait. */
+  state: ({ conversation }) => ({
+    epoch: here().engine.groups.row(String(conversation)).epoch,
+    waiting: here().core.book.intents.size,
+  }),
   activate: ({ link, name, pin }) => phone.activate(String(link), String(name), String(pin), quiet),
   receive_link: ({ pin }) =>
     phone.receiveLink(String(pin), (link) => say({ type: "link", link }), quiet),
