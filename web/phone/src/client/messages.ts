@@ -33,8 +33,8 @@ export interface NewContent {
 export class Messages {
   /** By conversation, messages that just came and whose arrival its sender wants to know. */
   toConfirm = new Map<string, string[]>();
-  /** Set by the owner: a row was written, or is gone (null): index it, drop its file. */
-  onRow: (tx: Tx, id: string, row: MessageRow | null) => Promise<void> = async () => {};
+  /** Set by the owner: what a row says is new or another, or it is gone (null): index it, drop its file. */
+  onSaid: (tx: Tx, id: string, row: MessageRow | null) => Promise<void> = async () => {};
   /** Set by the owner: the time of the next `sweep` may have changed. */
   onExpiry: () => void = () => {};
 
@@ -151,7 +151,7 @@ export class Messages {
     tx.gone.push({ conversation: row.conversation, id: standIn });
     const { conversation, seq } = row;
     tx.change.put(tables.where, made.id, { conversation, seq, reaction: false });
-    await this.#put(tx, {
+    await this.#say(tx, {
       ...row,
       ...parts(body),
       id: made.id,
@@ -163,7 +163,7 @@ export class Messages {
 
   async #add(tx: Tx, row: Omit<MessageRow, "seq">): Promise<void> {
     const seq = await tx.change.next("messages");
-    await this.#put(tx, { ...row, seq });
+    await this.#say(tx, { ...row, seq });
     const where = { conversation: row.conversation, seq, reaction: false };
     tx.change.put(tables.where, row.id, where);
     const conversation = this.groups.row(row.conversation);
@@ -180,7 +180,7 @@ export class Messages {
     const { kind, text, file } = parts(incoming.message.body);
     const row = await this.#own(tx, incoming, target);
     if (row === undefined || row.kind !== kind || file !== null) return;
-    await this.#put(tx, { ...row, text, edited: true });
+    await this.#say(tx, { ...row, text, edited: true });
   }
 
   async #takeBack(tx: Tx, incoming: Incoming): Promise<void> {
@@ -198,7 +198,7 @@ export class Messages {
     const row = await this.#own(tx, incoming, target);
     if (row === undefined) return;
     for (const { id } of row.reactions) tx.change.delete(tables.where, id);
-    await this.#put(tx, {
+    await this.#say(tx, {
       ...row,
       kind: "deleted",
       text: "",
@@ -350,7 +350,7 @@ export class Messages {
     tx.change.delete(tables.where, id);
     tx.change.delete(tables.messages, row.conversation, row.seq);
     tx.messages.delete(id);
-    await this.onRow(tx, id, null);
+    await this.onSaid(tx, id, null);
     tx.gone.push({ conversation: row.conversation, id });
     const conversation = this.groups.row(row.conversation);
     const unread = Math.max(0, conversation.unread - (row.read ? 0 : 1));
@@ -386,11 +386,16 @@ export class Messages {
     return fits && row.kind !== "notice" && row.kind !== "unreadable" ? row : undefined;
   }
 
+  /** A row that says something new. */
+  async #say(tx: Tx, row: MessageRow): Promise<void> {
+    await this.#put(tx, row);
+    await this.onSaid(tx, row.id, row);
+  }
+
   async #put(tx: Tx, row: MessageRow): Promise<void> {
     tx.change.put(tables.messages, row.conversation, row, row.seq);
     tx.messages.set(row.id, row);
     tx.conversations.add(row.conversation);
-    await this.onRow(tx, row.id, row);
     const known = this.core.book.expiries.get(row.id)?.at ?? null;
     if (row.expiresAt === known) return;
     if (row.expiresAt === null) this.core.book.expiries.delete(tx.change, row.id);

@@ -54,6 +54,8 @@ export class Opened {
       );
       const opened = new Opened(core, engine, attachments, new Search(store), api);
       opened.#tie();
+      // Before anything is written: what a kill left behind, and no record names.
+      await attachments.sweep();
       return opened;
     } catch (problem) {
       store.close();
@@ -69,7 +71,7 @@ export class Opened {
   #tie(): void {
     const { engine, attachments, search } = this;
     engine.shown.progressOf = (id) => attachments.progressOf(id);
-    engine.messages.onRow = async (tx, id, row) => {
+    engine.messages.onSaid = async (tx, id, row) => {
       const text = searchable(row);
       if (text === "") await search.remove(tx.change, id);
       else await search.put(tx.change, id, text);
@@ -81,8 +83,6 @@ export class Opened {
 
   start(): void {
     this.engine.start();
-    // What a kill left behind; nothing waits for it.
-    this.attachments.sweep().catch(() => {});
   }
 
   /** Raises vault.locked. */

@@ -12,9 +12,10 @@ const MAX_WAVEFORM = 256;
 export class Writing {
   constructor(private readonly opened: Opened) {}
 
-  /** Gives the message's id. Raises conversation.*, identity.changed, content.malformed. */
+  /** Gives the message's id. Raises conversation.*, message.unknown, identity.changed, content.malformed. */
   async sendText(id: string, text: string, inReplyTo: string | null): Promise<string> {
     const conversation = this.#writable(id);
+    if (inReplyTo !== null) await this.opened.engine.messages.get(inReplyTo);
     const { timer } = this.opened.engine.groups.row(conversation);
     return this.#put(conversation, { kind: "text", text }, { inReplyTo, timer });
   }
