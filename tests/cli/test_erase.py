@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from chappe.cli.fleet_words import FLEET_WORDS
+from chappe.cli.main import main
 from chappe.relay.new_codes import new_codes
+from chappe.vault import keys
 from chappe.wire.links import activation_link
-from tests.cli.world import People, Ran, chappe
+from tests.cli.world import People, Ran, chappe, environment
 from tests.relay.world import RelayProcess
+from tests.vault.service import CHEAP
 
 WORDS = "violets at the ministry"
+
+
+def inside(*words: str, **variables: str) -> Ran:
+    """`chappe` without a process of its own, and with nobody at the terminal."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        patch.dict(os.environ, environment(**variables), clear=True),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        status = main(list(words))
+    return Ran(status, out.getvalue(), err.getvalue())
 
 
 @dataclass
@@ -27,11 +45,14 @@ class Desk:
     folder: Path
     name: str
 
-    def run(self, who: str, *words: str, stdin: str = "", **variables: str) -> Ran:
+    def run(self, who: str, *words: str, **variables: str) -> Ran:
+        """In this process: most of what a command takes is its start."""
+        return inside(*self.words(who, *words), CHAPPE_OFFICER=self.paper(f"{who}.chappe"), **variables)
+
+    def words(self, who: str, *words: str) -> list[str]:
         secret = self.folder / "passphrase"
         secret.write_text(WORDS + "\n")
-        file = str(self.folder / f"{who}.chappe")
-        return chappe(*words, "--passphrase-file", str(secret), stdin=stdin, CHAPPE_OFFICER=file, **variables)
+        return [*words, "--passphrase-file", str(secret)]
 
     def ok(self, who: str, *words: str, **variables: str) -> Ran:
         ran = self.run(who, *words, **variables)
@@ -41,21 +62,12 @@ class Desk:
     def found(self) -> None:
         roster = str(self.folder / "first.roster")
         place = ["--relay", f"localhost:{self.relay.port}", "--pin", str(self.relay.pin)]
-        self.ok(
-            "ada",
-            "fleet",
-            "key",
-            "new",
-            "--organisation",
-            self.name,
-            "--name",
-            "Ada",
-            *place,
-            "--out",
-            roster,
-        )
-        done = chappe("organisation", "add", roster, "--data-dir", str(self.relay.data_dir))
-        assert done.status == 0, done.err
+        names = ["--organisation", self.name, "--name", "Ada"]
+        made = self.ok("ada", "fleet", "key", "new", *names, *place, "--out", roster)
+        added = inside("organisation", "add", roster, "--data-dir", str(self.relay.data_dir))
+        assert added.status == 0, added.err
+        # What officer and operator read to each other is the same.
+        assert made.lines[-1].partition(": ")[2] == added.lines[0].partition("key: ")[2] != ""
 
     def activate(self, *names: str) -> None:
         for name in names:
@@ -67,6 +79,12 @@ class Desk:
 
     def paper(self, name: str) -> str:
         return str(self.folder / name)
+
+
+@pytest.fixture
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2id that takes no time."""
+    monkeypatch.setattr(keys.stretch, "__defaults__", (CHEAP,))
 
 
 @pytest.fixture
@@ -106,12 +124,13 @@ def test_a_lost_phone(desk: Desk) -> None:
     assert "erased (receipt)" in table.out
     french = desk.ok("ada", "erase", "status", CHAPPE_LANG="fr")
     assert "effacé (reçu)" in french.out
-    log = desk.ok("ada", "fleet", "audit")
+    log = chappe(*desk.words("ada", "fleet", "audit"), CHAPPE_OFFICER=desk.paper("ada.chappe"))
     assert "left in a taxi" in log.out
     assert "The log holds" in log.err
     assert [line["what"] for line in desk.ok("ada", "fleet", "audit", "--json").json][-1] == "receipt.taken"
 
 
+@pytest.mark.usefixtures("cheap")
 def test_a_second_officer(desk: Desk) -> None:
     desk.activate("max")
     max_ = desk.people.address("max")
@@ -142,6 +161,7 @@ def test_a_second_officer(desk: Desk) -> None:
     assert "[erased]" in desk.ok("cyd", "fleet", "lines").out
 
 
+@pytest.mark.usefixtures("cheap")
 def test_what_is_refused(desk: Desk) -> None:
     """Typed, with a status of its own, and nothing is done."""
     desk.activate("max")
@@ -162,8 +182,8 @@ def test_what_is_refused(desk: Desk) -> None:
     ):
         assert desk.run("ada", *words).status == status, words
     assert desk.run("nobody", "fleet", "lines").status == 49
-    assert chappe("fleet", "lines", *ada, "--passphrase-file", str(wrong)).status == 48
-    assert chappe("fleet", "lines", *ada).status == 2, "there is no terminal to ask at"
-    assert chappe("erase", max_, *ada, "--passphrase-file", str(wrong)).status == 2, "no reason"
+    assert inside("fleet", "lines", *ada, "--passphrase-file", str(wrong)).status == 48
+    assert inside("fleet", "lines", *ada).status == 2, "there is no terminal to ask at"
+    assert inside("erase", max_, *ada, "--passphrase-file", str(wrong)).status == 2, "no reason"
     assert desk.run("ada", "fleet", "officer", "request", "--name", "Ada").status == 55
     assert desk.ok("ada", "erase", "status").lines == ["No orders."]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from chappe.wire import api, links
+from chappe.wire import links
+from chappe.wire.rosters import fingerprint
 from tests.cli.test_failures import failed
 from tests.cli.world import chappe
 from tests.relay.fleet_world import Organisation, Person
@@ -18,7 +19,7 @@ def test_taking_an_organisation_on(relay: RelayProcess, tmp_path: Path) -> None:
     of = Organisation("La \x1b[31mGazette", [Person("one"), Person("two")])
     file = tmp_path / "gazette.roster"
     file.write_bytes(of.file)
-    key = api.to_base64(of.fleet_key)
+    key = fingerprint(of.fleet_key)
     added = chappe("organisation", "add", str(file), *data)
     assert added.lines == [f"La [31mGazette is an organisation of this relay now. Its fleet key: {key}"]
     assert chappe("organisation", "add", str(file), *data).lines == added.lines

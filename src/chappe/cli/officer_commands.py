@@ -25,6 +25,7 @@ from chappe.cli.officers import (
 from chappe.cli.show import note, out
 from chappe.cli.words import say
 from chappe.wire.errors import error
+from chappe.wire.rosters import fingerprint
 
 if TYPE_CHECKING:
     from chappe.client.officer import Officer
@@ -62,7 +63,7 @@ def new_key(
         officer_papers.write(paper, made.state.rosters[0])
         out(say("founded", organisation=show.clean(organisation), path=where))
         out(say("founded.next", path=paper))
-        out(say("founded.digits", digits=_key_digits(made.fleet_pair.public)))
+        out(say("founded.digits", digits=fingerprint(made.fleet_pair.public)))
 
     asyncio.run(work())
 
@@ -190,7 +191,7 @@ def accept(
 
         roster = appointing.accept(me, officer_papers.read(paper, officer_papers.Answer))
         out(say("accepted", organisation=show.clean(roster.name)))
-        out(say("founded.digits", digits=_key_digits(roster.fleet_key)))
+        out(say("founded.digits", digits=fingerprint(roster.fleet_key)))
 
     with_officer(officer, passphrase_file, work)
 
@@ -252,11 +253,3 @@ def _find(who: str, officers: list[OnRoster]) -> OnRoster:
 def _file_name(text: str) -> str:
     """A name for a file, of letters and digits alone."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "chappe"
-
-
-def _key_digits(key: bytes) -> str:
-    """As phones show it: 32 digits of its SHA-256 in groups of four."""
-    import hashlib
-
-    digits = hashlib.sha256(key).hexdigest()[:32]
-    return " ".join(digits[start : start + 4] for start in range(0, 32, 4))

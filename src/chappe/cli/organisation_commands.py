@@ -24,7 +24,7 @@ def add(
     you trust. The relay may run meanwhile."""
     from chappe.relay import organisations
     from chappe.relay.config import load_settings
-    from chappe.wire.api import to_base64
+    from chappe.wire.rosters import fingerprint
 
     try:
         with roster.open("rb") as file:
@@ -32,7 +32,7 @@ def add(
     except OSError:
         raise error("file.unreadable") from None
     found = organisations.add(load_settings(data_dir=data_dir), data)
-    out(say("organisation.added", name=clean(found.name), fleet_key=to_base64(found.fleet_key)))
+    out(say("organisation.added", name=clean(found.name), fleet_key=fingerprint(found.fleet_key)))
 
 
 @app.command("list")
@@ -41,9 +41,10 @@ def list_(data_dir: DataDir = None) -> None:
     from chappe.relay import organisations
     from chappe.relay.config import load_settings
     from chappe.wire.api import to_base64
+    from chappe.wire.rosters import fingerprint
 
     for one in organisations.known(load_settings(data_dir=data_dir)):
         size, root = one.log
         out(say("organisation.known", name=clean(one.name), lines=one.lines, officers=one.officers))
-        out(say("organisation.key", fleet_key=to_base64(one.fleet_key)))
+        out(say("organisation.key", fleet_key=fingerprint(one.fleet_key)))
         out(say("organisation.log", count=size, root=to_base64(root)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
+
+from chappe.wire.rosters import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,7 @@ class Organisation:
     @property
     def fingerprint(self) -> str:
         """The fleet key's SHA-256, 32 digits of it in groups of four: to compare with what an officer has."""
-        digits = hashlib.sha256(self.fleet_key).hexdigest()[:32]
-        return " ".join(digits[start : start + 4] for start in range(0, 32, 4))
+        return fingerprint(self.fleet_key)
 
 
 @dataclass(frozen=True, slots=True)

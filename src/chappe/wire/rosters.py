@@ -92,6 +92,12 @@ def roster_hash(signed: SignedRoster) -> bytes:
     return hashlib.sha256(ROSTER_CONTEXT + signed.body).digest()
 
 
+def fingerprint(fleet_key: bytes) -> str:
+    """What officers, operators and owners of lines compare: 32 digits of its SHA-256 in groups of four."""
+    digits = hashlib.sha256(fleet_key).hexdigest()[:32]
+    return " ".join(digits[start : start + 4] for start in range(0, 32, 4))
+
+
 def roster_bytes(body: bytes) -> bytes:
     """What fleet key and officers sign."""
     return ROSTER_CONTEXT + b"\0" + hashlib.sha256(body).digest()
