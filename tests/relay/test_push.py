@@ -237,6 +237,8 @@ def test_doors_that_the_relay_does_not_knock_at(endpoint: str) -> None:
         (GOOD, to_base64(bytes(15))),
         (GOOD, "!" * 22),
     ],
+    # The good point is another in each process, and xdist wants the same names in all of them.
+    ids=lambda _: "key",
 )
 def test_keys_that_are_none(point: str, auth: str) -> None:
     with pytest.raises(ChappeError, match=r"http\.malformed"):
