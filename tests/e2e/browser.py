@@ -143,6 +143,15 @@ class Page:
     async def offline(self, off: bool) -> None:
         await self.browser.ask("offline", context=self.name, offline=off)
 
+    async def download(self, selector: str) -> bytes:
+        """Press it; the file that comes."""
+        asked = {"context": self.name, "page": self.tab, "selector": selector}
+        return base64.b64decode(await self.browser.ask("download", **asked))
+
+    async def quota(self, size: int) -> None:
+        """So many bytes for what the page stores; -1 for as many as before."""
+        await self.browser.ask("quota", context=self.name, page=self.tab, bytes=size)
+
     async def screenshot(self, path: Path, **options: Any) -> None:
         data = await self.call("screenshot", options)
         path.write_bytes(base64.b64decode(data))

@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e import pages
 from tests.e2e.browser import Browser, browsing, missing
+from tests.e2e.phone_page import Story, telling
 
 
 @pytest.fixture(scope="session")
@@ -20,13 +21,25 @@ def anyio_backend() -> str:
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     """Skips where something is missing; under CI that is a failure."""
+    need_browser()
+    async with browsing() as opened:
+        yield opened
+
+
+def need_browser() -> None:
     lacking = missing()
     if lacking and os.environ.get("CI") == "true":
         pytest.fail(f"{lacking}: these tests must run here")
     if lacking:
         pytest.skip(lacking)
-    async with browsing() as opened:
-        yield opened
+
+
+@pytest.fixture(scope="module")
+async def story(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Story]:
+    """A relay, a Chromium and Python phones, for the tests of one file."""
+    need_browser()
+    async with telling(tmp_path_factory.mktemp("story")) as told:
+        yield told
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,11 @@
 //   {id, do: "call", context, page, selector?, method, args}   a method of the page, or of a locator in it
 //   {id, do: "evaluate", context, page, script, arg}           a function's source, run in the page
 //   {id, do: "offline", context, offline}
+//   {id, do: "download", context, page, selector}  press it, and give the file that comes, in base64
+//   {id, do: "quota", context, page, bytes}        so much room for this origin's storage; -1: as it was
 //   {id, do: "log", context}                       what the page wrote to its console, and errors
 //   {id, do: "close", context?}
+import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
@@ -67,6 +70,26 @@ async function offline({ context: name, offline: off }) {
   return null;
 }
 
+async function download(request) {
+  const page = await pageOf(request);
+  const [coming] = await Promise.all([
+    page.waitForEvent("download"),
+    page.locator(request.selector).click(),
+  ]);
+  return (await readFile(await coming.path())).toString("base64");
+}
+
+async function quota(request) {
+  const page = await pageOf(request);
+  const session = await page.context().newCDPSession(page);
+  const origin = new URL(page.url()).origin;
+  const room = request.bytes < 0 ? {} : { quotaSize: request.bytes };
+  await session.send("Storage.overrideQuotaForOrigin", { origin, ...room });
+  // The override ends with the session that asked for it.
+  if (request.bytes < 0) await session.detach();
+  return null;
+}
+
 async function log({ context: name }) {
   return contexts.get(name).log;
 }
@@ -77,7 +100,7 @@ async function close({ context: name }) {
   return null;
 }
 
-const doings = { launch, context, call, evaluate, offline, log, close };
+const doings = { launch, context, call, evaluate, offline, download, quota, log, close };
 
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line);
