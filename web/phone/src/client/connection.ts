@@ -47,6 +47,7 @@ export class Connection {
   lastError: ChappeError | null = null;
   private session: Session | null = null;
   private socket: WebSocket | null = null;
+  private incoming: Incoming | null = null;
   private readonly asked = new Map<number, Waiting>();
   private nextRef = 0;
   private closed = false;
@@ -81,6 +82,11 @@ export class Connection {
   /** Come back now: the network is there again, or somebody looks at the phone. */
   hurry(): void {
     this.pausing.abort();
+  }
+
+  /** The network went away: a socket would notice late, or, where nothing is asked, never. */
+  drop(): void {
+    this.incoming?.end(error("network.unreachable"));
   }
 
   /** For good. `run` ends. */
@@ -139,6 +145,7 @@ export class Connection {
       const incoming = new Incoming(socket, (data) => this.read(session, socket, data));
       timer = setTimeout(() => incoming.end(error("network.timeout")), CONNECT_MILLISECONDS);
       this.socket = socket;
+      this.incoming = incoming;
       this.session = session;
       for (;;) {
         const batch = await incoming.next();
@@ -151,6 +158,7 @@ export class Connection {
       clearTimeout(timer);
       this.socket?.close();
       this.socket = null;
+      this.incoming = null;
     }
   }
 

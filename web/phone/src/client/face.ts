@@ -156,6 +156,8 @@ export interface PhoneFace {
   changePin(old: string, next: string, tell: (stage: string) => void): Promise<void>;
   /** A person did something: idle time begins anew. */
   touch(): Promise<void>;
+  /** What the browser says of the network. It may be wrong: a connection that was let go comes back at once. */
+  network(present: boolean): Promise<void>;
 
   conversations(): Promise<Conversation[]>;
   conversation(id: string): Promise<Conversation>;

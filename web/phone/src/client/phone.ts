@@ -255,6 +255,12 @@ export class Phone implements PhoneFace {
     if (at?.session.touch() && !at.opened.engine.online) at.opened.engine.connection.hurry();
   }
 
+  async network(present: boolean): Promise<void> {
+    const connection = this.#at?.opened.engine.connection;
+    if (present) connection?.hurry();
+    else connection?.drop();
+  }
+
   // --- devices
 
   async devices(): Promise<DeviceInfo[]> {

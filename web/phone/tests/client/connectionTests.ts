@@ -116,6 +116,16 @@ export function connectionTests(given: () => Relay): void {
     connection.close();
   }, 30_000);
 
+  test("it lets go when the network goes, and comes back", async () => {
+    const { connection, owner } = await online(net, await device("ada"));
+    connection.drop();
+    await until(() => owner.reasons.length > 0, "the loss");
+    expect(owner.reasons.map(({ code }) => code)).toEqual(["network.unreachable"]);
+    await until(() => owner.welcomes.length > 1, "the second welcome");
+    expect(connection.online).toBe(true);
+    connection.close();
+  });
+
   test("a device that nobody knows, or that signs in elsewhere, does not come back", async () => {
     const [stranger, owner] = [new Device("stranger"), new Recorder()];
     const connection = new Connection(net, stranger, owner);

@@ -125,6 +125,7 @@ export class Demo implements PhoneFace {
     if (old !== PIN) throw failure("vault.wrong_pin");
   }
   async touch() {}
+  async network() {}
 
   async conversations() {
     return [...this.#conversations.values()];

@@ -90,6 +90,8 @@ test("codes and names as the engine takes them", () => {
     " 96zednkz96zednkz ",
     "chappe://relay.example/a/96ZE-DNKZ-96ZE-DNKZ",
     `chappe://[::1]:8440/a/96ZE#${"A".repeat(43)}`,
+    `chappe://relay.example/a/96ZE-DNKZ-96ZE-DNKZ/${"A".repeat(43)}`,
+    `chappe://relay.example/a/96ZE-DNKZ-96ZE-DNKZ/${"A".repeat(43)}#${"A".repeat(43)}`,
   ])
     expect(looksLikeCode(good), good).toBe(true);
   for (const bad of [
@@ -97,6 +99,7 @@ test("codes and names as the engine takes them", () => {
     "hello",
     "https://relay.example/a/x",
     "chappe://relay.example/l/x/y",
+    "chappe://relay.example/a/96ZE-DNKZ-96ZE-DNKZ/short",
     "96ZE-DNKZ-96ZE-DNK",
   ])
     expect(looksLikeCode(bad), bad).toBe(false);

@@ -1,6 +1,6 @@
 /** What the page itself can say of a code, before the engine is asked. The engine decides. */
 const LINK =
-  /^chappe:\/\/([^/:]+|\[[0-9a-f:.]+\])(?::\d{1,5})?\/a\/[A-Za-z0-9-]+(?:#[A-Za-z0-9_-]{43})?$/;
+  /^chappe:\/\/([^/:]+|\[[0-9a-f:.]+\])(?::\d{1,5})?\/a\/[A-Za-z0-9-]+(?:\/[A-Za-z0-9_-]{43})?(?:#[A-Za-z0-9_-]{43})?$/;
 const CODE = /^[0-9A-Za-z]{16}$/;
 const NAME = /^[a-z0-9][a-z0-9._-]{0,31}$/;
 

@@ -60,6 +60,11 @@ export class Session {
     this.phone.touch().catch(() => {});
   }
 
+  /** Told to the page for certain, and to a worker by some browsers only. */
+  network(present: boolean): void {
+    this.phone.network(present).catch(() => {});
+  }
+
   /** For views that follow more than this class keeps. Gives what ends it. */
   follow(listener: Listener): () => void {
     this.#listeners.add(listener);
