@@ -156,7 +156,7 @@ class PhonePage:
 
     async def act(self, text: str, action: str) -> None:
         """Something from a message's menu."""
-        await self.page.click(f'{self.message(text)} >> {button("Message: actions")}')
+        await self.page.click(f"{self.message(text)} >> {button('Message: actions')}")
         await self.page.click(f"dialog >> {button(action)}")
 
     async def attach(self, kind: str, path: Path) -> None:

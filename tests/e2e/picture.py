@@ -12,10 +12,10 @@ _SKY: Final = ((38, 52, 104), (226, 110, 84), (250, 204, 132))
 _HILLS: Final = ((94, 74, 108), (58, 52, 84), (30, 34, 56))
 
 
-def draw(width: int, height: int, text: Mapping[str, str] | None = None) -> bytes:
-    """`text`: what a camera would write beside it, as tEXt chunks."""
-    small = _rows(480, 480 * height // width)
-    columns = [x * 480 // width for x in range(width)]
+def draw(width: int, height: int, text: Mapping[str, str] | None = None, detail: int = 480) -> bytes:
+    """`text`: what a camera writes beside it, as tEXt chunks. `detail`: how many columns are not alike."""
+    small = _rows(detail, detail * height // width)
+    columns = [x * detail // width for x in range(width)]
     lines: dict[int, bytes] = {}
     for at, row in enumerate(small):
         lines[at] = b"\0" + b"".join([row[x * 3 : x * 3 + 3] for x in columns])
@@ -31,7 +31,9 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _rows(width: int, height: int) -> list[bytes]:
-    return [b"".join([_pixel(x / width, y / height, width / height) for x in range(width)]) for y in range(height)]
+    return [
+        b"".join([_pixel(x / width, y / height, width / height) for x in range(width)]) for y in range(height)
+    ]
 
 
 def _pixel(x: float, y: float, ratio: float) -> bytes:

@@ -1,4 +1,6 @@
-"""The pictures of docs/using.md: `python -m tests.e2e.pictures`. Look at them before they are committed."""
+"""The pictures of docs/using.md: `python -m tests.e2e.pictures`. Look at them before they are committed.
+
+Those of a conversation are of a real session: tests/e2e/screenshots.py."""
 
 from __future__ import annotations
 
@@ -12,18 +14,17 @@ from tests.e2e.browser import Browser, browsing
 from tests.relay.world import RelayProcess
 
 IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
-LIGHT: Final = ("welcome", "pin", "list", "chat", "verify", "changed", "settings")
-DARK: Final = ("chat",)
+LIGHT: Final = ("welcome", "pin", "list", "verify", "changed", "settings")
 MAX_BYTES: Final = 80_000
 
 
-async def take(browser: Browser, relay: RelayProcess, theme: str, wanted: tuple[str, ...]) -> None:
-    options = {"colorScheme": theme, "deviceScaleFactor": 1.5, "reducedMotion": "reduce"}
-    async for name, page in pages.views(browser, relay, theme, **options):
+async def take(browser: Browser, relay: RelayProcess, wanted: tuple[str, ...]) -> None:
+    options = {"colorScheme": "light", "deviceScaleFactor": 1.5, "reducedMotion": "reduce"}
+    async for name, page in pages.views(browser, relay, "light", **options):
         if name not in wanted:
             continue
         await page.call("waitForTimeout", 500)
-        path = IMAGES / f"{name}{'-dark' if theme == 'dark' else ''}.jpg"
+        path = IMAGES / f"{name}.jpg"
         await page.screenshot(path, type="jpeg", quality=72)
         assert path.stat().st_size <= MAX_BYTES, f"{path.name} is too large"
 
@@ -34,8 +35,7 @@ async def main() -> None:
         relay = pages.serve(Path(folder) / "data", pages.build(Path(folder) / "dist"))
         try:
             async with browsing() as browser:
-                await take(browser, relay, "light", LIGHT)
-                await take(browser, relay, "dark", DARK)
+                await take(browser, relay, LIGHT)
         finally:
             relay.stop()
 

@@ -1,4 +1,4 @@
-"""Photos, files and voice notes between a browser and a terminal, byte for byte; and a browser that is full."""
+"""Photos, files and voice notes between a browser and a terminal, byte for byte; a browser that is full."""
 
 from __future__ import annotations
 

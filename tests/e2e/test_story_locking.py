@@ -70,7 +70,7 @@ async def erased(phone: PhonePage, reason: str) -> None:
         await phone.sees("The receipt has reached the relay.")
         await phone.reload()
     left = await phone.stored()
-    # What the erased screen shows; the app's own files, which every visitor gets, may come back with the page.
+    # What the erased screen shows; the app's own files, which every visitor gets, may come back with it.
     assert [one for one in left["databases"] if not one.startswith("chappe-erased/")] == []
     assert left["files"] == []
 
@@ -119,7 +119,7 @@ async def test_erased_while_away(story: Story, officer: Officer, cyd: Phone) -> 
 
 
 async def test_wrong_pins(story: Story) -> None:
-    """Each says what is left; then there are waits; the tenth destroys, and the right one opens nothing then."""
+    """Each says what is left; then come waits; the tenth destroys, and the right one then opens nothing."""
     eve = await story.phone("eve")
     await eve.lock()
     for left in (9, 8, 7):
