@@ -8,6 +8,7 @@
 //   {id, do: "download", context, page, selector}  press it, and give the file that comes, in base64
 //   {id, do: "quota", context, page, bytes}        so much room for this origin's storage; -1: as it was
 //   {id, do: "log", context}                       what the page wrote to its console, and errors
+//   {id, do: "loaded", context}                    what page and workers fetched: [{url, bytes}], as on the wire
 //   {id, do: "close", context?}
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
@@ -35,7 +36,9 @@ async function context({ name, options }) {
   opened.on("requestfailed", (request) =>
     log.push(`failed: ${request.url()} ${request.failure()?.errorText}`),
   );
-  contexts.set(name, { opened, log, pages: new Map() });
+  const requests = [];
+  opened.on("requestfinished", (request) => requests.push(request));
+  contexts.set(name, { opened, log, requests, pages: new Map() });
   return null;
 }
 
@@ -94,13 +97,24 @@ async function log({ context: name }) {
   return contexts.get(name).log;
 }
 
+/** Without what the service worker fetches for later. */
+async function loaded({ context: name }) {
+  const asked = contexts.get(name).requests.filter((request) => !request.serviceWorker());
+  return Promise.all(
+    asked.map(async (request) => {
+      const { responseBodySize, responseHeadersSize } = await request.sizes();
+      return { url: request.url(), bytes: responseBodySize + responseHeadersSize };
+    }),
+  );
+}
+
 async function close({ context: name }) {
   if (name === undefined) await browser?.close();
   else await contexts.get(name).opened.close();
   return null;
 }
 
-const doings = { launch, context, call, evaluate, offline, download, quota, log, close };
+const doings = { launch, context, call, evaluate, offline, download, quota, log, loaded, close };
 
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line);
