@@ -2,6 +2,7 @@
 
 import type { Store } from "./store";
 import {
+  type At,
   LAST,
   label,
   type Name,
@@ -30,6 +31,16 @@ export class Change {
     await this.#mine();
     const staged = this.#staged.get(label(table.name, name, number));
     return staged ? (staged.value as T | undefined) : this.store.get(table, name, number);
+  }
+
+  /** Several records of a table, read at once. */
+  async several<T>(table: Table<T>, at: readonly At[]): Promise<(T | undefined)[]> {
+    await this.#mine();
+    const staged = at.map(([name, number]) => this.#staged.get(label(table.name, name, number)));
+    const asked = at.filter((_, i) => staged[i] === undefined);
+    const kept = await this.store.several(table, asked);
+    let next = 0;
+    return staged.map((one) => (one ? (one.value as T | undefined) : kept[next++]));
   }
 
   put<T>(table: Table<T>, name: Name, value: T, number = 0): void {
@@ -63,7 +74,8 @@ export class Change {
   /** The next number of a counter: 1, 2, 3, … No number is given twice, once committed. */
   async next(counter: string, name: Name = ""): Promise<number> {
     const row = label(counter, name, 0);
-    const before = await this.get(counters, row);
+    await this.#mine();
+    const before = this.store.counted.get(row) ?? (await this.get(counters, row));
     // Another call may have come in between: what is staged counts.
     const number = ((this.#stagedValue(counters, row) as number | undefined) ?? before ?? 0) + 1;
     this.put(counters, row, number);
@@ -78,7 +90,10 @@ export class Change {
   async commit(): Promise<void> {
     await this.#mine();
     try {
-      if (this.#staged.size > 0) await this.finish([...this.#staged.values()]);
+      const staged = [...this.#staged.values()];
+      if (staged.length > 0) await this.finish(staged);
+      for (const { table, name, value } of staged)
+        if (table === counters.name) this.store.counted.set(name as string, value as number);
     } finally {
       this.drop();
     }

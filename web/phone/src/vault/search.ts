@@ -93,7 +93,11 @@ export class Search {
     const [first, ...rest] = sets.sort((one, other) => one.size - other.size);
     const numbers = [...(first ?? [])].filter((number) => rest.every((set) => set.has(number)));
     numbers.sort((one, other) => other - one);
-    const ids = await this.store.many(entries, "", numbers.slice(0, limit));
+    const newest = numbers.slice(0, limit);
+    const ids = await this.store.several(
+      entries,
+      newest.map((number) => ["", number]),
+    );
     return ids.filter((id) => id !== undefined);
   }
 
@@ -119,7 +123,10 @@ export class Search {
   async #move(change: Change, number: number, of: string[], into: boolean): Promise<void> {
     const chunk = Math.floor(number / CHUNK);
     const offset = number % CHUNK;
-    const kept = await Promise.all(of.map((word) => change.get(postings, word, chunk)));
+    const kept = await change.several(
+      postings,
+      of.map((word) => [word, chunk]),
+    );
     of.forEach((word, i) => {
       const next = into ? withOffset(kept[i], offset) : withoutOffset(kept[i], offset);
       if (next.length > 0) change.put(postings, word, next, chunk);
@@ -135,19 +142,28 @@ export class Search {
 
   /** Words are remembered for good: that one is of no message any more is found when it is looked up. */
   async #remember(change: Change, found: string[]): Promise<void> {
-    for (const head of new Set(found.map(headOf))) {
-      const mine = found.filter((word) => headOf(word) === head);
-      await addTo(change, head, mine);
+    const heads = [...new Set(found.map(headOf))];
+    const byRow = new Map<string, string[]>();
+    for (const head of heads) {
+      byRow.set(
+        head,
+        found.filter((word) => headOf(word) === head),
+      );
       // So that a single letter finds its heads.
-      await addTo(change, `${Array.from(head)[0]}…`, [head]);
+      const first = `${Array.from(head)[0]}…`;
+      byRow.set(first, [...(byRow.get(first) ?? []), head]);
     }
+    const rows = [...byRow];
+    const known = await change.several(
+      words,
+      rows.map(([row]) => [row, 0]),
+    );
+    rows.forEach(([row, of], i) => {
+      const before = known[i] ?? [];
+      const fresh = of.filter((word) => !before.includes(word));
+      if (fresh.length > 0) change.put(words, row, [...before, ...fresh]);
+    });
   }
-}
-
-async function addTo(change: Change, row: string, found: string[]): Promise<void> {
-  const known = (await change.get(words, row)) ?? [];
-  const fresh = found.filter((word) => !known.includes(word));
-  if (fresh.length > 0) change.put(words, row, [...known, ...fresh]);
 }
 
 /** The words of a text, folded, each once, in order. */

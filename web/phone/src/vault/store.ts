@@ -27,11 +27,19 @@ import { deleteDatabase, openDatabase, storageFailure, whole } from "./database"
 import { Ledger } from "./ledger";
 import { key, lastOf, numberOf, type Reading } from "./reading";
 import { damaged, Records } from "./records";
-import { LAST, type Name, type Numbered, type Range, type Staged, type Table } from "./tables";
+import {
+  type At,
+  LAST,
+  type Name,
+  type Numbered,
+  type Range,
+  type Staged,
+  type Table,
+} from "./tables";
 import { type Hold, hold, Turns } from "./turns";
 
 export type { Change } from "./change";
-export { type Name, type Numbered, type Range, type Table, table } from "./tables";
+export { type At, type Name, type Numbered, type Range, type Table, table } from "./tables";
 
 export const STORE = "chappe-store";
 const RECORDS = "records";
@@ -64,6 +72,8 @@ export class Store {
   #ledgerBytes: Bytes = new Uint8Array(0);
   #head: Head = { version: VERSION, batch: 0, ledger: 0 };
   #ledger = new Ledger();
+  /** Counters as they were last written: this store is their one writer. */
+  readonly counted = new Map<string, number>();
   /** Called once when the browser took the store away. */
   onLost: () => void = () => {};
 
@@ -164,11 +174,13 @@ export class Store {
     return places.map(({ place, value }) => ({ number: numberOf(place), value }));
   }
 
-  /** Records of one row by their numbers, read at once. For tables that are not guarded. */
-  async many<T>(table: Table<T>, name: Name, numbers: number[]): Promise<(T | undefined)[]> {
+  /** Records by row and number, read at once. For tables that are not guarded. */
+  async several<T>(table: Table<T>, at: readonly At[]): Promise<(T | undefined)[]> {
     this.#refuseGuarded(table);
-    const row = await this.records.row(table.name, name);
-    const places = numbers.map((number) => concat(row, bigEndian(number, 8)));
+    if (at.length === 0) return [];
+    const places = await Promise.all(
+      at.map(([name, number]) => this.records.place(table.name, name, number)),
+    );
     const [found, seen] = await this.#read(table, (records) =>
       Promise.all(places.map((place) => records.get(key(place)))),
     );

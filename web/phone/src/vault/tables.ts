@@ -19,6 +19,9 @@ export function table<T>(name: string): Table<T> {
   return { name };
 }
 
+/** Where a record is in its table. */
+export type At = readonly [name: Name, number: number];
+
 export interface Numbered<T> {
   number: number;
   value: T;

@@ -48,6 +48,54 @@ test("a change sees what it staged, others only what was committed", async () =>
   expect(await store.range(notes, "c")).toEqual([{ number: 2, value: { text: "two" } }]);
 });
 
+test("several records at once, with what is staged", async () => {
+  const store = await create();
+  await store.write((change) => {
+    for (const word of ["a", "b", "c"]) change.put(notes, word, { text: word }, 7);
+  });
+  const at = [
+    ["c", 7],
+    ["nowhere", 7],
+    ["a", 7],
+    ["b", 7],
+    ["a", 8],
+  ] as const;
+  expect(await store.several(notes, at)).toEqual([
+    { text: "c" },
+    undefined,
+    { text: "a" },
+    { text: "b" },
+    undefined,
+  ]);
+  expect(await store.several(notes, [])).toEqual([]);
+  await expect(store.several(ratchets, at)).rejects.toThrow(TypeError);
+  const change = store.begin();
+  change.delete(notes, "c", 7);
+  change.put(notes, "a", { text: "new" }, 8);
+  expect(await change.several(notes, at)).toEqual([
+    undefined,
+    undefined,
+    { text: "a" },
+    { text: "b" },
+    { text: "new" },
+  ]);
+  change.drop();
+});
+
+test("a counter goes on where the last committed change left it, in the next session too", async () => {
+  const store = await create();
+  const next = () => store.write((change) => change.next("n"));
+  expect([await next(), await next()]).toEqual([1, 2]);
+  const dropped = store.begin();
+  expect(await dropped.next("n")).toBe(3);
+  dropped.drop();
+  const both = store.write((change) => Promise.all([change.next("n"), change.next("n")]));
+  expect(await both).toEqual([3, 4]);
+  store.close();
+  const again = await reopen();
+  expect(await again.write((change) => change.next("n"))).toBe(5);
+});
+
 test("ranges, from either end, with what is staged", async () => {
   const store = await create();
   await store.write((change) => {
