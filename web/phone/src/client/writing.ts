@@ -80,13 +80,21 @@ export class Writing {
 
   async search(words: string, count: number): Promise<Hit[]> {
     const { core, engine, search } = this.opened;
+    const where = await core.store.several(
+      tables.where,
+      (await search.find(words, count)).map((id) => [id, 0]),
+    );
+    const rows = await core.store.several(
+      tables.messages,
+      where.flatMap((one) => (one ? [[one.conversation, one.seq] as const] : [])),
+    );
+    const found = rows.filter((row) => row !== undefined);
+    const ids = [...new Set(found.map((row) => row.conversation))];
+    const shown = await Promise.all(ids.map((id) => engine.shown.conversation(id)));
     const hits: Hit[] = [];
-    for (const id of await search.find(words, count)) {
-      const where = await core.store.get(tables.where, id);
-      const row = where && (await core.store.get(tables.messages, where.conversation, where.seq));
-      if (row === undefined) continue;
-      const conversation = await engine.shown.conversation(row.conversation);
-      hits.push({ message: engine.shown.message(row), conversation });
+    for (const row of found) {
+      const conversation = shown[ids.indexOf(row.conversation)];
+      if (conversation) hits.push({ message: engine.shown.message(row), conversation });
     }
     return hits;
   }

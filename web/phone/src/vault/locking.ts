@@ -117,14 +117,17 @@ async function tryOne(
   { now, tell = () => {}, cost = COST }: Circumstances,
 ): Promise<Unlocked> {
   tell("pin");
-  const opening = await Opening.with(pin, candidate.entry, candidate.vault, cost);
   const { device, policy } = candidate.vault;
+  // On its way while the PIN is stretched; what becomes of it is heard after that.
+  const challenge = service.challenge(device);
+  challenge.catch(() => {});
+  const opening = await Opening.with(pin, candidate.entry, candidate.vault, cost);
   const unlockKey = candidate.entry.public;
   try {
     tell("relay");
     let key: Bytes;
     try {
-      key = await ask(candidate, opening, service);
+      key = await ask(device, challenge, opening, service);
     } catch (problem) {
       key = await instead(keeping, candidate, opening, problem, now, tell);
       return { key, device, policy, unlockKey, until: await end(keeping) };
@@ -138,11 +141,15 @@ async function tryOne(
 }
 
 /** One guess. vault.* comes out of a sealed answer alone: the relay's own word for it is nobody's. */
-async function ask(candidate: Candidate, opening: Opening, service: Service): Promise<Bytes> {
-  const { device } = candidate.vault;
+async function ask(
+  device: Bytes,
+  challenge: Promise<Bytes>,
+  opening: Opening,
+  service: Service,
+): Promise<Bytes> {
   let answer: Bytes;
   try {
-    const sealed = await opening.begin(await service.challenge(device));
+    const sealed = await opening.begin(await challenge);
     answer = await service.guess(device, sealed);
   } catch (problem) {
     throw codeOf(problem).startsWith("vault.") ? error("unlock.malformed") : problem;

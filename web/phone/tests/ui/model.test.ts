@@ -7,7 +7,7 @@ import { inert } from "../../src/ui/media/files.svelte.ts";
 import { fitted, photoName } from "../../src/ui/media/photo.ts";
 import { peaks } from "../../src/ui/media/voice.ts";
 import { duration, size } from "../../src/ui/model/format.ts";
-import { lines } from "../../src/ui/model/thread.svelte.ts";
+import { lines, steady } from "../../src/ui/model/thread.svelte.ts";
 import { complete } from "../../src/ui/people/address.ts";
 import { safetyText, sameSafety } from "../../src/ui/trust/safety.ts";
 import { message } from "./data.ts";
@@ -59,6 +59,20 @@ test("searched words are marked, and nothing is a pattern", () => {
   const long = parts(`${"word ".repeat(40)}needle`, "needle");
   expect(long[0]?.text.startsWith("…")).toBe(true);
   expect(long.at(-1)).toEqual({ text: "needle", marked: true });
+});
+
+test("only the lines that say something else are other lines", () => {
+  const at = new Date(2026, 10, 14, 9).getTime() / 1000;
+  const [one, two, three] = ["1", "2", "3"].map((id) => message("c", "a@x", at, { id }));
+  if (!one || !two || !three) throw new Error("three messages");
+  const before = lines([one, two], "");
+  const same = steady(before, lines([one, two], ""));
+  expect(same.every((line, i) => line === before[i])).toBe(true);
+  const after = steady(before, lines([one, two, three], ""));
+  expect(after.map((line, i) => line === before[i])).toEqual([true, false, false]);
+  expect(after.map((line) => line.last)).toEqual([false, false, true]);
+  const edited = steady(before, lines([{ ...one, text: "anew" }, two], ""));
+  expect(edited.map((line, i) => line === before[i])).toEqual([false, true]);
 });
 
 test("messages of one person close together are one block", () => {

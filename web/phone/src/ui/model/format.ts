@@ -57,8 +57,14 @@ function locale(): string {
   return navigator.languages.find((one) => one.startsWith(words.language)) ?? words.language;
 }
 
+/** Making a formatter takes longer than a whole bubble: there are a few, made once. */
+const formatters = new Map<string, Intl.DateTimeFormat>();
+
 function format(seconds: number, options: Intl.DateTimeFormatOptions): string {
-  return new Intl.DateTimeFormat(locale(), options).format(seconds * 1000);
+  const key = `${locale()} ${JSON.stringify(options)}`;
+  const formatter = formatters.get(key) ?? new Intl.DateTimeFormat(locale(), options);
+  formatters.set(key, formatter);
+  return formatter.format(seconds * 1000);
 }
 
 /** In how long from now, in words: "in 3 hours". */

@@ -23,7 +23,11 @@ export class Thread {
   loading = $state(true);
   /** Whether there may be older ones. */
   more = $state(false);
-  lines = $derived(lines(this.messages, this.#firstUnread()));
+  lines = $derived.by(() => {
+    this.#shown = steady(this.#shown, lines(this.messages, this.#firstUnread()));
+    return this.#shown;
+  });
+  #shown: Line[] = [];
   #unread: number;
   #newest = 0;
   #stop: () => void;
@@ -97,6 +101,25 @@ export class Thread {
     for (const message of page) known.set(message.id, message);
     this.messages = [...known.values()].sort((a, b) => a.seq - b.seq);
   }
+}
+
+/** A line that says what it said before stays the same object: its bubble is not drawn again. */
+export function steady(before: Line[], now: Line[]): Line[] {
+  const known = new Map(before.map((line) => [line.message.id, line]));
+  return now.map((line) => {
+    const found = known.get(line.message.id);
+    return found !== undefined && sameLine(found, line) ? found : line;
+  });
+}
+
+function sameLine(one: Line, other: Line): boolean {
+  return (
+    one.message === other.message &&
+    one.day === other.day &&
+    one.first === other.first &&
+    one.last === other.last &&
+    one.unread === other.unread
+  );
 }
 
 export function lines(messages: Message[], firstUnread: string): Line[] {
