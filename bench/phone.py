@@ -190,9 +190,11 @@ async def _fill(page: PhonePage, ben: Phone, groups: list[bytes], count: int) ->
     chance, words = random.Random(11), _vocabulary()
     weights = [1 / (rank + 1) for rank in range(len(words))]
     began = time.monotonic()
-    for number in range(count):
-        text = " ".join(chance.choices(words, weights, k=WORDS_OF_A_MESSAGE))
-        await ben.send_text(groups[number % len(groups)], f"{text} {words[-1]}" if number == 0 else text)
+    texts = [" ".join(chance.choices(words, weights, k=WORDS_OF_A_MESSAGE)) for _ in range(count)]
+    texts[0] += f" {words[-1]}"
+    for start in range(0, count, len(groups)):
+        some = zip(groups, texts[start : start + len(groups)], strict=False)
+        await asyncio.gather(*(ben.send_text(group, text) for group, text in some))
     await _until_unread(page, count)
     per_second = count / (time.monotonic() - began)
     for one in await page.call("conversations"):
@@ -256,7 +258,6 @@ async def _measure_crowd(page: PhonePage, world: World, options: argparse.Namesp
     (group,) = [one["id"] for one in await page.call("conversations") if one["name"] == "crowd"]
     id_ = bytes.fromhex(group)
     await _until_in(others, id_)
-    joined = await _join(page, first, addresses[1:], world.relay.server_name)
     await page.open_conversation("crowd")
     own = [await page.timed("rename", group, f"crowd {number}") for number in range(COMMITS)]
     theirs = []
@@ -266,6 +267,7 @@ async def _measure_crowd(page: PhonePage, world: World, options: argparse.Namesp
     _, sent = await _send_often(page, options.rounds)
     received = await _receive_often(page, first, id_, options.rounds)
     await page.back()
+    joined = await _join(page, first, id_, world.relay.server_name)
     worker, _ = await page.memory()
     return Crowd(
         options.members,
@@ -287,10 +289,12 @@ async def _until_in(phones: list[Phone], group: bytes) -> None:
         await asyncio.sleep(0.1)
 
 
-async def _join(page: PhonePage, founder: Phone, addresses: list[str], server: str) -> float:
-    """From another's commit that lets this phone in, to its list."""
-    group = (await founder.create_group("assembly", addresses)).id
-    return await _until_seen(page.listed, "assembly", lambda: founder.add(group, f"{LINE}@{server}"))
+async def _join(page: PhonePage, member: Phone, group: bytes, server: str) -> float:
+    """Put out, and let in again: from the beginning of another's commit to the list."""
+    address = f"{LINE}@{server}"
+    await member.remove(group, address)
+    await page.listed("crowd", left=True)
+    return await _until_seen(page.listed, "crowd", lambda: member.add(group, address))
 
 
 if __name__ == "__main__":

@@ -159,9 +159,9 @@ class PhonePage:
         """When the open conversation has that name, in Unix milliseconds."""
         return float(await self._page.evaluate(_TITLED, name))
 
-    async def listed(self, name: str) -> float:
-        """When the list has a conversation of that name, in Unix milliseconds."""
-        return float(await self._page.evaluate(_LISTED, name))
+    async def listed(self, name: str, left: bool = False) -> float:
+        """When the list has a conversation of that name that one is in, or has left, in Unix milliseconds."""
+        return float(await self._page.evaluate(_LISTED, [name, left]))
 
     async def search(self, words: str) -> float:
         """From the last key to the messages found; the page waits 150 ms of it for another key."""
@@ -214,9 +214,9 @@ _SEEN: Final = """async (text) =>
   performance.timeOrigin + (await window.bench.until(() => window.bench.bubble(text)))"""
 _TITLED: Final = """async (name) => performance.timeOrigin + (await window.bench.until(() =>
   [...document.querySelectorAll("h1")].some((one) => one.textContent === name)))"""
-_LISTED: Final = """async (name) => performance.timeOrigin + (await window.bench.until(() =>
+_LISTED: Final = """async ([name, left]) => performance.timeOrigin + (await window.bench.until(() =>
   [...document.querySelectorAll("ul[aria-label=Conversations] button")]
-    .some((one) => one.textContent.includes(name))))"""
+    .some(({ textContent: shown }) => shown.includes(name) && shown.includes("You have left") === left)))"""
 _SEARCH: Final = """async (words) => {
   const { write, until } = window.bench;
   const from = performance.now();
