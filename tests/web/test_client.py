@@ -330,3 +330,19 @@ async def test_a_device_of_the_phones_line(world: World, ada: WebPhone, ben: Pho
     await ada.call("sendText", mine, "from the browser", None)
     await until(lambda: texts(terminal, here)[-1:] == ["from the browser"])
     await until(lambda: texts(ben, theirs)[-2:] == ["from the terminal", "from the browser"])
+
+
+async def test_out_of_sight_it_locks_where_that_is_wanted(world: World) -> None:
+    phone = await WebPhone.activate(world, "hidden")
+    try:
+        await phone.call("visible", False)
+        assert await phone.call("stage") == "open"
+        await phone.call("saveSettings", await phone.call("settings") | {"lockOnHide": True})
+        await phone.call("visible", True)
+        assert await phone.call("stage") == "open"
+        await phone.call("visible", False)
+        assert await phone.call("stage") == "locked"
+        with pytest.raises(NodeError, match=r"vault\.locked"):
+            await phone.call("conversations")
+    finally:
+        phone.close()

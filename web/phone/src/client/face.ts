@@ -158,6 +158,10 @@ export interface PhoneFace {
   touch(): Promise<void>;
   /** What the browser says of the network. It may be wrong: a connection that was let go comes back at once. */
   network(present: boolean): Promise<void>;
+  /** The page went out of sight, or came back. Locks where a person wants that, or the idle time is over. */
+  visible(seen: boolean): Promise<void>;
+  /** Something waits at the relay. No use of the phone: anybody could keep it open by that. */
+  knocked(): Promise<void>;
 
   conversations(): Promise<Conversation[]>;
   conversation(id: string): Promise<Conversation>;

@@ -251,8 +251,22 @@ export class Phone implements PhoneFace {
   }
 
   async touch(): Promise<void> {
-    const at = this.#at;
-    if (at?.session.touch() && !at.opened.engine.online) at.opened.engine.connection.hurry();
+    if (this.#at?.session.touch()) this.#hurry();
+  }
+
+  async visible(seen: boolean): Promise<void> {
+    this.#at?.session.visible(seen);
+    if (seen) this.#hurry();
+  }
+
+  async knocked(): Promise<void> {
+    if (this.#at?.session.look()) this.#hurry();
+  }
+
+  /** Not later than need be: the network may be there again. */
+  #hurry(): void {
+    const engine = this.#at?.opened.engine;
+    if (engine !== undefined && !engine.online) engine.connection.hurry();
   }
 
   async network(present: boolean): Promise<void> {

@@ -126,6 +126,8 @@ export class Demo implements PhoneFace {
   }
   async touch() {}
   async network() {}
+  async visible() {}
+  async knocked() {}
 
   async conversations() {
     return [...this.#conversations.values()];

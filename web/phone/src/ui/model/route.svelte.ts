@@ -1,4 +1,7 @@
-/** Which view is shown. The browser's back button goes back; the address never says where one is. */
+/**
+ * Which view is shown. The browser's back button goes back; the address never says where one is, and neither
+ * does the history, which browsers write to their files: it counts steps, and the views are known here alone.
+ */
 export type View =
   | { name: "list" }
   | { name: "new" }
@@ -30,26 +33,31 @@ export class Route {
   left = $derived<View>(isRight(this.view) ? { name: "list" } : this.view);
   inRight = $derived(isRight(this.view));
   #depth = 0;
+  /** By depth. */
+  #views: View[] = [{ name: "list" }];
 
   constructor() {
-    history.replaceState({ view: { name: "list" }, depth: 0 }, "");
+    history.replaceState({ depth: 0 }, "");
     window.addEventListener("popstate", (event: PopStateEvent) => {
-      const state = event.state as { view: View; depth: number } | null;
-      this.#depth = state?.depth ?? 0;
-      this.#show(state?.view ?? { name: "list" });
+      const state = event.state as { depth: number } | null;
+      const view = this.#views[state?.depth ?? 0];
+      this.#depth = view ? (state?.depth ?? 0) : 0;
+      this.#show(view ?? { name: "list" });
     });
   }
 
   go(view: View): void {
     if (JSON.stringify(view) === JSON.stringify(this.view)) return;
     this.#depth += 1;
-    history.pushState({ view, depth: this.#depth }, "");
+    this.#views = [...this.#views.slice(0, this.#depth), view];
+    history.pushState({ depth: this.#depth }, "");
     this.#show(view);
   }
 
   /** In place of the view that is shown: going back does not come here. */
   replace(view: View): void {
-    history.replaceState({ view, depth: this.#depth }, "");
+    this.#views[this.#depth] = view;
+    history.replaceState({ depth: this.#depth }, "");
     this.#show(view);
   }
 
@@ -62,7 +70,8 @@ export class Route {
   reset(): void {
     this.chat = "";
     this.#depth = 0;
-    history.replaceState({ view: { name: "list" }, depth: 0 }, "");
+    this.#views = [{ name: "list" }];
+    history.replaceState({ depth: 0 }, "");
     this.view = { name: "list" };
   }
 

@@ -39,6 +39,10 @@ export class Session {
   unread = $derived(this.sorted.reduce((sum, one) => sum + (one.muted ? 0 : one.unread), 0));
 
   #listeners = new Set<Listener>();
+  /** Grows with each stage: what was asked for in an earlier one is not taken any more. */
+  #stages = 0;
+  /** Whether what is heard is kept: from opening to locking. */
+  #keeps = false;
   #touched = 0;
   #toastTimer = 0;
 
@@ -63,6 +67,16 @@ export class Session {
   /** Told to the page for certain, and to a worker by some browsers only. */
   network(present: boolean): void {
     this.phone.network(present).catch(() => {});
+  }
+
+  /** The page went out of sight, or came back: the phone may lock now. */
+  visible(seen: boolean): void {
+    if (this.stage === "open") this.phone.visible(seen).catch(() => {});
+  }
+
+  /** Something waits at the relay, it says. Nobody did anything: idle time goes on. */
+  knocked(): void {
+    if (this.stage === "open") this.phone.knocked().catch(() => {});
   }
 
   /** For views that follow more than this class keeps. Gives what ends it. */
@@ -106,12 +120,15 @@ export class Session {
   }
 
   async #enter(stage: Stage): Promise<void> {
-    if (stage === "open") await this.#load();
-    else this.#forget();
+    const turn = ++this.#stages;
+    this.#keeps = stage === "open";
+    if (!this.#keeps) this.#forget();
+    else if (!(await this.#load(turn))) return;
     this.stage = stage;
   }
 
-  async #load(): Promise<void> {
+  /** False, and nothing is kept, if the phone went to another stage meanwhile. */
+  async #load(turn: number): Promise<boolean> {
     const [me, conversations, contacts, settings, persisted] = await Promise.all([
       this.phone.me(),
       this.phone.conversations(),
@@ -119,15 +136,18 @@ export class Session {
       this.phone.settings(),
       this.phone.persisted(),
     ]);
+    if (turn !== this.#stages) return false;
     this.me = me;
     this.settings = settings;
     this.persisted = persisted;
     for (const one of conversations) this.conversations.set(one.id, one);
     for (const one of contacts) this.contacts.set(one.address, one);
+    return true;
   }
 
   /** Nothing that was read stays in the page after locking. */
   #forget(): void {
+    this.me = null;
     this.conversations.clear();
     this.contacts.clear();
     this.typing.clear();
@@ -139,12 +159,22 @@ export class Session {
   #hear(event: Event): void {
     switch (event.type) {
       case "stage":
-        if (event.stage !== this.stage)
-          this.#enter(event.stage).catch((problem) => this.say(explain(problem)));
+        this.#enter(event.stage).catch((problem) => this.say(explain(problem)));
         break;
       case "online":
         this.online = event.online;
         break;
+      case "failed":
+        this.say(explainCode(event.code));
+        break;
+      default:
+        if (this.#keeps) this.#keep(event);
+    }
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #keep(event: Event): void {
+    switch (event.type) {
       case "conversation":
         this.conversations.set(event.conversation.id, event.conversation);
         break;
@@ -161,11 +191,7 @@ export class Session {
       case "message":
         this.#stopTyping(event.message);
         break;
-      case "failed":
-        this.say(explainCode(event.code));
-        break;
     }
-    for (const listener of this.#listeners) listener(event);
   }
 
   #typing(conversation: string, address: string, until: number): void {

@@ -1,0 +1,122 @@
+/** What the page keeps and tells: nothing after locking, whatever the order of events; looking is no use of it. */
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import type { Conversation, Event, PhoneFace, Stage } from "../../src/client/face.ts";
+import { Route } from "../../src/ui/model/route.svelte.ts";
+import { Session } from "../../src/ui/model/session.svelte.ts";
+
+/** The browser's history, as far as a route uses it: what is in it, a browser writes to its files. */
+class History {
+  entries: unknown[] = [null];
+  at = 0;
+  pop: (event: { state: unknown }) => void = () => {};
+
+  replaceState(state: unknown): void {
+    this.entries[this.at] = state;
+  }
+  pushState(state: unknown): void {
+    this.entries = [...this.entries.slice(0, ++this.at), state];
+  }
+  back(): void {
+    this.at -= 1;
+    this.pop({ state: this.entries[this.at] });
+  }
+}
+
+let history: History;
+
+beforeEach(() => {
+  history = new History();
+  vi.stubGlobal("history", history);
+  vi.stubGlobal("window", {
+    addEventListener: (_: string, listener: History["pop"]) => {
+      history.pop = listener;
+    },
+    setTimeout,
+    clearTimeout,
+  });
+});
+
+/** A phone that answers when it is told to. */
+function slow(stage: Stage) {
+  let hear: (event: Event) => void = () => {};
+  let answer: (held: boolean) => void = () => {};
+  const calls: string[] = [];
+  const face = {
+    listen: async (listener: (event: Event) => void) => {
+      hear = listener;
+      return () => {};
+    },
+    stage: async () => stage,
+    me: async () => ({ address: "ada@a.example" }),
+    conversations: async () => [{ id: "c1", name: "secret", at: 1, unread: 0 } as Conversation],
+    contacts: async () => [],
+    settings: async () => ({}),
+    persisted: () =>
+      new Promise<boolean>((done) => {
+        answer = done;
+      }),
+    touch: async () => calls.push("touch"),
+    visible: async (seen: boolean) => calls.push(`visible ${seen}`),
+    knocked: async () => calls.push("knocked"),
+  };
+  const session = new Session(face as unknown as PhoneFace, (callback) => callback);
+  return { session, calls, hear: (event: Event) => hear(event), answer: () => answer(true) };
+}
+
+const turn = () => new Promise((done) => setTimeout(done, 5));
+
+test("a phone that locks while the page still loads leaves nothing in the page", async () => {
+  const { session, hear, answer } = slow("open");
+  const starting = session.start();
+  await turn();
+  hear({ type: "stage", stage: "locked" });
+  answer();
+  await starting;
+  await turn();
+  expect(session.stage).toBe("locked");
+  expect([...session.conversations.keys()]).toEqual([]);
+  expect(session.me).toBeNull();
+});
+
+test("what comes once the phone is locked is not kept", async () => {
+  const { session, hear } = slow("locked");
+  await session.start();
+  const conversation = { id: "c1", name: "secret", at: 1, unread: 0 } as Conversation;
+  hear({ type: "conversation", conversation });
+  hear({ type: "contact", contact: { address: "b@a.example", verified: false, changed: false } });
+  expect(session.conversations.size + session.contacts.size).toBe(0);
+});
+
+test("the phone hears that the page is out of sight and back; a knock is no use of it", async () => {
+  const { session, calls, answer } = slow("open");
+  const starting = session.start();
+  await turn();
+  answer();
+  await starting;
+  session.visible(false);
+  session.visible(true);
+  session.knocked();
+  expect(calls).toEqual(["visible false", "visible true", "knocked"]);
+});
+
+describe("going about", () => {
+  test("leaves no address and no conversation in the browser's history", () => {
+    const route = new Route();
+    route.go({ name: "chat", id: "00c0ffee" });
+    route.go({ name: "verify", id: "00c0ffee", address: "ben@a.example" });
+    expect(JSON.stringify(history.entries)).not.toMatch(/c0ffee|ben|verify/);
+    history.back();
+    expect(route.view).toEqual({ name: "chat", id: "00c0ffee" });
+    history.back();
+    expect(route.view).toEqual({ name: "list" });
+  });
+
+  test("goes nowhere of before once it was locked", () => {
+    const route = new Route();
+    route.go({ name: "chat", id: "00c0ffee" });
+    route.go({ name: "settings" });
+    route.reset();
+    history.back();
+    expect(route.view).toEqual({ name: "list" });
+  });
+});
