@@ -1,4 +1,5 @@
 /** The service worker: the page from a checked release, also without a network; and a knock when something waits. */
+import { pathFor } from "./asked.ts";
 import { knock, openPage } from "./push.ts";
 import { fromHex, RefusedRelease } from "./release.ts";
 import { Site } from "./site.ts";
@@ -31,12 +32,8 @@ self.addEventListener("activate", (event) => {
 });
 
 self.addEventListener("fetch", (event) => {
-  const url = new URL(event.request.url);
-  if (event.request.method !== "GET" || url.origin !== self.location.origin) return;
-  if (url.pathname.startsWith("/v1/") || /^\/(sw\.js|release\.(json|sig))$/.test(url.pathname))
-    return;
-  const path = event.request.mode === "navigate" ? "/" : url.pathname;
-  event.respondWith(answer(path));
+  const path = pathFor(event.request, self.location.origin);
+  if (path !== null) event.respondWith(answer(path));
 });
 
 self.addEventListener("message", (event) => {

@@ -14,6 +14,8 @@ import {
 const STATE = "chappe-state";
 const STATE_URL = "/__state";
 const CACHE = "chappe-release-";
+/** Of the Web Lock under which the state changes. */
+const LOCK = "chappe release";
 
 export interface State {
   release: Release | null;
@@ -25,9 +27,11 @@ export interface State {
 
 export type Fetch = (path: string) => Promise<Response>;
 
+/**
+ * Two of these may live at once, an old worker's and a new one's, and each may be asked twice at once: what is kept
+ * is read anew each time, and looked at again before it is changed.
+ */
 export class Site {
-  #state: State | null = null;
-
   constructor(
     private readonly key: Uint8Array,
     private readonly store: CacheStorage,
@@ -36,11 +40,8 @@ export class Site {
   ) {}
 
   async state(): Promise<State> {
-    if (this.#state === null) {
-      const kept = await (await this.store.open(STATE)).match(STATE_URL);
-      this.#state = kept ? await kept.json() : { release: null, previous: "", refused: "" };
-    }
-    return this.#state as State;
+    const kept = await (await this.store.open(STATE)).match(STATE_URL);
+    return kept ? await kept.json() : { release: null, previous: "", refused: "" };
   }
 
   /**
@@ -48,18 +49,20 @@ export class Site {
    * RefusedRelease; what was here stays, and the state says why.
    */
   async update(): Promise<boolean> {
-    const now = await this.state();
     try {
       const next = await this.#offered();
-      if (!mayFollow(next, now.release)) {
-        if (now.refused !== "") await this.#keep({ ...now, refused: "" });
+      if (!mayFollow(next, (await this.state()).release)) {
+        await this.#change((now) => ({ ...now, refused: "" }));
         return false;
       }
       await this.#download(next);
-      await this.#keep({ release: next, previous: now.release?.bundle ?? "", refused: "" });
+      await this.#change((now) => {
+        if (!mayFollow(next, now.release)) return { ...now, refused: "" };
+        return { release: next, previous: now.release?.bundle ?? "", refused: "" };
+      });
     } catch (problem) {
       if (problem instanceof RefusedRelease && problem.reason !== "unreachable")
-        await this.#keep({ ...now, refused: problem.reason });
+        await this.#change((now) => ({ ...now, refused: problem.reason }));
       throw problem;
     }
     await this.#sweep();
@@ -128,9 +131,14 @@ export class Site {
     return new Response(data, { headers: headersOf(name, this.origin) });
   }
 
-  async #keep(state: State): Promise<void> {
-    await (await this.store.open(STATE)).put(STATE_URL, Response.json(state));
-    this.#state = state;
+  /** What `next` throws changes nothing. */
+  async #change(next: (now: State) => State): Promise<void> {
+    await alone(async () => {
+      const now = await this.state();
+      const then = next(now);
+      if (then.release === now.release && then.refused === now.refused) return;
+      await (await this.store.open(STATE)).put(STATE_URL, Response.json(then));
+    });
   }
 
   async #sweep(): Promise<void> {
@@ -139,6 +147,11 @@ export class Site {
     for (const name of await this.store.keys())
       if (name.startsWith("chappe-") && !kept.has(name)) await this.store.delete(name);
   }
+}
+
+async function alone(work: () => Promise<void>): Promise<void> {
+  const locks = (globalThis.navigator as Navigator | undefined)?.locks;
+  await (locks ? locks.request(LOCK, work) : work());
 }
 
 /** The page itself has one address. */

@@ -176,3 +176,40 @@ test("only two releases are kept", async () => {
     2,
   );
 });
+
+describe("a relay that chooses its moments", () => {
+  const three = make(key, { "index.html": "three", "sw.js": "s" }, 3);
+
+  test("puts no older release back through another worker's memory", async () => {
+    await site.update();
+    const other = newSite();
+    await other.update();
+    serve(three);
+    await other.update();
+    serve(two);
+    expect(await refusal()).toBe("older");
+    expect(await text("/")).toBe("three");
+  });
+
+  test("puts none back by two answers at once", async () => {
+    await site.update();
+    let go: () => void = () => {};
+    const wait = new Promise<void>((done) => {
+      go = done;
+    });
+    serve(two);
+    const late = new Map(served);
+    const slow = new Site(pinned(key), caches as unknown as CacheStorage, ORIGIN, async (path) => {
+      if (path === "/assets/b-22222222.js") await wait;
+      return new Response(late.get(path) ?? "");
+    });
+    const ends = slow.update().catch((problem) => problem.reason);
+    await new Promise((done) => setTimeout(done, 20));
+    serve(three);
+    expect(await refusal()).toBe("taken");
+    go();
+    expect(await ends).toBe("older");
+    expect((await newSite().state()).release?.serial).toBe(3);
+    expect(await text("/")).toBe("three");
+  });
+});
