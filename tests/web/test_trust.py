@@ -283,3 +283,18 @@ async def test_what_was_queued_waits_for_the_person(ada: WebPhone, world: World)
     assert texts(ben) == []
     await ada.call("acceptIdentity", ben.address)
     await until(lambda: texts(ben) == ["held back"], seconds=PATIENCE)
+
+
+async def test_a_relay_tells_no_time_to_come(ada: WebPhone, world: World) -> None:
+    """No clock shows it, a conversation would stay on top of the list, and what disappears would stay."""
+    (ben,) = await world.phones("ben")
+    mine, id_ = await met(ada, ben)
+    await ada.ask("deliver_at", at=2**53)
+    try:
+        await ben.send_text(id_, "from the year 285428751")
+        await ada.reads(mine, "from the year 285428751")
+        (found,) = [one for one in await ada.messages(mine) if one["kind"] == "text"]
+        assert found["at"] <= time.time() + 1
+        assert (await ada.conversation(ben.address))["at"] <= time.time() + 1
+    finally:
+        await ada.ask("deliver_at", at=None)

@@ -227,7 +227,8 @@ export class Engine implements Owner {
       let cursor = this.#cursor;
       for (const { sequence, payload, at } of envelopes) {
         if (sequence <= cursor) continue;
-        await this.inbox.take(tx, payload, at);
+        // The relay's word, as far as it can be: it lets nothing come later than now.
+        await this.inbox.take(tx, payload, Math.min(at, this.core.now()));
         cursor = sequence;
       }
       await this.inbox.confirm(tx);

@@ -6,6 +6,7 @@
  *     {"op": "send_file", "conversation": …, "name": …, "type": …, "data": hex}
  *     {"op": "open_file", "conversation": …, "message": …}       hex
  *     {"op": "take_answer", "address": …, "line": hex, "identity_key": hex, "devices": [[hex, hex]]}
+ *     {"op": "deliver_at", "at": …}                             the time that the relay says of envelopes; null: its own
  *     {"op": "receive_link", "pin": …}                           the link comes as an event
  *
  * Every event of the phone is a line `{"event": …}`.
@@ -57,6 +58,15 @@ const operations: Record<string, Operation> = {
         key_package: null,
       })),
     });
+  },
+  deliver_at: ({ at }) => {
+    const { engine } = here();
+    const honest = Object.getPrototypeOf(engine).delivered as typeof engine.delivered;
+    engine.delivered = (envelopes) =>
+      honest.call(
+        engine,
+        typeof at === "number" ? envelopes.map((one) => ({ ...one, at })) : envelopes,
+      );
   },
   /** The epoch of a conversation, and how many intents wait. */
   state: ({ conversation }) => ({

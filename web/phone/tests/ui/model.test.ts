@@ -1,11 +1,12 @@
 /** What pages work out by themselves: links in text, marks, blocks of messages, codes, safety numbers. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { pieces } from "../../src/ui/chat/prose.ts";
 import { looksLikeCode, nameFits, relayOf } from "../../src/ui/first/code.ts";
 import { parts } from "../../src/ui/list/marks.ts";
 import { inert } from "../../src/ui/media/files.svelte.ts";
 import { fitted, photoName } from "../../src/ui/media/photo.ts";
 import { peaks } from "../../src/ui/media/voice.ts";
+import * as format from "../../src/ui/model/format.ts";
 import { duration, size } from "../../src/ui/model/format.ts";
 import { lines, steady } from "../../src/ui/model/thread.svelte.ts";
 import { complete } from "../../src/ui/people/address.ts";
@@ -177,4 +178,13 @@ test("times and sizes", () => {
     "1.5 MB",
     "100 MB",
   ]);
+});
+
+test("a time that no calendar has is shown, not thrown", () => {
+  vi.stubGlobal("navigator", { languages: ["en-GB"] });
+  const { clock, dateTime, dateOnly, short, dayName, from, machineTime } = format;
+  for (const seconds of [2 ** 53, -(2 ** 53), Number.NaN, Number.POSITIVE_INFINITY])
+    for (const show of [clock, dateTime, dateOnly, short, dayName, from, machineTime])
+      expect(typeof show(seconds), `${show.name} ${seconds}`).toBe("string");
+  expect(machineTime(0)).toBe("1970-01-01T00:00:00.000Z");
 });

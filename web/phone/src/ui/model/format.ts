@@ -2,6 +2,18 @@
 import { type Key, known, t, words } from "../i18n/index.svelte.ts";
 
 const DAY = 24 * 3600;
+/** The last second that a Date can be (ECMA-262, section 21.4.1.1). */
+const LAST = 8.64e12;
+
+/** Times come from others: one that no calendar has is the nearest that is, and none is the first of all. */
+function dated(seconds: number): Date {
+  return new Date(Math.min(LAST, Math.max(-LAST, seconds || 0)) * 1000);
+}
+
+/** For a `datetime` attribute. */
+export function machineTime(seconds: number): string {
+  return dated(seconds).toISOString();
+}
 
 export function clock(seconds: number): string {
   return format(seconds, { hour: "2-digit", minute: "2-digit" });
@@ -29,7 +41,7 @@ export function dayName(seconds: number, now = Date.now() / 1000): string {
   const days = daysBetween(seconds, now);
   if (days === 0) return t("chat.today");
   if (days === 1) return t("chat.yesterday");
-  const year = new Date(seconds * 1000).getFullYear() === new Date(now * 1000).getFullYear();
+  const year = dated(seconds).getFullYear() === dated(now).getFullYear();
   return format(seconds, {
     weekday: "long",
     day: "numeric",
@@ -48,8 +60,8 @@ function daysBetween(one: number, other: number): number {
 
 /** Days since 1970 where this device is. */
 function midnight(seconds: number): number {
-  const date = new Date(seconds * 1000);
-  return Math.floor(seconds / DAY - date.getTimezoneOffset() / 1440);
+  const date = dated(seconds);
+  return Math.floor(date.getTime() / 1000 / DAY - date.getTimezoneOffset() / 1440);
 }
 
 /** The device's own kind of English or French: 17:30 or 5:30 PM. */
@@ -64,12 +76,12 @@ function format(seconds: number, options: Intl.DateTimeFormatOptions): string {
   const key = `${locale()} ${JSON.stringify(options)}`;
   const formatter = formatters.get(key) ?? new Intl.DateTimeFormat(locale(), options);
   formatters.set(key, formatter);
-  return formatter.format(seconds * 1000);
+  return formatter.format(dated(seconds));
 }
 
 /** In how long from now, in words: "in 3 hours". */
 export function from(seconds: number, now = Date.now() / 1000): string {
-  const left = Math.max(0, seconds - now);
+  const left = Math.min(LAST, Math.max(0, seconds - now || 0));
   const relative = new Intl.RelativeTimeFormat(words.language, { numeric: "always" });
   if (left < 90) return relative.format(Math.ceil(left), "second");
   if (left < 5400) return relative.format(Math.round(left / 60), "minute");
