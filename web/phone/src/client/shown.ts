@@ -1,5 +1,6 @@
 /** Rows as the pages see them: values without secrets. */
 
+import { cleanName, cleanText } from "./clean";
 import type { Core } from "./core";
 import type { Attachment, Contact, Conversation, Kind, Message } from "./face";
 import type { Groups } from "./groups";
@@ -34,7 +35,7 @@ export class Shown {
     return {
       id: row.id,
       kind: row.kind,
-      name: direct ? (row.peer ?? "") : row.name,
+      name: direct ? (row.peer ?? "") : cleanName(row.name),
       members: direct ? [address, row.peer ?? ""].sort() : this.groups.addresses(row.id),
       timer: row.timer,
       state: row.active === ACTIVE ? "active" : "left",
@@ -74,7 +75,7 @@ export class Shown {
       mine: row.mine,
       at: row.at,
       kind: kindOf(row),
-      text: row.text,
+      text: cleanText(row.text),
       edited: row.edited,
       replyTo: row.replyTo,
       reactions: reactionsOf(row),
@@ -82,14 +83,20 @@ export class Shown {
       failure: row.failure,
       expires: row.expiresAt ?? 0,
       attachment: row.file === null ? null : this.#attachment(row, row.file),
-      notice: row.notice,
+      notice: row.notice && { ...row.notice, value: cleanText(row.notice.value) },
     };
   }
 
   #attachment(row: MessageRow, file: StoredFile): Attachment {
     const progress = this.progressOf(row.id) ?? { state: "remote" as const, done: 0 };
     const meta = row.meta ?? { preview: "", width: 0, height: 0, seconds: 0, waveform: [] };
-    return { name: file.name, type: file.contentType, size: file.size, ...progress, ...meta };
+    return {
+      name: cleanName(file.name),
+      type: file.contentType,
+      size: file.size,
+      ...progress,
+      ...meta,
+    };
   }
 }
 
@@ -104,7 +111,9 @@ function kindOf(row: MessageRow): Kind {
 /** By emoji, in the order in which they were given first. */
 function reactionsOf(row: MessageRow): { emoji: string; from: string[] }[] {
   const found = new Map<string, string[]>();
-  for (const { emoji, address } of row.reactions)
-    found.set(emoji, [...(found.get(emoji) ?? []), address]);
+  for (const { emoji, address } of row.reactions) {
+    const shown = cleanName(emoji);
+    found.set(shown, [...(found.get(shown) ?? []), address]);
+  }
   return [...found].map(([emoji, from]) => ({ emoji, from }));
 }

@@ -15,7 +15,12 @@ export class Telling {
   }
 
   tell(event: Event): void {
-    this.#telling = this.#telling.then(() => this.#give(event));
+    this.#next(() => this.#give(event));
+  }
+
+  /** What goes wrong with one keeps back none of the others: the last one of all says that it is locked. */
+  #next(telling: () => void | Promise<void>): void {
+    this.#telling = this.#telling.then(telling).catch(() => {});
   }
 
   #give(event: Event): void {
@@ -24,7 +29,7 @@ export class Telling {
 
   publish(opened: Opened, done: Done): void {
     const { engine } = opened;
-    this.#telling = this.#telling.then(async () => {
+    this.#next(async () => {
       for (const row of done.messages)
         this.#give({ type: "message", message: engine.shown.message(row) });
       for (const { conversation, id } of done.gone) {
@@ -55,7 +60,7 @@ export class Telling {
   }
 
   progress(opened: Opened, id: string): void {
-    this.#telling = this.#telling.then(async () => {
+    this.#next(async () => {
       if (!opened.core.store.isOpen) return;
       try {
         const row = await opened.engine.messages.get(id);

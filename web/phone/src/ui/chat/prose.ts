@@ -22,8 +22,9 @@ export function pieces(text: string): Piece[] {
   return found;
 }
 
-/** No user name before the host: `https://bank.example@evil.example` shows one place and goes to another. */
+/** Nothing that turns the direction of writing, and no user name before the host: `https://bank.example@evil.example` shows one place and goes to another. */
 function isLink(address: string): boolean {
+  if (/\p{Bidi_Control}/u.test(address)) return false;
   try {
     const url = new URL(address);
     return /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
