@@ -37,7 +37,7 @@ beforeEach(() => {
 });
 
 /** A phone that answers when it is told to. */
-function slow(stage: Stage) {
+function slow(stage: Stage, lockOnHide = false) {
   let hear: (event: Event) => void = () => {};
   let answer: (held: boolean) => void = () => {};
   const calls: string[] = [];
@@ -50,11 +50,12 @@ function slow(stage: Stage) {
     me: async () => ({ address: "ada@a.example" }),
     conversations: async () => [{ id: "c1", name: "secret", at: 1, unread: 0 } as Conversation],
     contacts: async () => [],
-    settings: async () => ({}),
+    settings: async () => ({ lockOnHide }),
     persisted: () =>
       new Promise<boolean>((done) => {
         answer = done;
       }),
+    lock: async () => calls.push("lock"),
     touch: async () => calls.push("touch"),
     visible: async (seen: boolean) => calls.push(`visible ${seen}`),
     knocked: async () => calls.push("knocked"),
@@ -94,9 +95,24 @@ test("the phone hears that the page is out of sight and back; a knock is no use 
   answer();
   await starting;
   session.visible(false);
+  expect(session.conversations.size).toBe(1);
   session.visible(true);
   session.knocked();
   expect(calls).toEqual(["visible false", "visible true", "knocked"]);
+});
+
+test("out of sight, what is to lock is gone from the page before anything else happens", async () => {
+  const { session, calls, answer } = slow("open", true);
+  const starting = session.start();
+  await turn();
+  answer();
+  await starting;
+  session.visible(false);
+  // A browser may stop the page at once: a picture of it shows nothing.
+  expect(session.stage).toBe("locked");
+  expect(session.conversations.size).toBe(0);
+  await turn();
+  expect(calls).toEqual(["lock"]);
 });
 
 describe("going about", () => {

@@ -1,5 +1,5 @@
 /** What the pages know of the phone: asked for once, then kept true by its events. */
-import { getContext, setContext } from "svelte";
+import { getContext, setContext, tick } from "svelte";
 import { SvelteMap } from "svelte/reactivity";
 import type {
   Contact,
@@ -71,7 +71,20 @@ export class Session {
 
   /** The page went out of sight, or came back: the phone may lock now. */
   visible(seen: boolean): void {
-    if (this.stage === "open") this.phone.visible(seen).catch(() => {});
+    if (this.stage !== "open") return;
+    if (!seen && this.settings?.lockOnHide) this.#lockNow();
+    else this.phone.visible(seen).catch(() => {});
+  }
+
+  /** The page first, which a browser may stop at any moment; the phone once what was being written is kept. */
+  #lockNow(): void {
+    this.#stages += 1;
+    this.#keeps = false;
+    this.#forget();
+    this.stage = "locked";
+    tick()
+      .then(() => this.phone.lock())
+      .catch(() => {});
   }
 
   /** Something waits at the relay, it says. Nobody did anything: idle time goes on. */
