@@ -115,6 +115,21 @@ async def test_what_nobody_signed_never_runs(browser: Browser, served: tuple[Rel
     await page.close()
 
 
+async def test_no_path_of_the_relay_opens_as_a_page_of_this_origin(
+    browser: Browser, served: tuple[RelayProcess, Path]
+) -> None:
+    """A link to one must not make a page, with all that the origin keeps, of what a relay says there."""
+    relay, _ = served
+    page = await browser.page("paths", pages.url(relay))
+    await taken(page)
+    for path in ("/v1/info", "/release.json", "/sw.js"):
+        await page.call("goto", f"http://localhost:{relay.port}{path}#stage=open")
+        await page.see("role=heading[name=Chats]")
+    fetched = "async () => (await fetch('/release.json')).headers.get('content-type')"
+    assert await page.evaluate(fetched) == "application/json"
+    await page.close()
+
+
 async def test_what_was_signed_is_taken_and_told(browser: Browser, served: tuple[RelayProcess, Path]) -> None:
     relay, folder = served
     page = await browser.page("next", pages.url(relay))
