@@ -66,6 +66,10 @@ async def direct(ada: WebPhone, ben: Phone) -> tuple[str, bytes]:
     return mine["id"], ben.conversation(ada.address).id
 
 
+async def notices(phone: WebPhone, conversation: str) -> list[dict[str, object]]:
+    return [one["notice"] for one in await phone.messages(conversation) if one["kind"] == "notice"]
+
+
 async def test_a_line_begins(ada: WebPhone, world: World) -> None:
     assert await ada.call("stage") == "open"
     me = await ada.call("me")
@@ -193,11 +197,11 @@ async def test_a_group_of_three(ada: WebPhone, ben: Phone, cleo: Phone) -> None:
     await cleo.leave(theirs)
     await until(lambda: members(ben, theirs) == ["ada", "ben"], "left")
     await ada.settled()
-    notices = [one["notice"] for one in await ada.messages(group["id"]) if one["kind"] == "notice"]
-    assert [(n["what"], [who.split("-")[0] for who in n["who"]]) for n in notices] == [
+    said = await notices(ada, group["id"])
+    assert [(n["what"], [who.split("-")[0] for who in n["who"]]) for n in said] == [
         ("joined", ["ben", "cleo"]),
         ("renamed", []),
-        *sorted([("renamed", []), ("timer", [])], key=lambda n: [m["what"] for m in notices].index(n[0], 2)),
+        *sorted([("renamed", []), ("timer", [])], key=lambda n: [m["what"] for m in said].index(n[0], 2)),
         ("removed", ["cleo"]),
         ("joined", ["cleo"]),
         ("left", ["cleo"]),
@@ -330,6 +334,21 @@ async def test_a_device_of_the_phones_line(world: World, ada: WebPhone, ben: Pho
     await ada.call("sendText", mine, "from the browser", None)
     await until(lambda: texts(terminal, here)[-1:] == ["from the browser"])
     await until(lambda: texts(ben, theirs)[-2:] == ["from the terminal", "from the browser"])
+    assert {"what": "device_added", "who": [ada.address], "value": ""} in await notices(ada, mine)
+
+
+async def test_one_more_device_of_another_line_is_never_silent(world: World, ada: WebPhone) -> None:
+    (fay,) = await world.phones("fay")
+    mine, _ = await direct(ada, fay)
+    assert await notices(ada, mine) == []
+    second = await WebPhone.linked(world, "fay-web", fay)
+    try:
+        shown = await second.has_conversation(ada.address)
+        await second.call("sendText", shown["id"], "from her other device", None)
+        await ada.reads(mine, "from her other device")
+        assert await notices(ada, mine) == [{"what": "device_added", "who": [fay.address], "value": ""}]
+    finally:
+        second.close()
 
 
 async def test_out_of_sight_it_locks_where_that_is_wanted(world: World) -> None:

@@ -1,7 +1,7 @@
 /** Lines in a conversation that say what happened to it. */
 
 import { type CommitApplied, type Group, same } from "../mls";
-import { utf8 } from "../wire/bytes";
+import { toHex, utf8 } from "../wire/bytes";
 import { REMOVAL_CONTEXT } from "../wire/orders";
 import { verifiedCertificate } from "./contacts";
 import type { Core, Tx } from "./core";
@@ -62,15 +62,21 @@ export class Notices {
     after: Group,
     cause: (address: string) => string,
   ): Promise<void> {
-    const [was, is] = [linesOf(before), linesOf(after)];
+    const [was, is] = [devicesOf(before), devicesOf(after)];
     const [old, now] = [descriptionOf(before), descriptionOf(after)];
     const say = (notice: Notice): Promise<void> =>
       this.messages.insertNotice(tx, conversation, notice);
-    const came = [...is].filter((one) => !was.has(one));
+    const came = [...is.keys()].filter((one) => !was.has(one));
     if (came.length > 0 && now.kind === "group")
       await say({ what: "joined", who: came, value: "" });
-    for (const gone of was)
+    for (const gone of was.keys())
       if (!is.has(gone)) await say({ what: cause(gone), who: [gone], value: "" });
+    // A line that stays may read with more devices than before: never in silence.
+    for (const [line, devices] of is) {
+      const known = was.get(line) ?? devices;
+      if (hasMore(devices, known)) await say({ what: "device_added", who: [line], value: "" });
+      if (hasMore(known, devices)) await say({ what: "device_removed", who: [line], value: "" });
+    }
     if (old.name !== now.name) await say({ what: "renamed", who: [], value: now.name });
     if (old.timer !== now.timer) await say({ what: "timer", who: [], value: String(now.timer) });
   }
@@ -106,5 +112,15 @@ export const isByOrder = (data: Uint8Array): boolean =>
 
 const addressOf = (identity: Uint8Array): string => verifiedCertificate(identity).address;
 
-const linesOf = (group: Group): Set<string> =>
-  new Set(group.members.map((one) => addressOf(one.identity)));
+const hasMore = (one: Set<string>, other: Set<string>): boolean =>
+  [...one].some((device) => !other.has(device));
+
+/** Of each line in the group. */
+function devicesOf(group: Group): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>();
+  for (const { identity } of group.members) {
+    const { address, deviceId } = verifiedCertificate(identity);
+    found.set(address, (found.get(address) ?? new Set()).add(toHex(deviceId)));
+  }
+  return found;
+}
