@@ -18,7 +18,7 @@ NAMES: Final = (
 
 
 def message(rng: random.Random) -> c.Message:
-    body: c.Body = rng.choice((_text, _reaction, _file, _deleted, _receipt))(rng)
+    body: c.Body = rng.choice((_text, _reaction, _file, _deleted, _receipt, _typing))(rng)
     replaces, in_reply_to, expires = None, None, None
     if isinstance(body, c.Deleted) or (isinstance(body, c.Text) and rng.random() < 0.3):
         replaces = rng.randbytes(32)
@@ -26,6 +26,8 @@ def message(rng: random.Random) -> c.Message:
         in_reply_to = rng.randbytes(32)
     if not isinstance(body, c.Receipt) and rng.random() < 0.5:
         expires = c.Expiry(rng.random() < 0.5, rng.choice((0, 23, 24, 255, 65536, 2**32, 2**53)))
+    if isinstance(body, c.Typing):
+        in_reply_to, expires = None, c.TYPING_EXPIRY
     topic = rng.randbytes(rng.choice((0, 0, 1, 23, 24, 255)))
     return c.Message(rng.randbytes(16), body, replaces, in_reply_to, expires, topic)
 
@@ -48,6 +50,22 @@ def _receipt(rng: random.Random) -> c.Body:
     return c.Receipt(tuple((rng.randbytes(32), rng.choice(list(c.Status))) for _ in range(count)))
 
 
+def _typing(_rng: random.Random) -> c.Body:
+    return c.Typing()
+
+
+def _media(rng: random.Random) -> c.Media | None:
+    if rng.random() < 0.3:
+        return None
+    kind: c.MediaKind = rng.choice(("file", "photo", "voice"))
+    side, seconds = rng.choice((0, 23, 24, c.MAX_SIDE)), rng.choice((0, 61, c.MAX_SECONDS))
+    waveform, preview = (
+        rng.randbytes(rng.choice((0, 1, c.MAX_WAVEFORM))),
+        rng.randbytes(rng.choice((0, 6144))),
+    )
+    return c.Media(kind, side, rng.randrange(c.MAX_SIDE), seconds, waveform, preview)
+
+
 def _file(rng: random.Random) -> c.Body:
     return c.Attachment(
         f"mimi://relay.example/a/{rng.getrandbits(256):064x}",
@@ -56,6 +74,7 @@ def _file(rng: random.Random) -> c.Body:
         rng.choice(("image/jpeg", "", "application/x-é")),
         rng.choice(("a.txt", "ä日😀.jpg", "x" * 255)),
         rng.choice(("", "two\nlines")),
+        _media(rng),
     )  # fmt: skip
 
 
@@ -87,7 +106,33 @@ def _with_extensions(raw: str) -> bytes:
 
 def hostile(rng: random.Random) -> list[bytes]:
     """Each is refused, or read as something unknown, the same at both ends."""
-    return [*_bad_items(), *_bad_arrays(rng), *_bad_parts(), *map(_with_extensions, _EXTENSIONS)]
+    extended = map(_with_extensions, _EXTENSIONS)
+    return [*_bad_items(), *_bad_arrays(rng), *_bad_parts(), *extended, *_bad_media(), *_bad_typing()]
+
+
+def _bad_media() -> list[bytes]:
+    """Passed over, or on the very bound."""
+    good: list[Any] = [1, 640, 480, 3, bytes(64), bytes(6144)]
+    wrong: list[Any] = [
+        (0, 2), (0, 3), (0, -1), (0, True), (0, "1"), (0, None), (1, 65535), (1, 65536), (1, -1), (2, 65536),
+        (2, 2**64), (3, 86400), (3, 86401), (4, bytes(65)), (4, [1]), (4, "a"), (4, None), (5, bytes(6145)),
+        (5, "data:"), (5, []),
+    ]  # fmt: skip
+    values = [[*good[:at], value, *good[at + 1 :]] for at, value in wrong]
+    values += [good, good[:5], [*good, 0], [], {}, None, 1, "x"]
+    made = [cbor2.dumps(_array(_external(), extensions={c.MEDIA: value, 7: 1})) for value in values]
+    return [*made, cbor2.dumps(_array(extensions={c.MEDIA: good}))]
+
+
+def _bad_typing() -> list[bytes]:
+    part = [0, "", 1, c.TYPING_TYPE, b""]
+    never = {"expires": [False, 0]}
+    wrong: list[dict[str, Any]] = [
+        {}, {"expires": [True, 0]}, {"expires": [False, 1]},
+        never | {"replaces": _ID}, never | {"reply": _ID}, never,
+    ]  # fmt: skip
+    longer = cbor2.dumps(_array([*part[:4], b"x"], **never))
+    return [longer, *(cbor2.dumps(_array(part, **places)) for places in wrong)]
 
 
 _EXTENSIONS: Final = (

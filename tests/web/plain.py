@@ -19,6 +19,7 @@ _KINDS: Final = {
     c.Attachment: "attachment",
     c.Deleted: "deleted",
     c.Receipt: "receipt",
+    c.Typing: "typing",
     c.Unknown: "unknown",
     ActivationLink: "activation",
     DeviceLink: "device",

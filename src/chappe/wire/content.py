@@ -3,7 +3,9 @@
 A message is an array of seven: salt, replaces, topic, expires, inReplyTo, extensions, body. Deletion is a
 message that replaces another with nothing; a reaction is a part with disposition `reaction` in reply to
 its target, and is taken back by replacing it with nothing. A file is an external part that names where its
-ciphertext lies and how to open it. A receipt is a part of the type `application/mimi-message-status`.
+ciphertext lies and how to open it; what it looks like before it is fetched travels in the extension MEDIA. A
+receipt is a part of the type `application/mimi-message-status`. That somebody is typing is a part whose time
+is over before it arrives: who does not know it drops it as a message that has disappeared.
 
 A message's id is a hash over who sent it, where, and all of its bytes: nobody can make two messages with one
 id, or change a message and keep its id.
@@ -13,9 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import cbor2
 
@@ -33,9 +35,16 @@ ID_BYTES: Final = 32
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 HASH_BYTES: Final = 32
+MAX_PREVIEW: Final = 6 * 1024
+MAX_WAVEFORM: Final = 64
+MAX_SIDE: Final = 65535
+MAX_SECONDS: Final = 24 * 3600
 
 TEXT_TYPE: Final = "text/plain;charset=utf-8"
 STATUS_TYPE: Final = "application/mimi-message-status"
+TYPING_TYPE: Final = "application/vnd.chappe.typing"
+MEDIA: Final = "chappe.media"
+"""The extension that says more about a file."""
 
 _AES_256_GCM: Final = 2
 _SHA_256: Final = 1
@@ -79,6 +88,24 @@ class Reaction:
     emoji: str
 
 
+MediaKind: TypeAlias = Literal["file", "photo", "voice"]
+_MEDIA_KINDS: Final[tuple[MediaKind, ...]] = ("file", "photo", "voice")
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What the sender says of a file. `width`, `height` in pixels and `seconds`: 0 where there are none.
+    `waveform`: at most MAX_WAVEFORM loudnesses, a byte each. `preview`: a small picture of at most
+    MAX_PREVIEW bytes, unchecked: JPEG, WebP or PNG if the sender is honest."""
+
+    kind: MediaKind
+    width: int = 0
+    height: int = 0
+    seconds: int = 0
+    waveform: bytes = b""
+    preview: bytes = field(default=b"", repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A file: where its ciphertext is and how to open it (AES-256-GCM). `hash` is the ciphertext's SHA-256,
@@ -92,6 +119,7 @@ class Attachment:
     content_type: str
     filename: str
     description: str = ""
+    media: Media | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +135,18 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Typing:
+    """Its sender is typing. Nothing of it is stored. It expires at TYPING_EXPIRY, and at no other time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """Well formed, but of a kind that this version cannot show."""
 
     content_type: str
 
 
-Body: TypeAlias = Text | Reaction | Attachment | Deleted | Receipt | Unknown
+Body: TypeAlias = Text | Reaction | Attachment | Deleted | Receipt | Typing | Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +155,9 @@ class Expiry:
 
     relative: bool
     seconds: int
+
+
+TYPING_EXPIRY: Final = Expiry(False, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +181,7 @@ def encode(message: Message) -> bytes:
         message.topic,
         expires,
         message.in_reply_to,
-        {},
+        _encode_extensions(message.body),
         _encode_part(message.body),
     ]
     data = cbor2.dumps(array, canonical=True)
@@ -162,9 +198,12 @@ def decode(data: bytes) -> Message:
         raise _malformed()
     salt, replaces, topic, expires, in_reply_to, extensions, part = array
     _check_extensions(extensions)
+    body = _decode_part(part)
+    if isinstance(body, Attachment):
+        body = replace(body, media=_decode_media(extensions.get(MEDIA)))
     message = Message(
         _bytes(salt, SALT_BYTES),
-        _decode_part(part),
+        body,
         _id_or_none(replaces),
         _id_or_none(in_reply_to),
         _expiry(expires),
@@ -219,6 +258,8 @@ def _encode_part(body: Body) -> list[Any]:
     if isinstance(body, Receipt):
         statuses = cbor2.dumps([[i, int(s)] for i, s in body.statuses], canonical=True)
         return [Disposition.UNSPECIFIED, "", Cardinality.SINGLE, STATUS_TYPE, statuses]
+    if isinstance(body, Typing):
+        return [Disposition.UNSPECIFIED, "", Cardinality.SINGLE, TYPING_TYPE, b""]
     if isinstance(body, Attachment):
         return [
             Disposition.ATTACHMENT,
@@ -261,6 +302,8 @@ def _decode_single(disposition: int, content_type: str, data: object) -> Body:
         raise _malformed()
     if content_type == STATUS_TYPE:
         return _decode_receipt(data)
+    if content_type == TYPING_TYPE:
+        return _decode_typing(data)
     plain = content_type.replace(" ", "").lower() in (TEXT_TYPE, "text/plain")
     if not plain or disposition not in (Disposition.RENDER, Disposition.REACTION):
         return Unknown(content_type)
@@ -293,6 +336,12 @@ def _decode_receipt(data: bytes) -> Receipt:
     return Receipt(tuple(statuses))
 
 
+def _decode_typing(data: bytes) -> Typing:
+    if data:
+        raise _malformed()
+    return Typing()
+
+
 def _decode_external(part: list[Any]) -> Body:
     content_type, url, expires = _text(part[3], 255), _text(part[4], 2048), _uint(part[5], 2**53)
     size, algorithm = _uint(part[6], 2**53), _uint(part[7], 65535)
@@ -315,6 +364,31 @@ def _decode_external(part: list[Any]) -> Body:
     )
 
 
+def _encode_extensions(body: Body) -> dict[str, Any]:
+    """Raises content.malformed for what a receiver would pass over."""
+    if not isinstance(body, Attachment) or body.media is None:
+        return {}
+    m = body.media
+    value = [_MEDIA_KINDS.index(m.kind), m.width, m.height, m.seconds, m.waveform, m.preview]
+    if _decode_media(value) is None:
+        raise _malformed()
+    return {MEDIA: value}
+
+
+def _decode_media(value: object) -> Media | None:
+    """None for what does not fit: the file is as good without it."""
+    if not isinstance(value, list) or len(value) != 6:
+        return None
+    kind, width, height, seconds, waveform, preview = value
+    bounds = ((kind, len(_MEDIA_KINDS) - 1), (width, MAX_SIDE), (height, MAX_SIDE), (seconds, MAX_SECONDS))
+    if any(type(number) is not int or not 0 <= number <= most for number, most in bounds):
+        return None
+    for data, most in ((waveform, MAX_WAVEFORM), (preview, MAX_PREVIEW)):
+        if not isinstance(data, bytes) or len(data) > most:
+            return None
+    return Media(_MEDIA_KINDS[kind], width, height, seconds, waveform, preview)
+
+
 # --- pieces -----------------------------------------------------------------------------------------
 
 
@@ -327,6 +401,10 @@ def _check_sense(message: Message) -> None:
         raise _malformed()
     if isinstance(body, Receipt) and (message.replaces is not None or message.expires is not None):
         raise _malformed()
+    if isinstance(body, Typing):
+        places = (message.replaces, message.in_reply_to, message.expires)
+        if places != (None, None, TYPING_EXPIRY):
+            raise _malformed()
 
 
 def load_item(data: bytes) -> object:

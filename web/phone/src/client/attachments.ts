@@ -12,6 +12,7 @@ import type { Groups } from "./groups";
 import type { HttpApi } from "./http";
 import { isNetwork, type Messages } from "./messages";
 import type { Outbox } from "./outbox";
+import { mediaOfMeta } from "./preview";
 import type { FileMeta, MessageRow, UploadRow } from "./rows";
 import type { Progress } from "./shown";
 import { BlobSpool } from "./spool";
@@ -123,7 +124,8 @@ export class Attachments {
       if (!this.core.book.uploads.has(message)) return;
       this.core.book.uploads.delete(tx.change, message);
       this.core.book.files.delete(tx.change, message);
-      const body = attachmentOf(sealed, this.core.me.server, ticket.id);
+      const media = mediaOfMeta(row.meta);
+      const body = attachmentOf(sealed, this.core.me.server, ticket.id, media);
       const { timer } = this.groups.row(conversation);
       const made = this.messages.make(conversation, body, { timer });
       this.core.book.files.put(tx.change, { message: made.id, file: kept.file });

@@ -7,12 +7,20 @@ import { Book } from "./book";
 import type { Me } from "./identity";
 import { type MessageRow, tables } from "./rows";
 
+/** A line that is typing, and when the relay was told. */
+export interface Typist {
+  conversation: string;
+  address: string;
+  at: number;
+}
+
 /** What a change did, for those who watch. */
 export interface Done {
   messages: MessageRow[];
   gone: { conversation: string; id: string }[];
   conversations: Set<string>;
   contacts: Set<string>;
+  typing: Typist[];
   failed: { code: Code; conversation: string | null }[];
 }
 
@@ -22,6 +30,8 @@ export class Tx {
   readonly gone: Done["gone"] = [];
   readonly conversations = new Set<string>();
   readonly contacts = new Set<string>();
+  /** Told and kept nowhere. */
+  typing: Typist[] = [];
   readonly failed: Done["failed"] = [];
   readonly #after: (() => void)[] = [];
 
@@ -80,6 +90,7 @@ export class Core {
         gone: tx.gone,
         conversations: tx.conversations,
         contacts: tx.contacts,
+        typing: tx.typing,
         failed: tx.failed,
       });
       tx.finish();

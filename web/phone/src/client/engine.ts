@@ -21,6 +21,7 @@ import type { Answered } from "./session";
 import { Shown } from "./shown";
 import { Bell } from "./time";
 import { type Net, sleep } from "./transport";
+import { Typing } from "./typing";
 
 /** So long without an envelope, and the backlog counts as read even if its end did not come. */
 const CATCH_UP_MS = 10_000;
@@ -44,6 +45,7 @@ export class Engine implements Owner {
   readonly messages: Messages;
   readonly notices: Notices;
   readonly outbox: Outbox;
+  readonly typing: Typing;
   readonly changes: Changes;
   readonly inbox: Inbox;
   readonly keys: Keys;
@@ -86,6 +88,7 @@ export class Engine implements Owner {
     this.messages = new Messages(core, this.groups);
     this.notices = new Notices(core, this.messages);
     this.outbox = new Outbox(core, this.groups, this.contacts, this.messages, wire);
+    this.typing = new Typing(core, this.groups, this.messages, this.outbox);
     this.changes = new Changes(
       core,
       this.groups,
@@ -169,6 +172,11 @@ export class Engine implements Owner {
 
   get online(): boolean {
     return this.connection.online;
+  }
+
+  /** Online, and what waited is read. */
+  get ready(): boolean {
+    return this.online && this.#caughtUp;
   }
 
   /** Whether the line had other devices when that was last asked. */

@@ -6,7 +6,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { fromBase64, toBase64 } from "../wire/api";
 import { type Bytes, equal, randomBytes } from "../wire/bytes";
-import { type Attachment, safeName } from "../wire/content";
+import { type Attachment, type Media, safeName } from "../wire/content";
 import { error } from "../wire/errors";
 import { GcmStream, MOST, TAG } from "./gcm";
 import type { Sink, Spool } from "./spool";
@@ -94,7 +94,12 @@ export async function hashHolds(spool: Spool, expected: Uint8Array): Promise<boo
 }
 
 /** What a message says of a file that the relay holds under `id`. */
-export function attachmentOf(sealed: Sealed, server: string, id: Uint8Array): Attachment {
+export function attachmentOf(
+  sealed: Sealed,
+  server: string,
+  id: Uint8Array,
+  media: Media | null = null,
+): Attachment {
   const { key, nonce, hash, size, contentType, name } = sealed;
   const url = `mimi://${server}/a/${toBase64(id)}`;
   return {
@@ -107,6 +112,7 @@ export function attachmentOf(sealed: Sealed, server: string, id: Uint8Array): At
     contentType,
     filename: name,
     description: "",
+    media,
   };
 }
 

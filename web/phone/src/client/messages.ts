@@ -6,6 +6,7 @@ import { type ChappeError, error } from "../wire/errors";
 import { blank, localId, parts } from "./blank";
 import type { Core, Tx } from "./core";
 import type { Groups } from "./groups";
+import { metaOfMedia } from "./preview";
 import { type FileMeta, type MessageRow, type Notice, type StoredFile, tables } from "./rows";
 
 export const MAX_READ_RECEIPT_LINES = 32;
@@ -19,8 +20,6 @@ export interface Incoming {
   at: number;
   message: c.Message;
   own: boolean;
-  /** Of an own file. */
-  meta?: FileMeta;
   /** Of an own message: its bytes, to say them again. */
   content?: Bytes;
 }
@@ -59,7 +58,12 @@ export class Messages {
       body,
       replaces: replaces === null ? null : fromHex(replaces),
       inReplyTo: inReplyTo === null ? null : fromHex(inReplyTo),
-      expires: timer > 0 ? { relative: true, seconds: timer } : null,
+      expires:
+        body.kind === "typing"
+          ? c.TYPING_EXPIRY
+          : timer > 0
+            ? { relative: true, seconds: timer }
+            : null,
       topic: new Uint8Array(),
     });
     return { id: this.idOf(conversation, this.core.me.address, data), data };
@@ -75,11 +79,16 @@ export class Messages {
   /** What it has no right to do, it does not do. */
   async apply(tx: Tx, incoming: Incoming): Promise<void> {
     const { body, replaces } = incoming.message;
-    if (body.kind === "receipt") await this.#takeReceipt(tx, incoming, body.statuses);
+    if (body.kind === "typing") this.#takeTyping(tx, incoming);
+    else if (body.kind === "receipt") await this.#takeReceipt(tx, incoming, body.statuses);
     else if (body.kind === "reaction") await this.#react(tx, incoming, body.emoji);
     else if (body.kind === "deleted") await this.#takeBack(tx, incoming);
     else if (replaces !== null) await this.#edit(tx, incoming, toHex(replaces));
     else await this.#insert(tx, incoming);
+  }
+
+  #takeTyping(tx: Tx, { conversation, address, at }: Incoming): void {
+    if (address !== this.core.me.address) tx.typing.push({ conversation, address, at });
   }
 
   async #insert(tx: Tx, incoming: Incoming): Promise<void> {
@@ -104,7 +113,7 @@ export class Messages {
       expiresIn,
       expiresAt,
       read: mine,
-      meta: incoming.meta ?? null,
+      meta: message.body.kind === "attachment" ? metaOfMedia(message.body.media) : null,
       content: incoming.content ?? null,
     });
     if (!mine && this.groups.row(conversation).kind === "direct") {
@@ -162,6 +171,9 @@ export class Messages {
   }
 
   async #add(tx: Tx, row: Omit<MessageRow, "seq">): Promise<void> {
+    const { conversation: there, address: who } = row;
+    // Who has said it types no more.
+    tx.typing = tx.typing.filter((one) => one.conversation !== there || one.address !== who);
     const seq = await tx.change.next("messages");
     await this.#say(tx, { ...row, seq });
     const where = { conversation: row.conversation, seq, reaction: false };

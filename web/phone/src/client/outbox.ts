@@ -104,6 +104,38 @@ export class Outbox {
     }
   }
 
+  /**
+   * Say a content now or never: it has no row here, and its answer is not looked at. False where it would have to
+   * wait, or nobody is there. Raises network.unreachable, storage.*.
+   */
+  async sayNow(conversation: string, content: Bytes): Promise<boolean> {
+    const now = await this.core.change((tx) => this.#readyNow(tx, conversation, content));
+    if (now === null) return false;
+    const { envelope, to, payload } = now;
+    await this.wire.say({ t: "send", ref: this.wire.newRef(), id: envelope, to, payload });
+    return true;
+  }
+
+  /** The state after it is durable, as for any other: a ratchet key never serves twice. */
+  async #readyNow(
+    tx: Tx,
+    conversation: string,
+    content: Bytes,
+  ): Promise<Omit<Ready, "row"> | null> {
+    const waits =
+      this.#notBefore > Date.now() ||
+      this.core.book.outbox.all().some((row) => row.conversation === conversation) ||
+      this.#waiting().has(conversation) ||
+      this.#isBarred(conversation) ||
+      this.groups.activity(conversation) !== ACTIVE ||
+      this.groups.lacksPeer(conversation);
+    if (waits || (await this.groups.group(tx, conversation)).pending.length > 0) return null;
+    const to = this.groups.otherDevices(conversation);
+    if (to.length === 0) return null;
+    const { payload } = await this.#seal(tx, conversation, content);
+    return { envelope: randomBytes(ID_BYTES), to, payload };
+  }
+
   /** The next frames, all durable. At most a window in all. */
   async #prepare(): Promise<Ready[]> {
     const underWay = new Set(this.#said.values());
@@ -123,12 +155,20 @@ export class Outbox {
     });
   }
 
-  #next(): OutboxRow[] {
-    const { commits, intents, outbox } = this.core.book;
+  /** Conversations where a change goes before messages. */
+  #waiting(): Set<string> {
+    const { commits, intents } = this.core.book;
     const waiting = new Set(commits.all().map((one) => one.conversation));
     for (const { conversation, intent } of intents.all())
       if (HOLDS_BACK.has(intent.kind)) waiting.add(conversation);
-    const rows = outbox.all().filter(({ conversation }) => !waiting.has(conversation));
+    return waiting;
+  }
+
+  #next(): OutboxRow[] {
+    const waiting = this.#waiting();
+    const rows = this.core.book.outbox
+      .all()
+      .filter(({ conversation }) => !waiting.has(conversation));
     return rows.filter(({ conversation }) => !this.#isBarred(conversation)).slice(0, 2 * WINDOW);
   }
 
@@ -163,7 +203,19 @@ export class Outbox {
   }
 
   async #encrypt(tx: Tx, row: OutboxRow, devices: Bytes[]): Promise<Ready> {
-    const { conversation, content } = row;
+    const { epoch, payload } = await this.#seal(tx, row.conversation, row.content);
+    const envelope = randomBytes(ID_BYTES);
+    const recipients = devices.map(toHex);
+    const ready_ = { ...row, epoch, envelope, payload, recipients };
+    this.core.book.outbox.put(tx.change, ready_);
+    return ready(ready_, envelope, payload);
+  }
+
+  async #seal(
+    tx: Tx,
+    conversation: string,
+    content: Bytes,
+  ): Promise<{ epoch: number; payload: Bytes }> {
     const before = await this.groups.group(tx, conversation);
     try {
       const padding = paddingFor(content.length);
@@ -171,12 +223,7 @@ export class Outbox {
       this.groups.keep(tx, conversation, sent.group);
       const kept = this.groups.row(conversation);
       this.groups.put(tx, { ...kept, leafSent: kept.leafSent + 1 });
-      const envelope = randomBytes(ID_BYTES);
-      const payload = new Uint8Array(sent.message);
-      const recipients = devices.map(toHex);
-      const ready_ = { ...row, epoch: sent.group.epoch, envelope, payload, recipients };
-      this.core.book.outbox.put(tx.change, ready_);
-      return ready(ready_, envelope, payload);
+      return { epoch: sent.group.epoch, payload: new Uint8Array(sent.message) };
     } catch (problem) {
       throw problem instanceof MlsFault ? error("conversation.left") : problem;
     }

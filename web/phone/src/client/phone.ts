@@ -177,7 +177,9 @@ export class Phone implements PhoneFace {
       writing: new Writing(opened),
       devices: new Devices(opened),
     };
-    core.onDone = (done) => this.#telling.publish(opened, done);
+    // Who does not say it does not see it.
+    core.onDone = (done) =>
+      this.#telling.publish(opened, this.#settings.typing ? done : { ...done, typing: [] });
     engine.onOnline = (online, problem) => this.#telling.tell({ type: "online", online, problem });
     attachments.onProgress = (message) => this.#telling.progress(opened, message);
     this.#telling.tell({ type: "online", online: engine.online, problem: "" });
@@ -335,9 +337,9 @@ export class Phone implements PhoneFace {
     await this.#here.conversing.markRead(id);
   }
 
-  /** The protocol has no word for it: nobody is told. */
   async typing(id: string): Promise<void> {
-    this.#here.opened.engine.groups.row(id);
+    const { writing } = this.#here;
+    if (this.#settings.typing) await writing.typing(id);
   }
 
   async contacts(): Promise<Contact[]> {

@@ -6,6 +6,7 @@
 import type { FileAtRest } from "../vault/files";
 import { type Table, table } from "../vault/store";
 import type { Bytes } from "../wire/bytes";
+import type { MediaKind } from "../wire/content";
 import type { SignedReceipt } from "../wire/orders";
 
 export const LEFT = 0;
@@ -70,8 +71,11 @@ export interface StoredFile {
   description: string;
 }
 
-/** What the pages know of an own photo or voice note. */
+/** What a photo or a voice note looks like before it is fetched, as its sender says. */
 export interface FileMeta {
+  /** Missing where nothing was said: its type decides. */
+  kind?: MediaKind;
+  /** A data: URL that was checked, or "". */
   preview: string;
   width: number;
   height: number;

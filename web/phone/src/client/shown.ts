@@ -4,13 +4,22 @@ import { cleanName, cleanText } from "./clean";
 import type { Core } from "./core";
 import type { Attachment, Contact, Conversation, Kind, Message } from "./face";
 import type { Groups } from "./groups";
-import { ACTIVE, type ContactRow, type MessageRow, type StoredFile, tables } from "./rows";
+import {
+  ACTIVE,
+  type ContactRow,
+  type FileMeta,
+  type MessageRow,
+  type StoredFile,
+  tables,
+} from "./rows";
 
 /** How far a file is through, by message: what the transfers know. */
 export interface Progress {
   state: Attachment["state"];
   done: number;
 }
+
+const NO_META: FileMeta = { preview: "", width: 0, height: 0, seconds: 0, waveform: [] };
 
 export class Shown {
   /** Set by the owner. */
@@ -89,14 +98,9 @@ export class Shown {
 
   #attachment(row: MessageRow, file: StoredFile): Attachment {
     const progress = this.progressOf(row.id) ?? { state: "remote" as const, done: 0 };
-    const meta = row.meta ?? { preview: "", width: 0, height: 0, seconds: 0, waveform: [] };
-    return {
-      name: cleanName(file.name),
-      type: file.contentType,
-      size: file.size,
-      ...progress,
-      ...meta,
-    };
+    const { preview, width, height, seconds, waveform } = row.meta ?? NO_META;
+    const meta = { preview, width, height, seconds, waveform };
+    return { name: cleanName(file.name), type: file.contentType, size: file.size, ...progress, ...meta };
   }
 }
 
@@ -104,8 +108,9 @@ function kindOf(row: MessageRow): Kind {
   if (row.kind === "unknown") return "unreadable";
   if (row.kind !== "file") return row.kind;
   const type = row.file?.contentType ?? "";
-  if (type.startsWith("image/")) return "photo";
-  return type.startsWith("audio/") ? "voice" : "file";
+  const byType = type.startsWith("image/") ? "photo" : type.startsWith("audio/") ? "voice" : "file";
+  // The sender's word, where it goes with the type.
+  return (row.meta?.kind ?? byType) === byType ? byType : "file";
 }
 
 /** By emoji, in the order in which they were given first. */

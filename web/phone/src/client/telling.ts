@@ -44,6 +44,12 @@ export class Telling {
         const row = engine.contacts.find(address);
         if (row !== undefined) this.#give({ type: "contact", contact: engine.shown.contact(row) });
       }
+      for (const typist of done.typing) {
+        const until = engine.typing.until(typist);
+        if (until === null) continue;
+        const conversation = engine.groups.shownAs(typist.conversation);
+        this.#give({ type: "typing", conversation, address: typist.address, until });
+      }
       for (const { code, conversation } of done.failed)
         this.#give({ type: "failed", code, conversation });
     });

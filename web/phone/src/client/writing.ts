@@ -4,10 +4,8 @@ import * as c from "../wire/content";
 import { error } from "../wire/errors";
 import type { Attachment, Hit, Message } from "./face";
 import type { Opened } from "./opened";
-import { ACTIVE, type FileMeta, type MessageRow, tables } from "./rows";
-
-const MAX_PREVIEW = 64 * 1024;
-const MAX_WAVEFORM = 256;
+import { metaOfPage } from "./preview";
+import { ACTIVE, type MessageRow, tables } from "./rows";
 
 export class Writing {
   constructor(private readonly opened: Opened) {}
@@ -20,11 +18,19 @@ export class Writing {
     return this.#put(conversation, { kind: "text", text }, { inReplyTo, timer });
   }
 
+  /** Tell the others that a person types here: at once, or not at all. Raises conversation.unknown, storage.*. */
+  async typing(id: string): Promise<void> {
+    const { groups, typing, ready } = this.opened.engine;
+    const row = groups.row(id);
+    const direct = row.kind === "direct" && row.peer !== null ? groups.directWith(row.peer) : null;
+    if (ready) await typing.say(direct ?? id);
+  }
+
   /** Gives the id of what stands in for the message until the relay has the file. */
   async sendFile(id: string, file: Blob, name: string, meta: Partial<Attachment>): Promise<string> {
     const conversation = this.#writable(id);
     const safe = c.safeName(name);
-    return this.opened.attachments.send(conversation, file, safe, metaOf(meta));
+    return this.opened.attachments.send(conversation, file, safe, metaOfPage(meta));
   }
 
   /** Only this line's own texts. Raises message.unknown. */
@@ -154,16 +160,4 @@ export class Writing {
     engine.wake();
     return id;
   }
-}
-
-/** What a page says of a file, as far as it fits. */
-function metaOf(meta: Partial<Attachment>): FileMeta {
-  const preview = meta.preview?.startsWith("data:image/") ? meta.preview : "";
-  return {
-    preview: preview.length <= MAX_PREVIEW ? preview : "",
-    width: meta.width ?? 0,
-    height: meta.height ?? 0,
-    seconds: meta.seconds ?? 0,
-    waveform: (meta.waveform ?? []).slice(0, MAX_WAVEFORM),
-  };
 }

@@ -3,17 +3,32 @@
  *
  * A message is an array of seven: salt, replaces, topic, expires, inReplyTo, extensions, part. Deletion is a
  * message that replaces another with nothing; a reaction answers its target, and is taken back by replacing it
- * with nothing. A file is an external part; `parts.ts` has the forms of parts.
+ * with nothing. A file is an external part; `parts.ts` has the forms of parts, `media.ts` what an extension says
+ * more of a file. That somebody is typing is a part whose time is over before it arrives: who does not know it
+ * drops it as a message that has disappeared.
  */
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { encode as cbor, decode as uncbor } from "cborg";
 import { type Bytes, concat, lengthPrefixed, toHex, utf8 } from "./bytes";
 import { walkCbor } from "./heads";
+import { decodeMedia, encodeMedia, MEDIA } from "./media";
 import { type Body, decodePart, encodePart } from "./parts";
 import { exactBytes, malformed, uint, whole } from "./pieces";
 
-export type { Attachment, Body, Deleted, Reaction, Receipt, Status, Text, Unknown } from "./parts";
+export type { Media, MediaKind } from "./media";
+export { MAX_PREVIEW, MAX_SECONDS, MAX_SIDE, MAX_WAVEFORM } from "./media";
+export type {
+  Attachment,
+  Body,
+  Deleted,
+  Reaction,
+  Receipt,
+  Status,
+  Text,
+  Typing,
+  Unknown,
+} from "./parts";
 export { DELIVERED, READ, safeName } from "./parts";
 
 /** Largest encoded content in bytes: it fits a frame's payload, encrypted and padded. */
@@ -28,6 +43,9 @@ export interface Expiry {
   relative: boolean;
   seconds: number;
 }
+
+/** Of `typing`: nobody keeps what was over before it came. */
+export const TYPING_EXPIRY: Readonly<Expiry> = { relative: false, seconds: 0 };
 
 /** One content. `salt` is 16 random bytes; ids are 32. */
 export interface Message {
@@ -49,7 +67,7 @@ export function encode(message: Message): Bytes {
       message.topic,
       expires === null ? null : [expires.relative, whole(expires.seconds)],
       message.inReplyTo,
-      {},
+      extensionsOf(message.body),
       encodePart(message.body),
     ]),
   );
@@ -66,7 +84,7 @@ export function decode(data: Uint8Array): Message {
   checkExtensions(extensions);
   const message = {
     salt: exactBytes(salt, SALT_BYTES),
-    body: decodePart(part, loadItem),
+    body: withMedia(decodePart(part, loadItem), extensions),
     replaces: idOrNull(replaces),
     inReplyTo: idOrNull(inReplyTo),
     expires: expiry(expires),
@@ -114,12 +132,27 @@ function checkSense(message: Message): void {
   const sound =
     (body.kind !== "deleted" || replaces !== null) &&
     (body.kind !== "reaction" || (inReplyTo !== null && replaces === null)) &&
-    (body.kind !== "receipt" || (replaces === null && expires === null));
+    (body.kind !== "receipt" || (replaces === null && expires === null)) &&
+    (body.kind !== "typing" || (replaces === null && inReplyTo === null && isOver(expires)));
   if (!sound) throw malformed();
 }
 
+const isOver = (expires: Expiry | null): boolean =>
+  expires !== null && !expires.relative && expires.seconds === TYPING_EXPIRY.seconds;
+
+/** Throws content.malformed for what a receiver would pass over. */
+function extensionsOf(body: Body): Record<string, unknown> {
+  return body.kind !== "attachment" || body.media === null
+    ? {}
+    : { [MEDIA]: encodeMedia(body.media) };
+}
+
+function withMedia(body: Body, extensions: Map<unknown, unknown>): Body {
+  return body.kind === "attachment" ? { ...body, media: decodeMedia(extensions.get(MEDIA)) } : body;
+}
+
 /** A map whose keys are whole numbers or texts; what is unknown in it is passed over. */
-function checkExtensions(extensions: unknown): void {
+function checkExtensions(extensions: unknown): asserts extensions is Map<unknown, unknown> {
   if (!(extensions instanceof Map) || extensions.size > MAX_EXTENSIONS) throw malformed();
   for (const key of extensions.keys()) {
     if (!["number", "bigint", "string"].includes(typeof key)) throw malformed();

@@ -1,7 +1,8 @@
-/** What a message can be (docs/protocol.md section 9): text, reaction, file, deletion, receipt; else unknown. */
+/** What a message can be (docs/protocol.md section 9): text, reaction, file, deletion, receipt, typing; else unknown. */
 
 import { encode as cbor } from "cborg";
 import { type Bytes, fromUtf8, utf8 } from "./bytes";
+import type { Media } from "./media";
 import { exactBytes, malformed, shortText, uint, whole } from "./pieces";
 
 export const MAX_TEXT = 64 * 1024;
@@ -10,6 +11,7 @@ export const MAX_NAME = 255;
 export const MAX_STATUSES = 1000;
 export const TEXT_TYPE = "text/plain;charset=utf-8";
 export const STATUS_TYPE = "application/mimi-message-status";
+export const TYPING_TYPE = "application/vnd.chappe.typing";
 
 // Dispositions (draft-ietf-mimi-content section 5.2).
 const UNSPECIFIED = 0;
@@ -56,6 +58,7 @@ export interface Attachment {
   contentType: string;
   filename: string;
   description: string;
+  media: Media | null;
 }
 
 /** The message in `replaces` is taken back: a text, a file, or a reaction. */
@@ -69,13 +72,18 @@ export interface Receipt {
   statuses: [Bytes, Status][];
 }
 
+/** Its sender is typing. Nothing of it is stored. */
+export interface Typing {
+  kind: "typing";
+}
+
 /** Well formed, but of a kind that this version cannot show. */
 export interface Unknown {
   kind: "unknown";
   contentType: string;
 }
 
-export type Body = Text | Reaction | Attachment | Deleted | Receipt | Unknown;
+export type Body = Text | Reaction | Attachment | Deleted | Receipt | Typing | Unknown;
 
 /** Throws content.malformed for an unknown body. */
 export function encodePart(body: Body): unknown[] {
@@ -88,6 +96,8 @@ export function encodePart(body: Body): unknown[] {
       return [UNSPECIFIED, "", NULL];
     case "receipt":
       return [UNSPECIFIED, "", SINGLE, STATUS_TYPE, cbor(body.statuses)];
+    case "typing":
+      return [UNSPECIFIED, "", SINGLE, TYPING_TYPE, new Uint8Array()];
     case "attachment":
       return encodeAttachment(body);
     default:
@@ -141,6 +151,10 @@ function decodeSingle(
 ): Body {
   if (!(data instanceof Uint8Array)) throw malformed();
   if (contentType === STATUS_TYPE) return decodeReceipt(load(data));
+  if (contentType === TYPING_TYPE) {
+    if (data.length > 0) throw malformed();
+    return { kind: "typing" };
+  }
   const plain = [TEXT_TYPE, "text/plain"].includes(contentType.replaceAll(" ", "").toLowerCase());
   if (!plain || (disposition !== RENDER && disposition !== REACTION)) {
     return { kind: "unknown", contentType };
@@ -198,6 +212,7 @@ function decodeExternal(fields: unknown[]): Body {
     contentType,
     filename: safeName(filename),
     description,
+    media: null,
   };
 }
 
