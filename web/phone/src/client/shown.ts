@@ -100,7 +100,13 @@ export class Shown {
     const progress = this.progressOf(row.id) ?? { state: "remote" as const, done: 0 };
     const { preview, width, height, seconds, waveform } = row.meta ?? NO_META;
     const meta = { preview, width, height, seconds, waveform };
-    return { name: cleanName(file.name), type: file.contentType, size: file.size, ...progress, ...meta };
+    return {
+      name: cleanName(file.name),
+      type: file.contentType,
+      size: file.size,
+      ...progress,
+      ...meta,
+    };
   }
 }
 
