@@ -118,7 +118,7 @@ def _bad_media() -> list[bytes]:
         (2, 2**64), (3, 86400), (3, 86401), (4, bytes(65)), (4, [1]), (4, "a"), (4, None), (5, bytes(6145)),
         (5, "data:"), (5, []),
     ]  # fmt: skip
-    values = [[*good[:at], value, *good[at + 1 :]] for at, value in wrong]
+    values: list[Any] = [[*good[:at], value, *good[at + 1 :]] for at, value in wrong]
     values += [good, good[:5], [*good, 0], [], {}, None, 1, "x"]
     made = [cbor2.dumps(_array(_external(), extensions={c.MEDIA: value, 7: 1})) for value in values]
     return [*made, cbor2.dumps(_array(extensions={c.MEDIA: good}))]

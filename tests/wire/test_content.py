@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cbor2
 import pytest
 from hypothesis import given
@@ -335,3 +337,37 @@ scalars = st.none() | st.booleans() | st.integers(-(2**64), 2**64 - 1) | st.bina
 def test_what_has_no_tag_is_not_taken_for_one(extension: list[object]) -> None:
     """Whatever bytes stand in strings and numbers."""
     assert c.decode(raw(extensions=cbor2.dumps({0: extension}))).body == c.Text("hi")
+
+
+def test_what_is_said_of_a_file_comes_with_it() -> None:
+    media = c.Media("voice", 0, 0, 3, bytes(range(64)), b"\xff\xd8" + bytes(100))
+    message = c.Message(SALT, replace(FILE, media=media))
+    assert c.decode(c.encode(message)) == message
+    for wrong in (replace(media, preview=bytes(6145)), replace(media, waveform=bytes(65))):
+        with pytest.raises(BadInput):
+            c.encode(c.Message(SALT, replace(FILE, media=wrong)))
+
+
+def test_what_does_not_fit_is_passed_over() -> None:
+    array = cbor2.loads(c.encode(c.Message(SALT, FILE)))
+    for wrong in (
+        [1, 2],
+        [3, 0, 0, 0, b"", b""],
+        [1, 65536, 0, 0, b"", b""],
+        None,
+        [1, True, 0, 0, b"", b""],
+    ):
+        array[5] = {c.MEDIA: wrong}
+        assert c.decode(cbor2.dumps(array)).body == FILE
+
+
+def test_typing_is_over_before_it_comes() -> None:
+    """A version that does not know it takes it for a message that has disappeared, and drops it."""
+    array = cbor2.loads(c.encode(c.Message(SALT, c.Typing(), expires=c.TYPING_EXPIRY)))
+    array[6][3] = "application/vnd.chappe.something"
+    later = c.decode(cbor2.dumps(array))
+    assert isinstance(later.body, c.Unknown)
+    assert later.expires == c.Expiry(False, 0)
+    for wrong in (None, c.Expiry(False, 1), c.Expiry(True, 0)):
+        with pytest.raises(BadInput):
+            c.encode(c.Message(SALT, c.Typing(), expires=wrong))

@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -45,6 +46,7 @@ class Chat:
         self._phone = phone
         self._used = used
         self._here: bytes | None = None
+        self._typing: dict[tuple[bytes, str], int] = {}
         self._commands: dict[str, Callable[[str], Awaitable[None]]] = {
             "to": self._go,
             "list": self._list,
@@ -79,7 +81,7 @@ class Chat:
                 for row, message in self._phone.unseen():
                     out(show.message_line(message))
                     self._phone.mark_seen(row)
-                async for line in _lines():
+                async for line in _lines(self._who_types):
                     self._used()
                     try:
                         await self._take(line)
@@ -119,10 +121,22 @@ class Chat:
             for line in self._told(event):
                 out(line)
 
+    def _who_types(self) -> str:
+        """Beside the prompt, and for a moment only: it is no line of the conversation."""
+        now = time.time()
+        who = [
+            address for (where, address), until in self._typing.items() if where == self._here and now < until
+        ]
+        return say("chat.typing", who=", ".join(map(show.clean, who))) if who else ""
+
     def _told(self, event: Any) -> list[str]:
         from chappe.client import events as e
 
+        if isinstance(event, e.Typing):
+            self._typing[event.conversation, event.address] = event.until
+            return []
         if isinstance(event, e.MessageReceived):
+            self._typing.pop((event.message.conversation, event.message.sender), None)
             for row, message in self._phone.unseen():
                 if message.id == event.message.id:
                     self._phone.mark_seen(row)
@@ -285,7 +299,7 @@ def _beside_the_prompt() -> AbstractContextManager[Any]:
     return patch_stdout()
 
 
-async def _lines() -> AsyncIterator[str]:
+async def _lines(beside: Callable[[], str]) -> AsyncIterator[str]:
     """What is typed, or what comes through the pipe, until its end."""
     if not sys.stdin.isatty():
         async for line in _Pipe().lines():
@@ -296,7 +310,7 @@ async def _lines() -> AsyncIterator[str]:
     session: PromptSession[str] = PromptSession()
     while True:
         try:
-            yield await session.prompt_async("> ")
+            yield await session.prompt_async("> ", rprompt=beside, refresh_interval=1)
         except EOFError:
             return
 

@@ -135,6 +135,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "chat.to": ("Talking in {name}", "Conversation : {name}"),
     "chat.nowhere": ("To whom? /to ADDRESS, or /list", "À qui ? /to ADRESSE, ou /list"),
     "chat.unknown": ("No such command; /help shows them.", "Commande inconnue ; /help les montre."),
+    "chat.typing": ("{who} is typing …", "{who} écrit…"),
     "chat.online": ("(connected)", "(connecté)"),
     "chat.offline": ("(offline: what you write waits)", "(hors ligne : vos messages attendent)"),
     "chat.joined": ("(new conversation: {name})", "(nouvelle conversation : {name})"),

@@ -23,6 +23,7 @@ from chappe.client.outbox import Outbox
 from chappe.client.removals import Removals
 from chappe.client.transfers import Transfers
 from chappe.client.transport import HttpApi
+from chappe.client.typing import Typing
 from chappe.client.waiting import waiting_for
 from chappe.vault.profile import Profile
 from chappe.wire import fleet, frames
@@ -54,6 +55,7 @@ class Engine:
         self.messages = Messages(core, self.groups)
         self.messages.on_expiry = self._sweep_anew  # type: ignore[method-assign]
         self.outbox = Outbox(core, self.groups, self.messages, self.connection)
+        self.typing = Typing(core, self.groups, self.messages, self.outbox)
         self.changes = Changes(core, self.groups, self.contacts, self.outbox, self.connection)
         self.changes.on_epoch = self._epoch_began  # type: ignore[method-assign]
         self.contacts.on_impostor = self.changes.put_out  # type: ignore[method-assign]
@@ -204,6 +206,11 @@ class Engine:
         if not self._caught_up and (self._cursor >= self._newest or quiet > CATCH_UP_SECONDS):
             self._caught_up = True
             self.wake()
+
+    @property
+    def ready(self) -> bool:
+        """Online, and what waited is read."""
+        return self.connection.online and self._caught_up
 
     @property
     def has_siblings(self) -> bool:

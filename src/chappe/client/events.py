@@ -49,6 +49,16 @@ class ReceiptReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class Typing:
+    """Somebody writes; told and kept nowhere. To be shown until `until` (Unix seconds), or until a message of
+    that line comes."""
+
+    conversation: bytes
+    address: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationChanged:
     """`what`: joined, members, description, left; removed_by_order, when a fleet order put out a device of
     `address`: so says the member who carried it out."""
@@ -117,6 +127,7 @@ Event: TypeAlias = (
     | MessageGone
     | MessageSent
     | ReceiptReceived
+    | Typing
     | ConversationChanged
     | IdentityChanged
     | Unreadable

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
 
 from chappe.client.core import Core
-from chappe.client.events import MessageChanged, MessageGone, MessageReceived, ReceiptReceived
+from chappe.client.events import MessageChanged, MessageGone, MessageReceived, ReceiptReceived, Typing
 from chappe.client.groups import Groups
 from chappe.client.model import SharedFile, ShownMessage
 from chappe.vault.store import Row
@@ -18,6 +18,10 @@ from chappe.wire.errors import ChappeError, error
 
 MAX_READ_RECEIPT_LINES: Final = 32
 MIN_PREFIX: Final = 4
+TYPING_SHOWN: Final = 6
+"""Seconds."""
+TYPING_LATE: Final = 30
+"""Seconds since the relay took it in, by this device's clock: clocks may differ by some of that."""
 _NOT_SENDABLE: Final = (
     f"This cannot be sent: a text is UTF-8 and has at most {c.MAX_TEXT} bytes, a reaction 1 to {c.MAX_EMOJI}."
 )
@@ -51,6 +55,8 @@ class StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     content_type: str
     name: str
     description: str
+    media: tuple[str, int, int, int] | None = None
+    """Kind, width, height, seconds, as the sender says."""
 
     def __repr__(self) -> str:
         return f"<StoredFile of {self.size} bytes>"
@@ -77,6 +83,8 @@ class Messages:
     ) -> tuple[bytes, bytes]:
         """A content of this line: its id and its bytes. Raises content.malformed."""
         expires = c.Expiry(True, timer) if timer else None
+        if isinstance(body, c.Typing):
+            expires = c.TYPING_EXPIRY
         message = c.Message(secrets.token_bytes(c.SALT_BYTES), body, replaces, in_reply_to, expires)
         try:
             data = c.encode(message)
@@ -91,7 +99,9 @@ class Messages:
     def apply(self, incoming: Incoming) -> None:
         """Let a content do what it does. What it has no right to do, it does not do."""
         body, replaces = incoming.message.body, incoming.message.replaces
-        if isinstance(body, c.Receipt):
+        if isinstance(body, c.Typing):
+            self._take_typing(incoming)
+        elif isinstance(body, c.Receipt):
             self._take_receipt(incoming, body)
         elif isinstance(body, c.Reaction):
             self._react(incoming, body)
@@ -101,6 +111,11 @@ class Messages:
             self._edit(incoming, replaces)
         else:
             self._insert(incoming)
+
+    def _take_typing(self, incoming: Incoming) -> None:
+        now = self._core.now()
+        if incoming.address != self._core.me.address and now - incoming.at <= TYPING_LATE:
+            self._core.tell(Typing(incoming.conversation, incoming.address, now + TYPING_SHOWN))
 
     def _insert(self, incoming: Incoming) -> None:
         message, address = incoming.message, incoming.address
@@ -387,7 +402,7 @@ class Messages:
             edited=bool(row[7]),
             reply_to=row[8],
             reactions=tuple((emoji, address) for emoji, address in reactions),
-            file=None if file is None else SharedFile(file.name, file.size, file.content_type),
+            file=None if file is None else _shared(file),
             state=row[10],
             expires_at=row[11],
         )
@@ -398,6 +413,14 @@ _FORGET: Final = (
     "DELETE FROM receipts WHERE message = ?",
     "DELETE FROM messages WHERE id = ?",
 )
+
+
+def _shared(file: StoredFile) -> SharedFile:
+    shown = SharedFile(file.name, file.size, file.content_type)
+    if file.media is None:
+        return shown
+    kind, width, height, seconds = file.media
+    return replace(shown, kind=kind, width=width, height=height, seconds=seconds)
 
 
 def _parts(body: c.Body) -> tuple[str, str, bytes | None]:
@@ -414,6 +437,7 @@ def _parts(body: c.Body) -> tuple[str, str, bytes | None]:
             body.content_type,
             body.filename,
             body.description,
+            None if (m := body.media) is None else (m.kind, m.width, m.height, m.seconds),
         )
         return "file", body.description, msgspec.msgpack.encode(file)
     return "unknown", "", None

@@ -34,11 +34,16 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class SharedFile:
-    """`size` in bytes of the file itself."""
+    """`size` in bytes of the file itself. The rest is what its sender says of it: `kind` file, photo, voice
+    or empty, `width` and `height` in pixels, `seconds` of a voice note; 0 where there are none."""
 
     name: str
     size: int
     content_type: str
+    kind: str = ""
+    width: int = 0
+    height: int = 0
+    seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ _NEXT: Final = (
     "SELECT row, conversation, message, epoch, envelope, recipients FROM outbox "
     f"WHERE conversation NOT IN ({_WAITING}) ORDER BY row LIMIT {2 * WINDOW}"
 )
+_HAS_ROWS: Final = "SELECT 1 FROM outbox WHERE conversation = ?"
+_WAITS: Final = f"SELECT 1 WHERE ? IN ({_WAITING})"
 _TRY_LATER: Final = frozenset(
     {
         "mailbox.full",
@@ -113,6 +115,32 @@ class Outbox:
                 self._said[ref] = row
                 await self._connection.say(frames.Send(ref, id_, recipients, payload))
 
+    async def say_now(self, conversation: bytes, content: bytes) -> bool:
+        """Say a content now or never: it has no row here, and its answer is not looked at. False where it
+        would have to wait, or nobody is there. Raises network.unreachable, StorageFailure."""
+        if self._not_before > asyncio.get_running_loop().time():
+            return False
+        with self._core.change():
+            now = self._ready_now(conversation, content)
+        if now is None:
+            return False
+        devices, payload = now
+        ref = self._connection.new_ref()
+        await self._connection.say(frames.Send(ref, secrets.token_bytes(ID), devices, payload))
+        return True
+
+    def _ready_now(self, conversation: bytes, content: bytes) -> tuple[list[bytes], bytes] | None:
+        """The state after it is durable, as for any other: a ratchet key never serves twice."""
+        if self._store.one(_HAS_ROWS, conversation) or self._store.one(_WAITS, conversation):
+            return None
+        if self._groups.activity(conversation) != ACTIVE or self._groups.lacks_peer(conversation):
+            return None
+        devices = list(self._groups.other_devices(conversation))
+        if not devices or self._groups.group(conversation).pending_proposals:
+            return None
+        _, payload = self._seal(conversation, content)
+        return devices, payload
+
     def _prepare(self) -> list[tuple[int, bytes, list[bytes], bytes]]:
         """The next frames, all durable. At most a window in all."""
         under_way = set(self._said.values())
@@ -153,6 +181,19 @@ class Outbox:
     def _encrypt(
         self, row: int, conversation: bytes, content: bytes, envelope: bytes, recipients: bytes
     ) -> bytes:
+        epoch, payload = self._seal(conversation, content)
+        self._store.run(
+            "UPDATE outbox SET epoch = ?, envelope = ?, recipients = ?, payload = ? WHERE row = ?",
+            epoch,
+            envelope,
+            recipients,
+            payload,
+            row,
+        )
+        return payload
+
+    def _seal(self, conversation: bytes, content: bytes) -> tuple[int, bytes]:
+        """The epoch and the ciphertext."""
         group = self._groups.group(conversation)
         try:
             group, payload = group.encrypt(content, now=self._core.now(), padding=padding_for(len(content)))
@@ -160,15 +201,7 @@ class Outbox:
             raise error("conversation.left") from None
         self._groups.keep(conversation, group)
         self._store.run("UPDATE conversations SET leaf_sent = leaf_sent + 1 WHERE id = ?", conversation)
-        self._store.run(
-            "UPDATE outbox SET epoch = ?, envelope = ?, recipients = ?, payload = ? WHERE row = ?",
-            group.epoch,
-            envelope,
-            recipients,
-            payload,
-            row,
-        )
-        return payload
+        return group.epoch, payload
 
     # --- answers
 

@@ -454,6 +454,12 @@ class Phone:
         conversation = self._writable(conversation)
         return await self._engine.transfers.send(conversation, path, progress)
 
+    async def typing(self, conversation: bytes) -> bool:
+        """Tell the others that a person writes: at once or not at all, at most once in five seconds; whether
+        that was said now. Nothing of it is kept. Raises conversation.*, identity.changed."""
+        conversation = self._writable(conversation)
+        return self._engine.ready and await self._engine.typing.say(conversation)
+
     async def react(self, conversation: bytes, message: bytes, emoji: str) -> None:
         """One reaction a person: the latest counts. Raises message.unknown, content.malformed."""
         where = self._place_of(conversation, message)

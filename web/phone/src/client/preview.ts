@@ -35,7 +35,7 @@ function png(view: DataView): Picture | null {
   return { type: "image/png", width: view.getUint32(16), height: view.getUint32(20) };
 }
 
-/** The first frame header (SOF) says it; a second one would be another picture, and is refused. */
+/** The frame header (SOF) says it; what comes before it is passed over. */
 function jpeg(view: DataView): Picture | null {
   if (view.getUint16(0) !== 0xffd8) return null;
   let at = 2;

@@ -42,6 +42,8 @@ export interface Circumstances {
   now: () => Moment;
   tell?: Tell;
   cost?: Cost;
+  /** Of a new PIN, as the organisation asks; six where it asks for nothing. */
+  minDigits?: number | undefined;
 }
 
 // No guess was looked at: the service has the share of another PIN, or none.
@@ -54,9 +56,9 @@ export async function setPin(
   address: string,
   what: Enrolment,
   send: Enroller,
-  { tell = () => {}, cost = COST }: Pick<Circumstances, "tell" | "cost"> = {},
+  { tell = () => {}, cost = COST, minDigits }: Omit<Circumstances, "now"> = {},
 ): Promise<void> {
-  const checked = check(pin, [address]);
+  const checked = check(pin, [address], minDigits);
   tell("pin");
   const prepared = await keeping.prepare(checked, what, cost);
   tell("relay");
@@ -73,7 +75,7 @@ export async function changePin(
   send: Enroller,
   circumstances: Circumstances,
 ): Promise<void> {
-  check(pins.next, [address]);
+  check(pins.next, [address], circumstances.minDigits);
   const unlocked = await unlock(keeping, pins.old, service, circumstances);
   try {
     const { vault } = await keeping.current();
