@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from chappe.client import Phone
-from tests.client.world import World, meet, members, texts, until
+from chappe.client import Phone, events
+from chappe.client.typing import EVERY
+from tests.client.world import PATIENCE, World, meet, members, texts, until
 from tests.relay.world import RelayProcess
 from tests.web.lines import NodeError, need_phone
 from tests.web.phones import PIN, WebPhone
@@ -166,6 +167,58 @@ async def test_a_file_goes_both_ways(ada: WebPhone, ben: Phone, tmp_path: Path) 
     assert shown["attachment"]["state"] == "remote"
     assert await ada.ask("open_file", conversation=mine, message=his.hex()) == data[:70_000].hex()
     assert (await ada.shows(mine, his.hex()))["attachment"]["state"] == "here"
+
+
+async def test_typing_is_told_both_ways_and_kept_nowhere(ada: WebPhone, ben: Phone) -> None:
+    mine, theirs = await direct(ada, ben)
+    heard = ben.events()
+    hearing = asyncio.create_task(_first(heard, events.Typing))
+    await asyncio.sleep(0)
+    before = len(await ada.messages(mine)), len(ben.messages(theirs))
+    await ben.settled(PATIENCE)
+    await ada.settled()
+    await ada.call("typing", mine)
+    told = await asyncio.wait_for(hearing, PATIENCE)
+    assert (told.conversation, told.address) == (theirs, ada.address)
+    assert await ben.typing(theirs)
+    await until(lambda: any(e["type"] == "typing" for e in ada.events), "typing")
+    seen = next(e for e in ada.events if e["type"] == "typing")
+    assert (seen["conversation"], seen["address"]) == (mine, ben.address)
+    assert (len(await ada.messages(mine)), len(ben.messages(theirs))) == before
+    assert (await ada.conversation(ben.address))["unread"] == 0
+    # Switched off, it is neither seen nor said.
+    settings = await ada.call("settings")
+    await ada.call("saveSettings", settings | {"typing": False})
+    count = sum(e["type"] == "typing" for e in ada.events)
+    await asyncio.sleep(EVERY)
+    assert await ben.typing(theirs)
+    await ben.send_text(theirs, "done typing")
+    await ada.reads(mine, "done typing")
+    assert sum(e["type"] == "typing" for e in ada.events) == count
+    await ada.call("saveSettings", settings)
+    await ada.call("markRead", mine)
+
+
+async def _first(heard: AsyncIterator[events.Event], kind: type[events.Typing]) -> events.Typing:
+    async for event in heard:
+        if isinstance(event, kind):
+            return event
+    raise AssertionError
+
+
+async def test_what_is_said_of_a_file_arrives_with_it(ada: WebPhone, ben: Phone) -> None:
+    mine, theirs = await direct(ada, ben)
+    before = len(ben.messages(theirs))
+    meta = {"seconds": 3, "waveform": [0, 128, 255]}
+    await ada.ask(
+        "send_file", conversation=mine, name="v.webm", type="audio/webm", data="00" * 50, meta=meta
+    )
+    await until(lambda: len(ben.messages(theirs)) > before, "the file")
+    got = ben.messages(theirs)[-1]
+    assert got.file is not None
+    assert (got.file.kind, got.file.seconds) == ("voice", 3)
+    shown = await ada.shows(mine, got.id.hex(), kind="voice")
+    assert shown["attachment"]["waveform"] == [0, 128, 255]
 
 
 async def test_a_group_of_three(ada: WebPhone, ben: Phone, cleo: Phone) -> None:

@@ -118,7 +118,8 @@ export class Access {
 
   async changePin(opened: Opened, old: string, next: string, tell: Tell): Promise<void> {
     const pins = { old, next };
-    const around = { now: () => this.#now(), tell };
+    const minDigits = opened.engine.obeying.known.bounds?.pin_length;
+    const around = { now: () => this.#now(), tell, minDigits };
     const { address } = opened.core.me;
     await opened.engine.waitOnline(ONLINE_SECONDS);
     await changePin(this.keeping, pins, address, await this.#service(), enroller(opened), around);

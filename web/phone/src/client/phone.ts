@@ -242,7 +242,8 @@ export class Phone implements PhoneFace {
   }
 
   async judgePin(pin: string, address: string): Promise<string> {
-    return judge(pin, ownWords(address));
+    const bounds = this.#at?.opened.engine.obeying.known.bounds;
+    return judge(pin, ownWords(address), bounds?.pin_length);
   }
 
   async changePin(old: string, next: string, tell: TellStage): Promise<void> {

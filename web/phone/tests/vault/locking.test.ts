@@ -54,15 +54,19 @@ describe("a PIN", () => {
   test("that changes takes the old one's entry with it", async () => {
     await profile.setPin(PIN);
     const pins = { old: PIN, next: OTHER };
-    const change = () =>
+    const change = (minDigits?: number) =>
       changePin(
         profile.keeping,
         pins,
         "ada@relay.example",
         profile.service,
         profile.service.enroller,
-        profile.circumstances,
+        { ...profile.circumstances, minDigits },
       );
+    // What the organisation asks for comes before the old one is tried.
+    const tries = profile.service.guesses;
+    await expect(change(OTHER.length + 1)).rejects.toMatchObject({ code: "vault.weak_pin" });
+    expect(profile.service.guesses).toBe(tries);
     await change();
     await expect(change()).rejects.toMatchObject({ code: "vault.wrong_pin" });
     await open(OTHER);
