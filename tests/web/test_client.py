@@ -211,9 +211,7 @@ async def test_what_is_said_of_a_file_arrives_with_it(ada: WebPhone, ben: Phone)
     mine, theirs = await direct(ada, ben)
     before = len(ben.messages(theirs))
     meta = {"seconds": 3, "waveform": [0, 128, 255]}
-    await ada.ask(
-        "send_file", conversation=mine, name="v.webm", type="audio/webm", data="00" * 50, meta=meta
-    )
+    await ada.ask("send_file", conversation=mine, name="v.webm", type="audio/webm", data="00" * 50, meta=meta)
     await until(lambda: len(ben.messages(theirs)) > before, "the file")
     got = ben.messages(theirs)[-1]
     assert got.file is not None
