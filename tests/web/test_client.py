@@ -392,13 +392,13 @@ async def test_a_device_of_the_phones_line(world: World, ada: WebPhone, ben: Pho
 async def test_one_more_device_of_another_line_is_never_silent(world: World, ada: WebPhone) -> None:
     (fay,) = await world.phones("fay")
     mine, _ = await direct(ada, fay)
-    assert await notices(ada, mine) == []
     second = await WebPhone.linked(world, "fay-web", fay)
     try:
         shown = await second.has_conversation(ada.address)
         await second.call("sendText", shown["id"], "from her other device", None)
         await ada.reads(mine, "from her other device")
-        assert await notices(ada, mine) == [{"what": "device_added", "who": [fay.address], "value": ""}]
+        said = [one for one in await notices(ada, mine) if one["who"] == [fay.address]]
+        assert said == [{"what": "device_added", "who": [fay.address], "value": ""}]
     finally:
         second.close()
 

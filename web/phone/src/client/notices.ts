@@ -71,8 +71,8 @@ export class Notices {
       await say({ what: "joined", who: came, value: "" });
     for (const gone of was.keys())
       if (!is.has(gone)) await say({ what: cause(gone), who: [gone], value: "" });
-    // A line that stays may read with more devices than before: never in silence.
-    for (const [line, devices] of is) {
+    // A line that stays may read with more devices than before: never in silence, once there is another to tell.
+    for (const [line, devices] of was.size > 1 ? is : []) {
       const known = was.get(line) ?? devices;
       if (hasMore(devices, known)) await say({ what: "device_added", who: [line], value: "" });
       if (hasMore(known, devices)) await say({ what: "device_removed", who: [line], value: "" });
