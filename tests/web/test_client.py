@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,7 @@ async def direct(ada: WebPhone, ben: Phone) -> tuple[str, bytes]:
     return mine["id"], ben.conversation(ada.address).id
 
 
-async def notices(phone: WebPhone, conversation: str) -> list[dict[str, object]]:
+async def notices(phone: WebPhone, conversation: str) -> list[dict[str, Any]]:
     return [one["notice"] for one in await phone.messages(conversation) if one["kind"] == "notice"]
 
 
