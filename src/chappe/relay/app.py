@@ -94,6 +94,7 @@ def _add_lines(app: FastAPI, relay: Relay) -> None:
             max_attachment=relay.settings.max_attachment,
             mailbox_days=frames.MAILBOX_SECONDS // DAY,
             share_key=api.to_base64(await relay.share_key()),
+            push_key=relay.push_key,
         )
         return Response(api.encode(info), media_type=JSON)
 

@@ -69,6 +69,16 @@ class Settings(BaseSettings):
     web_dir: Path | None = Field(
         None, description="The built phone page; else the repository's web/phone/dist."
     )
+    push_contact: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,253}$",
+        description="E-mail address that push services may write to; else postmaster at the server name.",
+    )
+    push_service: str | None = Field(
+        None,
+        pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
+        description="Origin of one more push service that phones may be at, beside those known.",
+    )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
     log_json: bool = Field(False, description="Logs as JSON lines.")
 
@@ -84,6 +94,8 @@ class Settings(BaseSettings):
             raise ValueError("share_service needs share_token_file")
         if self.share_service is not None and not _is_private(self.share_service):
             raise ValueError("share_service is https, or http on loopback")
+        if self.push_service is not None and not _is_private(self.push_service):
+            raise ValueError("push_service is https, or http on loopback")
         return self
 
     @property

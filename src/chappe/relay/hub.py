@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from chappe.relay.ports import Arrival
@@ -30,7 +30,9 @@ class Listener(Protocol):
 class Hub:
     """Used in the event loop alone. Nothing of it is stored."""
 
-    def __init__(self) -> None:
+    def __init__(self, absent: Callable[[int], None] | None = None) -> None:
+        """`absent` hears of mailboxes that something came for while nobody was here."""
+        self._absent = absent
         self._here: dict[int, Listener] = {}
         # Since this process began: a sign-in that was under way meanwhile does not know it yet.
         self._signed_out: set[int] = set()
@@ -40,6 +42,9 @@ class Hub:
 
     def __len__(self) -> int:
         return len(self._here)
+
+    def is_here(self, mailbox: int) -> bool:
+        return mailbox in self._here
 
     def enter(self, mailbox: int, listener: Listener) -> None:
         """From now on `listener` hears of this mailbox; one that did before is told to go."""
@@ -65,6 +70,8 @@ class Hub:
                 listener = self._here.get(mailbox)
                 if listener is not None:
                     listener.arrived(arrival, sequence)
+                elif self._absent is not None:
+                    self._absent(mailbox)
 
     # --- orders
 

@@ -31,6 +31,7 @@ from chappe.relay.database import os_failure
 from chappe.wire.api import from_base64, to_base64
 from chappe.wire.durable import sync_folder
 from chappe.wire.errors import ChappeError, error
+from chappe.wire.frames import MAX_ENDPOINT
 
 KEY_NAME: Final = "push-key.pem"
 TTL_SECONDS: Final = 24 * 3600
@@ -38,7 +39,6 @@ TTL_SECONDS: Final = 24 * 3600
 QUIET_SECONDS: Final = 30.0
 SEND_SECONDS: Final = 15.0
 KNOCK: Final = bytes(16)
-MAX_ENDPOINT: Final = 1024
 
 SERVICES: Final = (
     "https://fcm.googleapis.com",

@@ -15,6 +15,7 @@ from chappe.relay.files import Attachments
 from chappe.relay.fleet_desk import FleetDesk
 from chappe.relay.fleet_rows import waiting_orders
 from chappe.relay.hub import Hub
+from chappe.relay.knocker import Knocker
 from chappe.relay.limits import Allowance, Allowances, Attempts
 from chappe.relay.mailroom import AckOperation, Mailroom, SendOperation
 from chappe.relay.ports import (
@@ -26,6 +27,7 @@ from chappe.relay.ports import (
     ShareService,
     system_clock,
 )
+from chappe.relay.push import SERVICES, Pusher, PushKey, Subscription, check
 from chappe.relay.reader import Page
 from chappe.relay.rendezvous import Rendezvous
 from chappe.relay.session import Ask, ReadPage
@@ -38,8 +40,10 @@ from chappe.relay.usecases.look_up import LookUp
 from chappe.relay.usecases.move_group import MoveGroup
 from chappe.relay.usecases.receipts import TakeReceipt
 from chappe.relay.usecases.removals import FindPosted, SettleRemoval
+from chappe.relay.usecases.subscriptions import Subscribe
 from chappe.relay.usecases.sweep import Sweep, Swept
 from chappe.wire import frames
+from chappe.wire.api import to_base64
 from chappe.wire.errors import ChappeError, error
 
 log = structlog.get_logger()
@@ -56,6 +60,10 @@ ENROLMENTS_BURST: Final = 10
 ENROLMENTS_PER_SECOND: Final = 1 / 60
 """Enrolments of a device: each waits for the disk, and every locked phone waits behind it."""
 
+SUBSCRIPTIONS_BURST: Final = 10
+SUBSCRIPTIONS_PER_SECOND: Final = 1 / 60
+"""Changes of a device's push subscription: a browser makes one a few times a year."""
+
 Shape: TypeAlias = Callable[[Outcome], Outcome]
 
 
@@ -70,12 +78,18 @@ class Relay:
         self.sign_in_seconds = settings.sign_in_seconds
         self._clock = clock
         self._loop = asyncio.get_running_loop()
+        push_key = PushKey(settings.data_dir)
         keep = frames.MAILBOX_SECONDS
         mailroom = Mailroom(
             max_items=settings.mailbox_items, max_bytes=settings.mailbox_bytes, keep_seconds=keep
         )
-        self.hub = Hub()
+        self.hub = Hub(self._absent)
         self.store = Store(settings.database, mailroom, clock, self.hub.arrived)
+        self.push_key = push_key.public
+        contact = settings.push_contact or f"postmaster@{settings.server_name}"
+        pusher = Pusher(push_key, contact, self._loop.time)
+        self._knocker = Knocker(self.store, pusher, self.hub.is_here, self._loop.time)
+        self._subscriptions: Allowances[int] = Allowances(SUBSCRIPTIONS_BURST, SUBSCRIPTIONS_PER_SECOND)
         self.attachments = Attachments(
             settings.data_dir / "attachments",
             self.store,
@@ -99,6 +113,7 @@ class Relay:
     async def start(self) -> None:
         """Begin the chores: sweeping, ticking the sockets, destroying shares. Raises storage.*."""
         await self.destroyer.start()
+        await self._knocker.start()
         await self.attachments.delete_strays()
         self._chores = [
             self._loop.create_task(self._every(DESTROY_SECONDS, self.destroyer.run)),
@@ -111,6 +126,7 @@ class Relay:
         for chore in self._chores:
             chore.cancel()
         await asyncio.gather(*self._chores, *self._enrolling, return_exceptions=True)
+        await self._knocker.close()
         await self.store.close()
         await self._shares.close()
 
@@ -125,9 +141,13 @@ class Relay:
 
     def enter(self, record: DeviceRecord, socket: Socket) -> None:
         self.hub.enter(record.mailbox, socket)
+        self._knocker.came(record.mailbox)
 
     def leave(self, record: DeviceRecord, socket: Socket) -> None:
         self.hub.leave(record.mailbox, socket)
+
+    def _absent(self, mailbox: int) -> None:
+        self._knocker.absent(mailbox)
 
     def lookups(self, record: DeviceRecord) -> Allowance:
         """Of the device, not of its socket: signing in anew brings nothing back."""
@@ -192,9 +212,25 @@ class Relay:
             return FindPosted(tuple(frame.groups)), partial(self._watch, record, frame)
         if isinstance(frame, frames.Settled):
             return SettleRemoval(frame), None
+        if isinstance(frame, frames.Subscribe):
+            subscribed = frame.push is not None
+            return self._subscribe(record, frame), partial(self._subscribed, record, subscribed)
         assert isinstance(frame, frames.NewAttachment)
         reserve = self.attachments.reserve(record.line, frame.size)
         return reserve, partial(_ticket, frame.ref, reserve)
+
+    def _subscribe(self, record: DeviceRecord, frame: frames.Subscribe) -> Subscribe:
+        self._subscriptions.of(record.mailbox, self._loop.time()).spend(self._loop.time())
+        return Subscribe(record.mailbox, None if frame.push is None else self._checked(frame.push))
+
+    def _checked(self, push: frames.PushAddress) -> Subscription:
+        more = () if self.settings.push_service is None else (self.settings.push_service,)
+        return check(push.endpoint, to_base64(push.p256dh), to_base64(push.auth), SERVICES + more)
+
+    def _subscribed(self, record: DeviceRecord, subscribed: bool, outcome: Outcome) -> Outcome:
+        if not isinstance(outcome, ChappeError):
+            self._knocker.changed(record.mailbox, subscribed=subscribed)
+        return outcome
 
     def _watch(self, record: DeviceRecord, frame: frames.Watch, outcome: Outcome) -> Outcome:
         """What is posted from here on is told; what was there is in the outcome."""

@@ -116,6 +116,7 @@ Request: TypeAlias = (
     | frames.Register
     | frames.Watch
     | frames.Settled
+    | frames.Subscribe
 )
 Action: TypeAlias = Say | Identify | Open | Ask | Acknowledge | ReadPage | ReadOrders | HangUp
 

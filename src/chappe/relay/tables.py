@@ -173,3 +173,13 @@ attachment_use = Table(
     Column("bytes", Big, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# Where a device's browser is knocked for; the address says to whoever reads it at which push service it is.
+push_subscriptions = Table(
+    "push_subscriptions",
+    metadata,
+    Column("mailbox", Big, primary_key=True, autoincrement=False),
+    Column("endpoint", String(1024), nullable=False),
+    Column("p256dh", Bytes(65), nullable=False),
+    Column("auth", Bytes(16), nullable=False),
+)

@@ -39,6 +39,8 @@ class Info(Body, frozen=True):
     mailbox_days: int
     share_key: Base64 = ""
     """The share service's public key; empty while the service does not answer."""
+    push_key: Base64 = ""
+    """What a browser subscribes to pushes with (RFC 8292): 65 bytes; empty where there are none."""
 
 
 class Activate(Body, frozen=True):

@@ -31,6 +31,7 @@ MAX_ENROLMENT = 4_096
 MAX_REGISTER = 128 * 1024
 MAX_WATCHED = 10_000
 MAX_SETTLED = 64
+MAX_ENDPOINT = 1024
 MAILBOX_SECONDS = 30 * 24 * 3600
 """What nobody fetches for this long is dropped; `Accepted.expires` says when, in Unix seconds."""
 
@@ -282,6 +283,22 @@ class Settled(Frame, tag="settled", frozen=True):
     device: Id16
 
 
+class PushAddress(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where a browser is knocked for (RFC 8030) and its keys (RFC 8291)."""
+
+    endpoint: Annotated[str, Meta(min_length=1, max_length=MAX_ENDPOINT)]
+    p256dh: Annotated[bytes, Meta(min_length=65, max_length=65)]
+    auth: Id16
+
+
+class Subscribe(Frame, tag="subscribe", frozen=True):
+    """Knock here when something comes while this device has no socket, in place of where before; None: no
+    more. Answered by `Done`. Refused with http.malformed, limit.rate, signin.revoked."""
+
+    ref: Ref
+    push: PushAddress | None = None
+
+
 FromRelay: TypeAlias = (
     Hello | Welcome | Accepted | Done | Refusal | Deliver | Line | Ticket | OrderFrame | Posted
 )
@@ -298,6 +315,7 @@ FromDevice: TypeAlias = (
     | Register
     | Watch
     | Settled
+    | Subscribe
 )
 
 # msgspec lets the error of a field name that is not UTF-8 through as it is.

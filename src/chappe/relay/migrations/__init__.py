@@ -12,7 +12,7 @@ from sqlalchemy import exc
 from chappe.relay.database import open_engine, storage_failure
 from chappe.wire.errors import error
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest revision in `versions/`."""
 
 

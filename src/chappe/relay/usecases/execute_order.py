@@ -16,7 +16,7 @@ from chappe.relay.fleet_rows import AnyRow, pieces
 from chappe.relay.fleet_tables import order_devices, orders, postings
 from chappe.relay.mailroom import Mailroom
 from chappe.relay.ports import Unit
-from chappe.relay.tables import devices, key_packages, last_resort_packages, lines
+from chappe.relay.tables import devices, key_packages, last_resort_packages, lines, push_subscriptions
 from chappe.wire.audit import AuditEntry, What
 from chappe.wire.orders import ABOUT_LINES, DESTROYING, Order
 
@@ -132,6 +132,7 @@ def _sign_out(unit: Unit, mailroom: Mailroom, order: Order, reached: list[AnyRow
         )
         mailbox_sql.acknowledge(connection, [(box, _ALL_OF_IT) for box in boxes])
         connection.execute(delete(key_packages).where(key_packages.c.mailbox.in_(boxes)))
+        connection.execute(delete(push_subscriptions).where(push_subscriptions.c.mailbox.in_(boxes)))
         connection.execute(delete(last_resort_packages).where(last_resort_packages.c.mailbox.in_(boxes)))
     for row in reached:
         mailroom.forget_device(row.device)

@@ -30,6 +30,7 @@ import type {
 } from "./face";
 import { type Opened, type Reach, reachByBrowser } from "./opened";
 import type { Judged } from "./orders";
+import { leaveSubscription } from "./pushes";
 import { Telling } from "./telling";
 import { Writing } from "./writing";
 
@@ -441,13 +442,12 @@ export class Phone implements PhoneFace {
     return isPersisted();
   }
 
-  /** The relay has no room for subscriptions yet. */
-  async subscribePush(_subscription: PushSubscriptionJSON | null): Promise<void> {
-    throw error("http.unknown_path", "This relay sends no notifications yet.");
+  async subscribePush(subscription: PushSubscriptionJSON | null): Promise<void> {
+    await leaveSubscription(this.#here.opened.engine.connection, subscription);
   }
 
   async pushKey(): Promise<string> {
-    return "";
+    return (await this.#here.opened.api.info()).push_key;
   }
 
   /** Both ends: what is queued has left, what waited is read. For tests and for closing in good order. */

@@ -27,6 +27,7 @@ export const info = struct({
   max_attachment: whole,
   mailbox_days: whole,
   share_key: optional(base64, ""),
+  push_key: optional(base64, ""),
 });
 export type Info = Of<typeof info>;
 

@@ -41,6 +41,7 @@ export const MAX_ENROLMENT = 4_096;
 export const MAX_REGISTER = 128 * 1024;
 export const MAX_WATCHED = 10_000;
 export const MAX_SETTLED = 64;
+export const MAX_ENDPOINT = 1024;
 /** What nobody fetches for this long is dropped. */
 export const MAILBOX_SECONDS = 30 * 24 * 3600;
 
@@ -65,6 +66,12 @@ const deviceEntry = struct({
 });
 
 const welcomeFor = struct({ to: someRecipients, payload: commitPayload });
+
+const pushAddress = struct({
+  endpoint: text(1, MAX_ENDPOINT),
+  p256dh: bytes(65),
+  auth: id16,
+});
 
 /** A fleet order for this device; `rosters`: all of the organisation's, none where the line's owner ordered. */
 export const orderStruct = struct({
@@ -135,6 +142,7 @@ const FROM_DEVICE = {
   register: struct({ ref, sealed: bytes(1, MAX_REGISTER) }),
   watch: struct({ ref, groups: list(groupId, 0, MAX_WATCHED) }),
   settled: struct({ ref, group: groupId, epoch, opener: hash32, order: id16, device: id16 }),
+  subscribe: struct({ ref, push: optional(nullable(pushAddress), null) }),
 };
 
 type Table = Record<string, Shape<object>>;

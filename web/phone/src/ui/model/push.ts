@@ -12,8 +12,24 @@ export async function enablePush(phone: PhoneFace): Promise<void> {
   const push = await manager();
   if (push === null) return;
   const key = fromBase64(await phone.pushKey());
-  const subscription = await push.subscribe({ userVisibleOnly: true, applicationServerKey: key });
+  if (key.length === 0) return;
+  const subscription = await subscribe(push, key);
   await phone.subscribePush(subscription.toJSON());
+}
+
+/** A browser keeps to the key that it subscribed with: a relay with another one needs a fresh subscription. */
+async function subscribe(
+  push: PushManager,
+  key: Uint8Array<ArrayBuffer>,
+): Promise<PushSubscription> {
+  const before = await push.getSubscription();
+  const held = before?.options.applicationServerKey;
+  if (before && (!held || !same(new Uint8Array(held), key))) await before.unsubscribe();
+  return await push.subscribe({ userVisibleOnly: true, applicationServerKey: key });
+}
+
+function same(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, at) => byte === other[at]);
 }
 
 export async function disablePush(phone: PhoneFace): Promise<void> {

@@ -1,0 +1,124 @@
+"""Who is knocked for: devices that something came for while they had no socket here. In the event loop alone.
+
+Nothing waits for a knock: `absent` only notes. A device is knocked for once, and not again until it has come
+or the knock has run out at the push service. The log hears that a knock failed, not for whom nor where.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from chappe.relay.push import QUIET_SECONDS, TTL_SECONDS, Outcome, Pusher
+from chappe.relay.store import Store
+from chappe.relay.usecases.subscriptions import ForgetSubscription, find_subscription, subscribed_mailboxes
+from chappe.wire.errors import ChappeError
+
+log = structlog.get_logger()
+
+AT_ONCE: Final = 8
+MAX_WAITING: Final = 10_000
+"""Devices that wait for their knock; beyond, the next envelope tries again."""
+MAX_KNOCKED: Final = 100_000
+
+
+class Knocker:
+    """`is_here`: whether a mailbox's device has a socket. `clock`: steady seconds."""
+
+    def __init__(
+        self, store: Store, pusher: Pusher, is_here: Callable[[int], bool], clock: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._pusher = pusher
+        self._is_here = is_here
+        self._clock = clock
+        self._subscribed: set[int] = set()
+        self._queue: asyncio.Queue[int] = asyncio.Queue(MAX_WAITING)
+        self._waiting: set[int] = set()
+        self._later: dict[int, asyncio.TimerHandle] = {}
+        self._knocked: OrderedDict[int, float] = OrderedDict()
+        self._workers: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Raises storage.*."""
+        self._subscribed |= await self._store.read(subscribed_mailboxes)
+        loop = asyncio.get_running_loop()
+        self._workers = [loop.create_task(self._work()) for _ in range(AT_ONCE)]
+
+    async def close(self) -> None:
+        for handle in self._later.values():
+            handle.cancel()
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        await self._pusher.close()
+
+    def changed(self, mailbox: int, *, subscribed: bool) -> None:
+        """Its device left a subscription, or ended it."""
+        self._knocked.pop(mailbox, None)
+        if subscribed:
+            self._subscribed.add(mailbox)
+        else:
+            self._subscribed.discard(mailbox)
+
+    def came(self, mailbox: int) -> None:
+        """Its device has signed in: what comes once it is gone knocks again."""
+        self._knocked.pop(mailbox, None)
+
+    def absent(self, mailbox: int) -> None:
+        """An envelope became durable for a device that has no socket here. Never waits, never raises."""
+        if mailbox not in self._subscribed or mailbox in self._waiting or mailbox in self._later:
+            return
+        knocked = self._knocked.get(mailbox)
+        if knocked is not None and self._clock() - knocked < TTL_SECONDS:
+            return
+        if not self._queue.full():
+            self._waiting.add(mailbox)
+            self._queue.put_nowait(mailbox)
+
+    async def _work(self) -> None:
+        while True:
+            mailbox = await self._queue.get()
+            self._waiting.discard(mailbox)
+            try:
+                await self._knock(mailbox)
+            except ChappeError as problem:
+                log.warning("a knock failed", kind=problem.code)
+            except Exception as problem:  # noqa: BLE001 - outermost shell; a traceback names the endpoint
+                log.error("a knock failed in a way it should not", kind=type(problem).__name__)
+
+    async def _knock(self, mailbox: int) -> None:
+        if self._is_here(mailbox):
+            return
+        subscription = await self._store.read(lambda connection: find_subscription(connection, mailbox))
+        if subscription is None:
+            self._subscribed.discard(mailbox)
+            return
+        # Noted before it goes out: who comes while it is on its way is knocked for again.
+        self._note(mailbox)
+        outcome = await self._pusher.knock(subscription)
+        if outcome is Outcome.SENT:
+            return
+        self._knocked.pop(mailbox, None)
+        if outcome is Outcome.GONE:
+            await self._store.run(ForgetSubscription(mailbox, subscription.endpoint))
+        elif outcome is Outcome.QUIET:
+            # It came and went within moments: its knock goes out when the quiet is over.
+            loop = asyncio.get_running_loop()
+            self._later[mailbox] = loop.call_later(QUIET_SECONDS, self._again, mailbox)
+        else:
+            log.info("a push service did not take a knock")
+
+    def _again(self, mailbox: int) -> None:
+        self._later.pop(mailbox, None)
+        self.absent(mailbox)
+
+    def _note(self, mailbox: int) -> None:
+        self._knocked[mailbox] = self._clock()
+        self._knocked.move_to_end(mailbox)
+        if len(self._knocked) > MAX_KNOCKED:
+            self._knocked.popitem(last=False)

@@ -1,0 +1,148 @@
+"""A relay knocks for devices that are away: once, the same for all, and where it was asked to alone."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from chappe.wire import api, frames
+from tests.relay.test_push import Browser, Service, service
+from tests.relay.world import Device, RelayProcess
+
+PATIENCE = 10.0
+
+
+@asynccontextmanager
+async def knocking(data_dir: Path) -> AsyncIterator[tuple[Service, RelayProcess]]:
+    async with service() as it:
+        relay = RelayProcess(data_dir, attempts_burst=10_000, push_service=f"http://127.0.0.1:{it.port}")
+        try:
+            yield it, relay
+        finally:
+            assert relay.stop() == 0
+            assert "should not" not in relay.log, relay.log
+            assert "/push/" not in relay.log
+
+
+def address(browser: Browser) -> frames.PushAddress:
+    given = browser.subscription
+    return frames.PushAddress(given.endpoint, given.p256dh, given.auth)
+
+
+async def subscribe(relay: RelayProcess, device: Device, push: frames.PushAddress | None) -> None:
+    async with relay.sign_in(device) as wire:
+        await wire.say(frames.Subscribe(7, push))
+        assert (await wire.hear(frames.Done)).ref == 7
+
+
+async def send(relay: RelayProcess, sender: Device, to: Device, payload: bytes) -> None:
+    async with relay.sign_in(sender) as wire:
+        await wire.send_accepted([to], payload)
+
+
+async def knocks(it: Service, count: int) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while len(it.got) < count:
+            await asyncio.sleep(0.02)
+
+
+def subscriptions(relay: RelayProcess) -> int:
+    with sqlite3.connect(relay.settings.database, timeout=10) as connection:
+        return int(connection.execute("SELECT count(*) FROM push_subscriptions").fetchone()[0])
+
+
+async def some(relay: RelayProcess, count: int) -> list[Device]:
+    return [await relay.device("d" + secrets.token_hex(5)) for _ in range(count)]
+
+
+async def test_who_is_away_is_knocked_for_once_and_alike(data_dir: Path) -> None:
+    async with knocking(data_dir) as (it, relay):
+        ada, bob, eve = await some(relay, 3)
+        browsers = Browser(it.port, "one"), Browser(it.port, "two")
+        await subscribe(relay, bob, address(browsers[0]))
+        await subscribe(relay, eve, address(browsers[1]))
+        await send(relay, ada, bob, b"a")
+        await knocks(it, 1)
+        # Bob was knocked for: more for him says nothing more, until he has come.
+        await send(relay, ada, bob, b"b" * 5_000)
+        await send(relay, ada, eve, b"c" * 50_000)
+        await knocks(it, 2)
+        (_, first), (_, second) = it.got
+        assert browsers[0].open(first) == browsers[1].open(second)
+        assert len(first) == len(second)
+        assert [head[""].split()[1] for head, _ in it.got] == ["/push/one", "/push/two"]
+
+
+async def test_who_is_here_or_has_ended_it_is_not_knocked_for(data_dir: Path) -> None:
+    async with knocking(data_dir) as (it, relay):
+        ada, bob, eve, last = await some(relay, 4)
+        await subscribe(relay, bob, address(Browser(it.port, "here")))
+        await subscribe(relay, eve, address(Browser(it.port, "ended")))
+        await subscribe(relay, eve, None)
+        await subscribe(relay, last, address(Browser(it.port, "before")))
+        await subscribe(relay, last, address(Browser(it.port, "last")))
+        async with relay.sign_in(bob) as wire:
+            await send(relay, ada, bob, b"a")
+            await wire.hear(frames.Deliver)
+            await send(relay, ada, eve, b"b")
+            await send(relay, ada, last, b"c")
+            await knocks(it, 1)
+        assert [head[""].split()[1] for head, _ in it.got] == ["/push/last"]
+
+
+async def test_what_the_service_says_has_ended_is_forgotten(data_dir: Path) -> None:
+    async with knocking(data_dir) as (it, relay):
+        ada, bob = await some(relay, 2)
+        await subscribe(relay, bob, address(Browser(it.port)))
+        assert subscriptions(relay) == 1
+        # It outlives the relay's process.
+        assert relay.stop() == 0
+        relay.start()
+        it.status = 410
+        await send(relay, ada, bob, b"a")
+        await knocks(it, 1)
+        async with asyncio.timeout(PATIENCE):
+            while subscriptions(relay):
+                await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://127.0.0.1/push",
+        "https://10.0.0.1/push",
+        "https://[::1]/push",
+        "http://fcm.googleapis.com/push",
+        "https://fcm.googleapis.com.example.org/push",
+        "https://fcm.googleapis.com:8443/push",
+        "https://fcm.googleapis.com@example.org/push",
+    ],
+)
+async def test_the_relay_calls_no_other_doors(relay: RelayProcess, endpoint: str) -> None:
+    ada = await relay.device("a" + secrets.token_hex(5))
+    good = address(Browser(1))
+    async with relay.sign_in(ada) as wire:
+        await wire.say(frames.Subscribe(7, frames.PushAddress(endpoint, good.p256dh, good.auth)))
+        assert await wire.refused() == "http.malformed"
+
+
+async def test_a_device_changes_it_a_few_times_at_once(relay: RelayProcess) -> None:
+    ada = await relay.device("a" + secrets.token_hex(5))
+    async with relay.sign_in(ada) as wire:
+        for number in range(10):
+            await wire.say(frames.Subscribe(number))
+            await wire.hear(frames.Done)
+        await wire.say(frames.Subscribe(11))
+        assert await wire.refused() == "limit.rate"
+
+
+async def test_the_relay_says_with_which_key(relay: RelayProcess) -> None:
+    async with relay.http() as http:
+        info = api.decode((await http.get("/v1/info")).content, api.Info)
+    assert len(api.from_base64(info.push_key, 65)) == 65
