@@ -12,6 +12,7 @@ import type {
   Stage,
 } from "../../client/face.ts";
 import { explain, explainCode } from "./errors.ts";
+import { enablePush } from "./push.ts";
 import { Route } from "./route.svelte.ts";
 
 type Listener = (event: Event) => void;
@@ -155,6 +156,9 @@ export class Session {
     this.persisted = persisted;
     for (const one of conversations) this.conversations.set(one.id, one);
     for (const one of contacts) this.contacts.set(one.address, one);
+    // A browser may have changed its subscription meanwhile. Without a network the next start says so.
+    if (settings.notifications && globalThis.Notification?.permission === "granted")
+      void enablePush(this.phone).catch(() => undefined);
     return true;
   }
 
