@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 
 from chappe.relay.fleet_tables import order_devices, orders, rosters
 from chappe.relay.tables import devices, lines
@@ -92,7 +92,8 @@ def devices_of_lines(connection: Connection, wanted: Iterable[bytes]) -> list[An
 
 def waiting_orders(connection: Connection, device: bytes) -> list[frames.OrderFrame]:
     """The orders that a device is to carry out, in the order in which they were issued: until its receipt is
-    here. Of several policies only the newest. One that is signed out is told only what signed it out."""
+    here. Of several policies only the newest. One that is signed out is told only what signed it out; to
+    erase, whenever it asks: a receipt says that one phone obeyed, and who asks now may be a copy of it."""
     revoked = connection.execute(
         select(devices.c.revoked_at.is_not(None)).where(devices.c.device == device)
     ).scalar()
@@ -101,10 +102,10 @@ def waiting_orders(connection: Connection, device: bytes) -> list[frames.OrderFr
         .join(order_devices, order_devices.c.order_id == orders.c.order_id)
         .where(
             order_devices.c.device == device,
-            order_devices.c.done_at.is_(None),
+            or_(order_devices.c.done_at.is_(None), orders.c.kind == "erase"),
             orders.c.kind.in_(DESTROYING if revoked else OUTCOMES),
         )
-        .order_by(orders.c.issued_at, orders.c.given_at)
+        .order_by(orders.c.issued_at, orders.c.given_at, orders.c.order_id)
     ).all()
     policies = [row for row in rows if row.kind == "policy"]
     rows = [row for row in rows if row.kind != "policy"] + policies[-1:]
@@ -138,7 +139,7 @@ def newest_policy(connection: Connection, organisation: bytes) -> bytes | None:
     found: bytes | None = connection.execute(
         select(orders.c.order_id)
         .where(orders.c.organisation == organisation, orders.c.for_all, orders.c.executed_at.is_not(None))
-        .order_by(orders.c.issued_at.desc(), orders.c.given_at.desc())
+        .order_by(orders.c.issued_at.desc(), orders.c.given_at.desc(), orders.c.order_id.desc())
         .limit(1)
     ).scalar()
     return found
