@@ -370,6 +370,30 @@ async def test_an_order_to_lock(world: World, office: Office, cheap: None) -> No
     await again.settled(20)
 
 
+async def test_erasing_does_not_wait_for_locking(
+    world: World, office: Office, cheap: None, monkeypatch: Any
+) -> None:
+    """A lock waits for its receipt to go out: an order to erase that comes meanwhile is not passed over."""
+    ada = await office.phone("ada")
+    await ada.set_pin(PIN)
+    held = asyncio.Event()
+
+    async def never() -> None:
+        held.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(ada._engine.removals, "report", never)
+    ada._engine.ordered(office.frame(office.sign(office.order("lock", target(ada)))))
+    await held.wait()
+    ada._engine.ordered(office.frame(office.sign(office.order("erase", target(ada)))))
+    await ada.close()
+    assert ada.ended is not None
+    assert ada.ended.code == "device.erased"
+    left = erasing.buried(world.home("ada"))
+    assert left is not None
+    assert left.receipt is not None
+
+
 async def _order_of(office: Office, order: bytes) -> SignedOrder:
     from chappe.wire import fleet
 

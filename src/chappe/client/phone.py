@@ -64,6 +64,7 @@ class Phone:
         self._opened.obeying.on_order = self._ordered  # type: ignore[method-assign]
         self._started = False
         self._obeying: asyncio.Task[None] | None = None
+        self._erasing = False
         self._erased: ChappeError | None = None
         self.ended: ChappeError | None = None
         """Why an order ended this phone, once one did: vault.locked, device.erased."""
@@ -127,8 +128,11 @@ class Phone:
 
     async def close(self) -> None:
         """Disconnect and let go of the profile. What waits goes out next time."""
-        if self._obeying is not None and self._obeying is not asyncio.current_task():
-            await asyncio.gather(self._obeying, return_exceptions=True)
+        # An order to erase may take the place of one to lock meanwhile.
+        while (task := self._obeying) is not None and task is not asyncio.current_task():
+            await asyncio.gather(task, return_exceptions=True)
+            if task is self._obeying:
+                break
         if self._opened is None:
             return
         if self._started:
@@ -177,11 +181,17 @@ class Phone:
 
     def _ordered(self, judged: Judged) -> None:
         """What ends this phone. The keys of one that is erased go now, before anything else is done."""
+        erases = judged.order.kind == "erase"
         if self._obeying is not None and not self._obeying.done():
-            return
+            # What locks waits for its receipt to go out; erasing waits for nothing.
+            if not erases or self._erasing:
+                return
         erasing_plan: Plan | None = None
-        if judged.order.kind == "erase":
+        if erases:
             erasing_plan = waiting.begin_erasing(self._engine.core, judged)
+            self._erasing = True
+            if self._obeying is not None:
+                self._obeying.cancel()
         self._obeying = asyncio.create_task(self._obey(judged, erasing_plan))
 
     async def until_ended(self) -> None:
