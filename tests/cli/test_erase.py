@@ -109,10 +109,15 @@ def test_a_lost_phone(desk: Desk) -> None:
     assert desk.ok("ada", "erase", "status").lines == ["No orders."]
 
     given = desk.ok("ada", "erase", max_, "--reason", "left in a taxi", "--yes")
-    assert "Unreadable" in given.out
+    # It has no PIN, and so no share: that is said, and no false comfort given.
+    assert "Unreadable" not in given.out
+    assert "had no PIN" in given.out
+    shown = desk.ok("ada", "erase", "status")
+    assert "no PIN" in shown.out
     (silent,) = desk.ok("ada", "erase", "status", "--json").json
+    assert silent["devices"][0]["has_pin"] is False
     assert (silent["reason"], silent["by"], silent["finished"]) == ("left in a taxi", ["Ada"], False)
-    assert silent["devices"][0]["stage"] == "unreadable"
+    assert silent["devices"][0]["stage"] == "ordered"
     assert silent["devices"][0]["done_at"] is None
 
     ended = desk.people.run("max", "receive")

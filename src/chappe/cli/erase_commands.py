@@ -24,13 +24,13 @@ from chappe.cli.officers import (
     confirm,
     with_officer,
 )
-from chappe.cli.order_table import order_dict, order_lines
+from chappe.cli.order_table import no_pin_lines, order_dict, order_lines
 from chappe.cli.show import note, out
 from chappe.cli.words import say
 from chappe.wire.errors import error
 
 if TYPE_CHECKING:
-    from chappe.client.officer import Officer
+    from chappe.client.officer import GivenOrder, Officer
     from chappe.client.officer_lines import Chosen
     from chappe.client.order_views import OrderView
     from chappe.wire.orders import Kind
@@ -94,12 +94,24 @@ def end(
         _ask(kind, chosen, yes)
         given = await me.order(kind, [one.target for one in chosen], reason)
         tell(given)
-        if kind == "erase" and not given.awaiting:
-            out(say("erase.unreadable" if given.unreadable else "erase.not_yet"))
+        await _tell_unreadable(me, kind, given)
         if not given.awaiting:
             note(say("erase.status.hint", id=given.order.hex()[:8]))
 
     with_officer(officer, passphrase_file, work)
+
+
+async def _tell_unreadable(me: Officer, kind: Kind, given: GivenOrder) -> None:
+    """A device that never had a PIN has no share: it is not called unreadable."""
+    if kind != "erase" or given.awaiting:
+        return
+    (view,) = await me.orders(given.order, catch_up=False)
+    if not given.unreadable:
+        out(say("erase.not_yet"))
+    elif any(device.has_pin for device in view.devices):
+        out(say("erase.unreadable"))
+    for line in no_pin_lines(view):
+        out(line.strip())
 
 
 def explain(kind: Kind) -> None:
@@ -139,8 +151,7 @@ def approve(
         confirm(say("approve.ask", kind=found.kind, count=len(addresses)), yes=yes)
         given = await me.approve(found.id)
         tell(given)
-        if found.kind == "erase" and not given.awaiting:
-            out(say("erase.unreadable" if given.unreadable else "erase.not_yet"))
+        await _tell_unreadable(me, found.kind, given)
 
     with_officer(officer, passphrase_file, work)
 

@@ -91,6 +91,10 @@ FLEET_WORDS: Final[dict[str, tuple[str, str]]] = {
         "  ! The receipt of {device} does not hold: it is NOT shown to be erased.",
         "  ! Le reçu de {device} ne tient pas : son effacement n'est PAS prouvé.",
     ),
+    "order.no_pin": (
+        "  ! {device} had no PIN: nothing makes it unreadable. Only its receipt shows that it is erased.",
+        "  ! {device} n'avait pas de code : rien ne le rend illisible. Seul son reçu prouve l'effacement.",
+    ),
     "order.missing": (
         "  ! The relay says nothing of {device}, which the order names.",
         "  ! Le relais ne dit rien de {device}, que l'ordre nomme.",
@@ -105,6 +109,7 @@ FLEET_WORDS: Final[dict[str, tuple[str, str]]] = {
     "stage.device": ("device", "appareil"),
     "stage.ordered": ("ordered", "ordonné"),
     "stage.unreadable": ("unreadable", "illisible"),
+    "stage.no_pin": ("no PIN", "sans code"),
     "stage.removed": ("removed from", "retiré de"),
     "stage.done.erase": ("erased (receipt)", "effacé (reçu)"),
     "stage.done.revoke": ("revoked (receipt)", "révoqué (reçu)"),

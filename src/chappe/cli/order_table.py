@@ -29,8 +29,16 @@ def order_lines(view: OrderView, now: float) -> list[str]:
     rows = [_heading(view), *(_row(view, device, now) for device in view.devices)]
     notes = [say("order.waits", id=view.id.hex()[:8])] if view.awaiting else []
     notes += [say("order.false", device=d.device.hex()[:8]) for d in view.devices if d.receipt == "false"]
+    if view.kind == "erase":
+        notes += no_pin_lines(view)
     notes += [say("order.missing", device=device.hex()[:8]) for device in view.missing]
     return [head, *(_aligned(rows) if view.devices else []), *notes, ""]
+
+
+def no_pin_lines(view: OrderView) -> list[str]:
+    """Devices that no destroyed share protects, and that have not shown yet that they erased."""
+    bare = [one for one in view.devices if not one.has_pin and one.done_at is None]
+    return [say("order.no_pin", device=one.device.hex()[:8]) for one in bare]
 
 
 def _heading(view: OrderView) -> list[str]:
@@ -49,7 +57,7 @@ def _row(view: OrderView, device: DeviceView, now: float) -> list[str]:
     cells = {
         "device": f"{show.clean(device.address)}/{device.device.hex()[:8]}",
         "ordered": _when(device.ordered_at, now),
-        "unreadable": _when(device.unreadable_at, now),
+        "unreadable": _when(device.unreadable_at, now) if device.has_pin else say("stage.no_pin"),
         "removed": _removed(device, now),
         "done": _when(device.done_at, now),
     }
@@ -110,4 +118,5 @@ def _device_dict(device: DeviceView) -> dict[str, Any]:
         "removed_at": device.removed_at,
         "done_at": device.done_at,
         "receipt": device.receipt,
+        "has_pin": device.has_pin,
     }

@@ -96,6 +96,7 @@ def _view(rows: list[OrderProgress]) -> OrderView:
             one.removed_at,
             one.done_at,
             "none" if one.done_at is None else "holds",
+            one.has_pin,
         )
         for one in rows
     )

@@ -83,7 +83,7 @@ class Organisation:
 class OrderProgress:
     """What became of an order at one device. Times in Unix seconds; None: not yet. `unreadable_at`: since
     then no share of it is released; `removed` of `conversations` it is out of. `done_at`: of its receipt,
-    which was checked here."""
+    which was checked here. `has_pin`: without one there never was a share to destroy."""
 
     order: bytes
     kind: str
@@ -96,6 +96,7 @@ class OrderProgress:
     removed: int
     removed_at: int | None
     done_at: int | None
+    has_pin: bool = True
 
 
 @dataclass(frozen=True, slots=True)

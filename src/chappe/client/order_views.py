@@ -28,7 +28,8 @@ Proof: TypeAlias = Literal["none", "holds", "false"]
 
 @dataclass(frozen=True, slots=True)
 class DeviceView:
-    """Unix seconds; None: not yet. `done_at` is set where the receipt holds, and only there."""
+    """Unix seconds; None: not yet. `done_at` is set where the receipt holds, and only there.
+    `has_pin`: it vouched for a key that signs guesses; without one there never was a share to destroy."""
 
     device: bytes
     line: bytes
@@ -40,6 +41,7 @@ class DeviceView:
     removed_at: int | None
     done_at: int | None
     receipt: Proof
+    has_pin: bool = True
 
     @property
     def stage(self) -> str:
@@ -48,7 +50,7 @@ class DeviceView:
             return "done"
         if self.removed_at is not None:
             return "removed"
-        return "ordered" if self.unreadable_at is None else "unreadable"
+        return "unreadable" if self.unreadable_at is not None and self.has_pin else "ordered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,17 @@ def _device(one: DeviceStages, order: Order, known: KnownLine | None, fleet_key:
         one.removed_at,
         (one.done_at or one.ordered_at) if proof == "holds" else None,
         proof,
+        has_pin(one),
     )
+
+
+def has_pin(one: DeviceStages) -> bool:
+    """Whether the device ever had a share. The relay's word of a key counts only with the device's proof."""
+    try:
+        certificate = DeviceCertificate.from_bytes(one.certificate)
+        return _vouched(one, certificate.signature_key) is not None
+    except ChappeError:
+        return False
 
 
 def receipt_holds(one: DeviceStages, order: Order, known: KnownLine | None, fleet_key: bytes) -> bool:

@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeVar
 from chappe.client import intents as i
 from chappe.client.engine import Engine
 from chappe.client.model import OrderProgress
+from chappe.client.order_views import has_pin
 from chappe.client.transport import HttpApi
 from chappe.wire import fleet
 from chappe.wire.certificate import DeviceCertificate
@@ -111,6 +112,7 @@ def _progress(one: fleet.OrderStatus, stages: fleet.DeviceStages, identity_key: 
         stages.removed,
         stages.removed_at,
         done,
+        has_pin(stages),
     )
 
 

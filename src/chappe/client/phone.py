@@ -182,10 +182,10 @@ class Phone:
     def _ordered(self, judged: Judged) -> None:
         """What ends this phone. The keys of one that is erased go now, before anything else is done."""
         erases = judged.order.kind == "erase"
-        if self._obeying is not None and not self._obeying.done():
-            # What locks waits for its receipt to go out; erasing waits for nothing.
-            if not erases or self._erasing:
-                return
+        busy = self._obeying is not None and not self._obeying.done()
+        # What locks waits for its receipt to go out; erasing waits for nothing.
+        if busy and (not erases or self._erasing):
+            return
         erasing_plan: Plan | None = None
         if erases:
             erasing_plan = waiting.begin_erasing(self._engine.core, judged)
