@@ -24,7 +24,7 @@ def test_taking_an_organisation_on(relay: RelayProcess, tmp_path: Path) -> None:
     assert added.lines == [f"La [31mGazette is an organisation of this relay now. Its fleet key: {key}"]
     assert chappe("organisation", "add", str(file), *data).lines == added.lines
     known = chappe("organisation", "list", *data).lines
-    first = known.index("La [31mGazette: 0 lines, 2 officers")
+    first = known.index("La [31mGazette (lines: 0, officers: 2)")
     assert known[first + 1] == f"  fleet key {key}"
     assert "1 entries" in known[first + 2]
 

@@ -50,7 +50,7 @@ FLEET_WORDS: Final[dict[str, tuple[str, str]]] = {
         "Tapez le nombre de lignes, {what}, pour continuer",
     ),
     "nothing.done": ("Nothing was done.", "Rien n'a été fait."),
-    "chosen.whole": ("the whole line ({count} devices)", "toute la ligne ({count} appareils)"),
+    "chosen.whole": ("the whole line (devices: {count})", "toute la ligne (appareils : {count})"),
     "erase.unreadable": (
         "Unreadable: no share of it is released any more.",
         "Illisible : plus aucune part n'est délivrée.",

@@ -23,8 +23,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "{name} est désormais une organisation de ce relais. Sa clé de flotte : {fleet_key}",
     ),
     "organisation.known": (
-        "{name}: {lines} lines, {officers} officers",
-        "{name} : {lines} lignes, {officers} responsables",
+        "{name} (lines: {lines}, officers: {officers})",
+        "{name} (lignes : {lines}, responsables : {officers})",
     ),
     "organisation.key": ("  fleet key {fleet_key}", "  clé de flotte {fleet_key}"),
     "organisation.log": (
