@@ -100,8 +100,8 @@ def stored_row(data_dir: Path, device: bytes) -> StoredRow:
 
 
 def shares_in(image: bytes, phone: Phone, row: StoredRow) -> set[bytes]:
-    """What a thief can take for the share: each run of 32 bytes for the share itself, and for a key that opens
-    the row. The phone's own commitment says which is the share, for any PIN."""
+    """What a thief can take for the share: each run of 32 bytes, for itself and for a key that opens the
+    row. The phone's own commitment says which is the share, for any PIN."""
     runs = windows({"relay": image})
     opened = set()
     for run in runs:
