@@ -12,6 +12,7 @@ import asyncio
 import json
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -124,6 +125,8 @@ async def _measure(folder: Path, options: argparse.Namespace) -> Result:
             loaded = await page.open()
             activated = await page.activate(relay.code(), LINE)
             stored = await _measure_stored(page, world, options)
+            # A long run that breaks off later has said this much.
+            print(json.dumps(asdict(stored)), file=sys.stderr)
             crowd = await _measure_crowd(page, world, options) if options.members else None
         return Result(_rounded(loaded), round(activated, 1), stored, crowd)
     finally:
@@ -298,6 +301,4 @@ async def _join(page: PhonePage, member: Phone, group: bytes, server: str) -> fl
 
 
 if __name__ == "__main__":
-    import sys
-
     sys.exit(main(sys.argv[1:]))

@@ -178,8 +178,10 @@ class PhonePage:
 _RESOURCES: Final = """() => performance.getEntriesByType("resource")
   .map(({ name, transferSize }) => ({ url: name, bytes: transferSize }))"""
 _ACTIVATE: Final = """async () => {
-  const from = performance.now();
   const { button, until } = window.bench;
+  // The PIN is judged first.
+  await until(() => button("Make my line")?.disabled === false);
+  const from = performance.now();
   button("Make my line").click();
   return (await until(() => button("Start"))) - from;
 }"""
