@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,10 @@ PATIENCE = 10.0
 
 
 @asynccontextmanager
-async def knocking(data_dir: Path) -> AsyncIterator[tuple[Service, RelayProcess]]:
+async def knocking(data_dir: Path, **settings: Any) -> AsyncIterator[tuple[Service, RelayProcess]]:
     async with service() as it:
-        relay = RelayProcess(data_dir, attempts_burst=10_000, push_service=f"http://127.0.0.1:{it.port}")
+        door = f"http://127.0.0.1:{it.port}"
+        relay = RelayProcess(data_dir, attempts_burst=10_000, push_service=door, **settings)
         try:
             yield it, relay
         finally:
@@ -94,6 +96,35 @@ async def test_who_is_here_or_has_ended_it_is_not_knocked_for(data_dir: Path) ->
             await send(relay, ada, last, b"c")
             await knocks(it, 1)
         assert [head[""].split()[1] for head, _ in it.got] == ["/push/last"]
+
+
+async def test_a_phone_asleep_behind_a_dead_socket_is_knocked_for(data_dir: Path) -> None:
+    async with knocking(data_dir, ping_seconds=0.5) as (it, relay):
+        ada, bob = await some(relay, 2)
+        await subscribe(relay, bob, address(Browser(it.port, "asleep")))
+        async with relay.sign_in(bob) as wire:
+            # From here it takes nothing and answers no ping, but its end of the connection stays.
+            wire.connection.transport.pause_reading()
+            await send(relay, ada, bob, b"a")
+            await knocks(it, 1)
+            wire.connection.transport.abort()
+        assert [head[""].split()[1] for head, _ in it.got] == ["/push/asleep"]
+
+
+async def test_who_took_everything_and_goes_is_not_knocked_for(data_dir: Path) -> None:
+    async with knocking(data_dir) as (it, relay):
+        ada, bob, eve = await some(relay, 3)
+        await subscribe(relay, bob, address(Browser(it.port, "took")))
+        await subscribe(relay, eve, address(Browser(it.port, "left")))
+        for device in (bob, eve):
+            async with relay.sign_in(device) as wire:
+                await send(relay, ada, device, b"a")
+                sequence = (await wire.hear(frames.Deliver)).sequence
+                if device is bob:
+                    await wire.say(frames.Ack(sequence))
+        # Eve heard it too, but did not say that she keeps it.
+        await knocks(it, 1)
+        assert [head[""].split()[1] for head, _ in it.got] == ["/push/left"]
 
 
 async def test_what_the_service_says_has_ended_is_forgotten(data_dir: Path) -> None:

@@ -57,11 +57,13 @@ class Hub:
             # The order came while it signed in, after its record was read.
             self.sign_out(mailbox)
 
-    def leave(self, mailbox: int, listener: Listener) -> None:
-        """`listener` is gone; nothing happens if another took its place."""
-        if self._here.get(mailbox) is listener:
-            del self._here[mailbox]
-            self._forget_watch(mailbox)
+    def leave(self, mailbox: int, listener: Listener) -> bool:
+        """`listener` is gone. False, and nothing happens, if another took its place."""
+        if self._here.get(mailbox) is not listener:
+            return False
+        del self._here[mailbox]
+        self._forget_watch(mailbox)
+        return True
 
     def arrived(self, arrivals: list[Arrival]) -> None:
         """Tell those who are here. Payloads come in the order in which they were stored."""

@@ -9,13 +9,21 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
 
-from chappe.relay.push import QUIET_SECONDS, TTL_SECONDS, Outcome, Pusher
+from chappe.relay.ports import Outcome
+from chappe.relay.push import QUIET_SECONDS, TTL_SECONDS, Pusher
+from chappe.relay.push import Outcome as Knocked
 from chappe.relay.store import Store
-from chappe.relay.usecases.subscriptions import ForgetSubscription, find_subscription, subscribed_mailboxes
+from chappe.relay.usecases.subscriptions import (
+    ForgetSubscription,
+    HasMail,
+    find_subscription,
+    subscribed_mailboxes,
+)
 from chappe.wire.errors import ChappeError
 
 log = structlog.get_logger()
@@ -80,6 +88,17 @@ class Knocker:
             self._waiting.add(mailbox)
             self._queue.put_nowait(mailbox)
 
+    def went(self, mailbox: int) -> None:
+        """Its last socket is gone. It may have been dead for a while, with a phone asleep behind it: what
+        came meanwhile and was not acknowledged knocks now."""
+        if mailbox in self._subscribed:
+            # In turn, after the acknowledgements that the socket still brought.
+            self._store.submit(HasMail(mailbox), partial(self._left_behind, mailbox))
+
+    def _left_behind(self, mailbox: int, outcome: Outcome) -> None:
+        if outcome is True:
+            self.absent(mailbox)
+
     async def _work(self) -> None:
         while True:
             mailbox = await self._queue.get()
@@ -101,12 +120,12 @@ class Knocker:
         # Noted before it goes out: who comes while it is on its way is knocked for again.
         self._note(mailbox)
         outcome = await self._pusher.knock(subscription)
-        if outcome is Outcome.SENT:
+        if outcome is Knocked.SENT:
             return
         self._knocked.pop(mailbox, None)
-        if outcome is Outcome.GONE:
+        if outcome is Knocked.GONE:
             await self._store.run(ForgetSubscription(mailbox, subscription.endpoint))
-        elif outcome is Outcome.QUIET:
+        elif outcome is Knocked.QUIET:
             # It came and went within moments: its knock goes out when the quiet is over.
             loop = asyncio.get_running_loop()
             self._later[mailbox] = loop.call_later(QUIET_SECONDS, self._again, mailbox)

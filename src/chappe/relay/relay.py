@@ -144,7 +144,8 @@ class Relay:
         self._knocker.came(record.mailbox)
 
     def leave(self, record: DeviceRecord, socket: Socket) -> None:
-        self.hub.leave(record.mailbox, socket)
+        if self.hub.leave(record.mailbox, socket):
+            self._knocker.went(record.mailbox)
 
     def _absent(self, mailbox: int) -> None:
         self._knocker.absent(mailbox)

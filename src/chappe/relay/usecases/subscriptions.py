@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, exists, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from chappe.relay.ports import Unit
 from chappe.relay.push import Subscription
-from chappe.relay.tables import devices, push_subscriptions
+from chappe.relay.tables import devices, entries, push_subscriptions
 from chappe.wire.errors import error
 
 
@@ -57,6 +57,21 @@ class ForgetSubscription:
         unit.connection.execute(
             delete(table).where(table.c.mailbox == self.mailbox, table.c.endpoint == self.endpoint)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class HasMail:
+    """Whether something waits in a mailbox, after all that was asked before."""
+
+    mailbox: int
+
+    @property
+    def weight(self) -> int:
+        return 100
+
+    def run(self, unit: Unit) -> bool:
+        waiting = select(exists().where(entries.c.mailbox == self.mailbox))
+        return bool(unit.connection.execute(waiting).scalar())
 
 
 def find_subscription(connection: Connection, mailbox: int) -> Subscription | None:
