@@ -152,6 +152,11 @@ class Page:
         """So many bytes for what the page stores; -1 for as many as before."""
         await self.browser.ask("quota", context=self.name, page=self.tab, bytes=size)
 
+    async def cdp(self, method: str, params: dict[str, Any] | None = None, event: str = "") -> Any:
+        """A command of the DevTools protocol; gives its answer, or the first `event` after it."""
+        asked = {"context": self.name, "page": self.tab, "event": event}
+        return await self.browser.ask("cdp", method=method, params=params or {}, **asked)
+
     async def screenshot(self, path: Path, **options: Any) -> None:
         data = await self.call("screenshot", options)
         path.write_bytes(base64.b64decode(data))

@@ -7,6 +7,7 @@
 //   {id, do: "offline", context, offline}
 //   {id, do: "download", context, page, selector}  press it, and give the file that comes, in base64
 //   {id, do: "quota", context, page, bytes}        so much room for this origin's storage; -1: as it was
+//   {id, do: "cdp", context, page, method, params, event?}     to the browser itself; its answer, or the named event
 //   {id, do: "log", context}                       what the page wrote to its console, and errors
 //   {id, do: "loaded", context}                    what page and workers fetched: [{url, bytes}], as on the wire
 //   {id, do: "close", context?}
@@ -38,7 +39,7 @@ async function context({ name, options }) {
   );
   const requests = [];
   opened.on("requestfinished", (request) => requests.push(request));
-  contexts.set(name, { opened, log, requests, pages: new Map() });
+  contexts.set(name, { opened, log, requests, pages: new Map(), sessions: new Map() });
   return null;
 }
 
@@ -93,6 +94,18 @@ async function quota(request) {
   return null;
 }
 
+/** The session stays as long as the page: what is enabled in it stays enabled. */
+async function cdp(request) {
+  const page = await pageOf(request);
+  const { sessions } = contexts.get(request.context);
+  if (!sessions.has(request.page))
+    sessions.set(request.page, await page.context().newCDPSession(page));
+  const session = sessions.get(request.page);
+  const event = request.event && new Promise((heard) => session.once(request.event, heard));
+  const answer = await session.send(request.method, request.params ?? {});
+  return event ? await event : answer;
+}
+
 async function log({ context: name }) {
   return contexts.get(name).log;
 }
@@ -114,7 +127,19 @@ async function close({ context: name }) {
   return null;
 }
 
-const doings = { launch, context, call, evaluate, offline, download, quota, log, loaded, close };
+const doings = {
+  launch,
+  context,
+  call,
+  evaluate,
+  offline,
+  download,
+  quota,
+  cdp,
+  log,
+  loaded,
+  close,
+};
 
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line);
