@@ -8,11 +8,12 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from chappe.wire import api, frames
+from tests.relay.fleet_world import LiveWorld, only
 from tests.relay.test_push import Browser, Service, service
 from tests.relay.world import Device, RelayProcess
 
@@ -141,6 +142,31 @@ async def test_what_the_service_says_has_ended_is_forgotten(data_dir: Path) -> N
         async with asyncio.timeout(PATIENCE):
             while subscriptions(relay):
                 await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("kind", ["revoke", "erase"])
+async def test_who_is_signed_out_for_good_is_forgotten(
+    data_dir: Path, kind: Literal["revoke", "erase"]
+) -> None:
+    async with knocking(data_dir) as (it, relay):
+        world = LiveWorld(relay)
+        of = world.organisation()
+        ada, bob, eve = await world.line(of), await world.line(of), await world.line(of)
+        await subscribe(relay, bob, address(Browser(it.port, "lost")))
+        await subscribe(relay, eve, address(Browser(it.port, "kept")))
+        await world.give(of, kind, only(bob))
+        assert subscriptions(relay) == 1
+        # Nor does it come back by asking.
+        async with relay.connect() as wire:
+            await wire.say(bob.sign_in(wire.hello))
+            await wire.hear(frames.OrderFrame)
+            await wire.say(frames.Subscribe(7, address(Browser(it.port, "lost"))))
+            assert await wire.refused() == "signin.revoked"
+        await send(relay, ada, eve, b"a")
+        await knocks(it, 1)
+        assert subscriptions(relay) == 1
+        assert [head[""].split()[1] for head, _ in it.got] == ["/push/kept"]
+        await world.close()
 
 
 @pytest.mark.parametrize(
