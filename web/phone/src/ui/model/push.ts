@@ -8,13 +8,58 @@ async function manager(): Promise<PushManager | null> {
   return registration && "pushManager" in registration ? registration.pushManager : null;
 }
 
-export async function enablePush(phone: PhoneFace): Promise<void> {
-  const push = await manager();
-  if (push === null) return;
-  const key = fromBase64(await phone.pushKey());
-  if (key.length === 0) return;
-  const subscription = await subscribe(push, key);
-  await phone.subscribePush(subscription.toJSON());
+/** What the relay could not be told is told when it is there again. */
+export class Pushes {
+  #on = false;
+  #due = false;
+
+  constructor(private readonly phone: Pick<PhoneFace, "subscribePush" | "pushKey">) {}
+
+  /** Throws what the browser and the relay refuse with. */
+  async enable(): Promise<void> {
+    this.#on = true;
+    const push = await manager();
+    if (push === null) return;
+    await this.#tell(async () => {
+      const key = fromBase64(await this.phone.pushKey());
+      if (key.length === 0 || !this.#on) return;
+      const subscription = await subscribe(push, key);
+      await this.phone.subscribePush(subscription.toJSON());
+    });
+  }
+
+  /** The browser first, which needs no relay: from then on nothing is shown. Throws if the browser does not. */
+  async disable(): Promise<void> {
+    const subscription = await (await manager())?.getSubscription();
+    await subscription?.unsubscribe();
+    this.#on = false;
+    // A relay that is away hears it later; one that never does is told by the push service at its next knock.
+    this.#tell(() => this.phone.subscribePush(null)).catch(() => undefined);
+  }
+
+  /** At the start: a browser may have changed its subscription meanwhile, or kept one that should be gone. */
+  async resume(on: boolean): Promise<void> {
+    if (on) await this.enable();
+    else if (await (await manager())?.getSubscription()) await this.disable();
+    else await this.online();
+  }
+
+  /** The relay is there. */
+  async online(): Promise<void> {
+    if (!this.#due) return;
+    if (this.#on) await this.enable();
+    else await this.#tell(() => this.phone.subscribePush(null));
+  }
+
+  async #tell(doing: () => Promise<void>): Promise<void> {
+    this.#due = false;
+    try {
+      await doing();
+    } catch (problem) {
+      this.#due = true;
+      throw problem;
+    }
+  }
 }
 
 /** A browser keeps to the key that it subscribed with: a relay with another one needs a fresh subscription. */
@@ -30,12 +75,6 @@ async function subscribe(
 
 function same(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && one.every((byte, at) => byte === other[at]);
-}
-
-export async function disablePush(phone: PhoneFace): Promise<void> {
-  await phone.subscribePush(null);
-  const subscription = await (await manager())?.getSubscription();
-  await subscription?.unsubscribe();
 }
 
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {

@@ -12,7 +12,7 @@ import type {
   Stage,
 } from "../../client/face.ts";
 import { explain, explainCode } from "./errors.ts";
-import { enablePush } from "./push.ts";
+import { Pushes } from "./push.ts";
 import { Route } from "./route.svelte.ts";
 
 type Listener = (event: Event) => void;
@@ -35,6 +35,7 @@ export class Session {
   typing = new SvelteMap<string, { address: string; until: number }[]>();
   toast = $state("");
   route = new Route();
+  readonly pushes: Pushes;
 
   sorted = $derived([...this.conversations.values()].sort((a, b) => b.at - a.at));
   unread = $derived(this.sorted.reduce((sum, one) => sum + (one.muted ? 0 : one.unread), 0));
@@ -50,7 +51,9 @@ export class Session {
   constructor(
     readonly phone: PhoneFace,
     readonly wrap: Wrap,
-  ) {}
+  ) {
+    this.pushes = new Pushes(phone);
+  }
 
   async start(): Promise<void> {
     await this.phone.listen(this.wrap((event: Event) => this.#hear(event)));
@@ -156,9 +159,8 @@ export class Session {
     this.persisted = persisted;
     for (const one of conversations) this.conversations.set(one.id, one);
     for (const one of contacts) this.contacts.set(one.address, one);
-    // A browser may have changed its subscription meanwhile. Without a network the next start says so.
-    if (settings.notifications && globalThis.Notification?.permission === "granted")
-      void enablePush(this.phone).catch(() => undefined);
+    const notified = settings.notifications && globalThis.Notification?.permission === "granted";
+    this.pushes.resume(notified).catch(() => undefined);
     return true;
   }
 
@@ -180,6 +182,7 @@ export class Session {
         break;
       case "online":
         this.online = event.online;
+        if (event.online) this.pushes.online().catch(() => undefined);
         break;
       case "failed":
         this.say(explainCode(event.code));
