@@ -135,7 +135,9 @@ async def test_two_go_on_and_the_third_is_erased(world: World, office: Office) -
     assert REASON.text in await refused("device.erased", Phone.open(home))
     await refused("device.erased", cyd.send_text(group, "no more"))
     thief = await world._enter("thief", await Phone.open(world.home("thief")))
-    await refused("signin.revoked", thief.wait_online(20))
+    # A program that obeys erases itself; one that does not: test_a_thief_who_obeys_nothing.
+    await refused("device.erased", thief.wait_online(20))
+    assert set(image(world.home("thief"))) == {"erased", "lock"}
 
 
 def cyd_certificate(data: bytes) -> bytes:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -198,6 +198,19 @@ class Phone:
         """Until an order has locked or erased this phone (`ended`)."""
         await self._end.wait()
 
+    async def _unless_ended(self, work: Coroutine[None, None, None]) -> None:
+        """Wait for it, or for an order that ends this phone: then it comes no more. Raises `ended`."""
+        working, ending = asyncio.ensure_future(work), asyncio.ensure_future(self._end.wait())
+        try:
+            await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if self.ended is not None:
+                raise self.ended
+            await working
+        finally:
+            working.cancel()
+            ending.cancel()
+            await asyncio.gather(working, ending, return_exceptions=True)
+
     async def _obey(self, judged: Judged, plan: Plan | None) -> None:
         engine = self._engine
         if plan is not None:
@@ -282,11 +295,11 @@ class Phone:
 
     async def wait_online(self, seconds: float) -> None:
         """Raises network.*, signin.* when time is up; at once what will not pass by itself."""
-        await self._engine.wait_online(seconds)
+        await self._unless_ended(self._engine.wait_online(seconds))
 
     async def settled(self, seconds: float) -> None:
         """Until all that waited is read and all that is queued is accepted. Raises network.*, signin.*."""
-        await self._engine.settled(seconds)
+        await self._unless_ended(self._engine.settled(seconds))
 
     def events(self) -> AsyncIterator[Event]:
         """What happens from now on."""
