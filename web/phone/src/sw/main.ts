@@ -62,7 +62,13 @@ async function install(): Promise<void> {
 
 async function answer(path: string): Promise<Response> {
   try {
-    return (await site.answer(path)) ?? new Response("", { status: 404 });
+    let found = await site.answer(path);
+    if (found === null && (await site.state()).release === null) {
+      // Erasing empties the caches under a worker that lives on: it begins anew, with what is signed.
+      await site.update();
+      found = await site.answer(path);
+    }
+    return found ?? new Response("", { status: 404 });
   } catch (problem) {
     // The page is told, and nothing that is not in the manifest runs.
     if (problem instanceof RefusedRelease) return Response.error();
