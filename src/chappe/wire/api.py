@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from chappe.wire.errors import error
+from chappe.wire.signing import joined
 
 MAX_BODY: Final = 16 * 1024
 """Largest JSON body that the relay reads, in bytes."""
@@ -161,14 +162,9 @@ def from_base64(text: str, length: int | None = None) -> bytes:
 
 def activate_bytes(server: str, code: str, certificate: bytes) -> bytes:
     """What the new device signs to activate; `code` in its canonical form (16 characters)."""
-    return _joined(ACTIVATE_CONTEXT, server.encode(), code.encode(), certificate)
+    return joined(ACTIVATE_CONTEXT, server.encode(), code.encode(), certificate)
 
 
 def add_device_bytes(server: str, certificate: bytes) -> bytes:
     """What a linked device signs to be added."""
-    return _joined(ADD_DEVICE_CONTEXT, server.encode(), certificate)
-
-
-def _joined(*parts: bytes) -> bytes:
-    """The parts, each with a 2-byte big-endian length, so that no two lists give the same bytes."""
-    return b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+    return joined(ADD_DEVICE_CONTEXT, server.encode(), certificate)

@@ -25,6 +25,7 @@ from chappe.wire.rosters import (
     SignedRoster,
     verify,
 )
+from chappe.wire.signing import joined
 
 MEDIA_TYPE: Final = "application/msgpack"
 ASK_CONTEXT: Final = b"chappe fleet ask v1"
@@ -346,8 +347,7 @@ def decode_answer(data: bytes) -> AnyAnswer:
 
 def ask_bytes(server: str, who: bytes, at: int, ask: bytes) -> bytes:
     """What is signed. `who`: organisation and officer id, line id or device id."""
-    parts = (ASK_CONTEXT, server.encode(), who, at.to_bytes(8, "big"), hashlib.sha256(ask).digest())
-    return b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+    return joined(ASK_CONTEXT, server.encode(), who, at.to_bytes(8, "big"), hashlib.sha256(ask).digest())
 
 
 def by_officer(

@@ -15,6 +15,7 @@ from msgspec import Meta
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.orders import Reason, SignedOrder, SignedReceipt
 from chappe.wire.rosters import MAX_ROSTERS, SignedRoster
+from chappe.wire.signing import joined
 
 SUBPROTOCOL = "chappe.v1"
 SIGN_IN_CONTEXT = b"chappe socket v1"
@@ -386,5 +387,4 @@ def read_ref(data: bytes) -> int | None:
 
 def sign_in_bytes(server: str, nonce: bytes) -> bytes:
     """What a device signs to sign in: context, server name and nonce, each with a 2-byte length."""
-    parts = (SIGN_IN_CONTEXT, server.encode(), nonce)
-    return b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+    return joined(SIGN_IN_CONTEXT, server.encode(), nonce)

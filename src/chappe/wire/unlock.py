@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.hpke import (
 from msgspec import Meta
 
 from chappe.wire.errors import error
+from chappe.wire.signing import joined
 
 TRIES: Final = 10
 """Guesses at a PIN; the last wrong one destroys the share."""
@@ -189,8 +190,7 @@ def check_guess(guess: Guess, unlock_key: bytes) -> None:
 
 def guess_bytes(device: bytes, challenge: bytes, auth: bytes, answer_key: bytes) -> bytes:
     """What the unlock key signs."""
-    parts = (UNLOCK_CONTEXT, device, challenge, auth, answer_key)
-    return b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+    return joined(UNLOCK_CONTEXT, device, challenge, auth, answer_key)
 
 
 def seal_answer(answer_key: bytes, answer: Answer) -> bytes:
