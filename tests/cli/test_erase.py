@@ -154,7 +154,8 @@ def test_a_second_officer(desk: Desk) -> None:
     assert order["awaiting"]
     assert desk.run("ada", "erase", "approve", order["order"][:8], "--yes").status == 120
     approved = desk.ok("ben", "erase", "approve", order["order"][:8], "--yes")
-    assert "Unreadable" in approved.out
+    assert f"Order {order['order']} is given." in approved.out
+    assert "had no PIN" in approved.out
 
     other = desk.paper("cyd.request")
     desk.ok("cyd", "fleet", "officer", "request", "--name", "Cyd", "--out", other)

@@ -231,9 +231,9 @@ async def test_a_refusal_is_not_an_order(
     ada, ben = await office.phones("ada", "ben")
     await ada.set_pin(PIN)
     await ada.lock()
-    home = world.home("ada")
-    given = await office.give("erase", target(ben))
-    forged = office.frame(office.sign(office.order("erase", target(ben))))
+    home, his = world.home("ada"), target(ben)
+    given = await office.give("erase", his)
+    forged = office.frame(office.sign(office.order("erase", his)))
     for shown in ([], [forged], [msgspec.structs.replace(forged, rosters=[])]):
         before = image(home)
 

@@ -192,7 +192,8 @@ async def test_a_former_officer_does_nothing(world: World) -> None:
     ada = await world.line(of)
     lines = [await world.line(of) for _ in range(6)]
     waiting = await world.give(of, "erase", *map(whole, lines), by=two)
-    await world.ask(of, fleet.Amend(of.roster([one], [one, two])), fleet.Ok)
+    amended = of.roster([one], [one, two])
+    await world.ask(of, fleet.Amend(amended), fleet.Ok)
     before = world.dump()
     for ask in (fleet.Rosters(), fleet.Give(of.sign(world.order(of, "erase", [only(ada)]), two), REASON)):
         with pytest.raises(Refusal, match=r"order\.forged"):
@@ -200,7 +201,6 @@ async def test_a_former_officer_does_nothing(world: World) -> None:
     assert world.dump() == before
     # What he signed counts for nothing any more: the other's word is not enough.
     three = Person("three")
-    amended = of.roster([one], [one, two])
     of.chain.append(amended)
     await world.ask(of, fleet.Amend(of.roster([one, three], [one])), fleet.Ok)
     assert (await world.approve(of, waiting.order, one)).awaiting
