@@ -244,7 +244,7 @@ def _measure_load(
         process.join()
     if spy is not None:
         spy.wait()
-    hundredths = statistics.quantiles(latencies, n=100)
+    hundredths = statistics.quantiles(latencies, n=100, method="inclusive")
     return Result(
         pairs=options.pairs,
         seconds=round(took, 3),

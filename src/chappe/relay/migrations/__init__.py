@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import exc
 
-from chappe.relay.database import open_engine, storage_failure
+from chappe.relay.database import open_engine, os_failure, storage_failure
 from chappe.wire.errors import error
 
 HEAD: Final = "0003"
@@ -19,8 +22,25 @@ HEAD: Final = "0003"
 def upgrade(path: Path) -> None:
     """Make the database file, or bring it up to date, in one transaction. Safe beside a running relay, and
     beside another that does the same. Raises StorageFailure."""
-    if _revision(path) != HEAD:
-        _migrate(path)
+    if _revision(path) == HEAD:
+        return
+    with _one_at_a_time(path.parent):
+        if _revision(path) != HEAD:
+            _migrate(path)
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """SQLite does not wait for a second one that makes the same new file a WAL database: it refuses."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as problem:
+        raise os_failure(problem) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _revision(path: Path) -> str | None:
