@@ -144,6 +144,17 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
     ("fleet.exists", Fault.STORAGE, 55, "There is an officer's file already; choose another --officer."),
     ("line.closed", Fault.REFUSAL, 56, "The line was erased; it begins anew with an activation code."),
     ("audit.rewritten", Fault.CRYPTO, 57, "The audit log is not the one it was; the relay rewrote history."),
+    # The desk.
+    ("desk.malformed", Fault.INPUT, 3, "A field does not fit; correct it and send again."),
+    ("desk.unknown", Fault.REFUSAL, 4, "Nothing here has this id, or it is not yours to see."),
+    ("desk.changed", Fault.REFUSAL, 5, "Somebody changed this meanwhile; look again, then decide."),
+    ("desk.exists", Fault.REFUSAL, 6, "There is one of these already; see the list."),
+    ("desk.not_now", Fault.REFUSAL, 7, "This cannot be done as things stand; nothing was changed."),
+    ("desk.forbidden", Fault.REFUSAL, 8, "This account or token may not do that."),
+    ("desk.signed_out", Fault.REFUSAL, 9, "Sign in at the desk first; the session is over."),
+    ("desk.cross_site", Fault.REFUSAL, 17, "The request does not come from the desk's own page."),
+    ("desk.passkey", Fault.CRYPTO, 18, "The passkey's answer does not hold; try again."),
+    ("desk.bad_code", Fault.REFUSAL, 19, "This code or link is not valid, or was used before."),
     ("usage.invalid", Fault.INPUT, 2, "The command is not complete; see --help."),
     ("internal.bug", Fault.STORAGE, 99, "Chappe failed in a way it should not; please report it."),
 )

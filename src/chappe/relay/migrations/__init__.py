@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import exc
-
-from chappe.relay.database import open_engine, os_failure, storage_failure
-from chappe.wire.errors import error
+from chappe.wire import migrating
 
 HEAD: Final = "0003"
 """The newest revision in `versions/`."""
@@ -22,56 +14,4 @@ HEAD: Final = "0003"
 def upgrade(path: Path) -> None:
     """Make the database file, or bring it up to date, in one transaction. Safe beside a running relay, and
     beside another that does the same. Raises StorageFailure."""
-    if _revision(path) == HEAD:
-        return
-    with _one_at_a_time(path.parent):
-        if _revision(path) != HEAD:
-            _migrate(path)
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """SQLite does not wait for a second one that makes the same new file a WAL database: it refuses."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as problem:
-        raise os_failure(problem) from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _revision(path: Path) -> str | None:
-    """What the file says of itself; None if it is not there yet, or says nothing that can be read."""
-    if not path.exists():
-        return None
-    try:
-        with closing(sqlite3.connect(path, timeout=10)) as connection:
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.Error:
-        return None
-    return str(row[0]) if row else None
-
-
-def _migrate(path: Path) -> None:
-    # Only here: it takes as long to load as all else together, and most starts do not need it.
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util import CommandError
-
-    engine = open_engine(path, writes=True)
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    try:
-        with engine.connect() as connection, connection.begin():
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except exc.DBAPIError as problem:
-        raise storage_failure(problem) from None
-    except CommandError:
-        # It knows no way from the revision that the file names.
-        raise error("storage.failed", "A newer Chappe made this database; start that one.") from None
-    finally:
-        engine.dispose()
+    migrating.upgrade(path, Path(__file__).parent, HEAD)

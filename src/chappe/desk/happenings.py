@@ -1,0 +1,35 @@
+"""Everything that the audit log tells of, with its words in English and French. What is not here is not
+logged, and so not done: a room that changes something adds its lines."""
+
+from __future__ import annotations
+
+from typing import Final
+
+HAPPENINGS: Final[dict[str, tuple[str, str]]] = {
+    # Accounts and how they sign in.
+    "account.opened": ("Account opened", "Compte ouvert"),
+    "account.changed": ("Account changed", "Compte modifié"),
+    "account.closed": ("Account closed", "Compte fermé"),
+    "account.link_made": ("Sign-in link made", "Lien de connexion créé"),
+    "account.signed_in": ("Signed in", "Connexion"),
+    "account.signed_out": ("Signed out", "Déconnexion"),
+    "passkey.made": ("Passkey added", "Clé d'accès ajoutée"),
+    "passkey.removed": ("Passkey removed", "Clé d'accès retirée"),
+    "passkey.doubted": (
+        "Passkey refused: its counter went back, it may be a copy",
+        "Clé d'accès refusée : son compteur a reculé, c'est peut-être une copie",
+    ),
+    "recovery.renewed": ("Recovery codes made anew", "Codes de secours renouvelés"),
+    "recovery.used": ("Recovery code used", "Code de secours utilisé"),
+    "token.made": ("API token made", "Jeton d'API créé"),
+    "token.revoked": ("API token revoked", "Jeton d'API révoqué"),
+    # Resellers.
+    "reseller.applied": ("Reseller applied", "Candidature d'un revendeur"),
+    "reseller.changed": ("Reseller's particulars changed", "Coordonnées du revendeur modifiées"),
+    "reseller.accredited": ("Reseller accredited", "Revendeur agréé"),
+    "reseller.suspended": ("Reseller suspended", "Revendeur suspendu"),
+    "reseller.resumed": ("Reseller's suspension lifted", "Suspension du revendeur levée"),
+    "reseller.ended": ("Reseller turned down or ended", "Revendeur refusé ou radié"),
+    # The log itself.
+    "log.exported": ("Audit log exported", "Journal d'audit exporté"),
+}
