@@ -21,10 +21,11 @@ from chappe.client.transport import HttpApi
 from chappe.vault.disk import os_failure, private
 from chappe.wire import content as c
 from chappe.wire.api import from_base64, to_base64
+from chappe.wire.cryptology import GCM_TAG_BYTES
 from chappe.wire.errors import ChappeError, error
 
 PIECE: Final = 256 * 1024
-TAG: Final = 16
+TAG: Final = GCM_TAG_BYTES
 PATIENCE: Final = 120.0
 """How long a transfer goes on without any progress, in seconds."""
 LONGEST_PAUSE: Final = 5.0

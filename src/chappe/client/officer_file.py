@@ -21,6 +21,7 @@ from msgspec import Meta
 
 from chappe.vault import disk, pins
 from chappe.vault.keys import derived, stretch
+from chappe.wire.cryptology import GCM_NONCE_BYTES
 from chappe.wire.errors import error
 from chappe.wire.registers import Membership
 from chappe.wire.rosters import Id16, Key32, Name, Seconds, SignedRoster, Strict
@@ -28,7 +29,7 @@ from chappe.wire.rosters import Id16, Key32, Name, Seconds, SignedRoster, Strict
 MAGIC: Final = b"chappe officer v1\n"
 MAX_FILE: Final = 64 * 1024 * 1024
 _SALT: Final = 16
-_NONCE: Final = 12
+_NONCE: Final = GCM_NONCE_BYTES
 _HEADER: Final = len(MAGIC) + _SALT + _NONCE
 
 

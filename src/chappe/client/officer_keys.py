@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from chappe.wire.cryptology import ED25519_KEY_BYTES
 from chappe.wire.unlock import PRIVATE_KEY_BYTES, ServiceKey
 
-SEED_BYTES: Final = 32
+SEED_BYTES: Final = ED25519_KEY_BYTES
 
 
 @dataclass(frozen=True, slots=True)

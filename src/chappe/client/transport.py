@@ -13,6 +13,7 @@ import httpx
 import msgspec
 
 from chappe.wire import api, fleet
+from chappe.wire.cryptology import TLS_MINIMUM
 from chappe.wire.errors import error, from_peer
 from chappe.wire.links import RelayPlace
 
@@ -31,14 +32,14 @@ async def tls_context(place: RelayPlace) -> ssl.SSLContext:
     the relay before. Raises network.unreachable, network.untrusted.
     """
     context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = ssl.TLSVersion[TLS_MINIMUM]
     if place.pin is None:
         return context
     certificate = await _certificate_of(place)
     if not hmac.compare_digest(hashlib.sha256(certificate).digest(), place.pin):
         raise error("network.untrusted")
     pinned = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    pinned.minimum_version = ssl.TLSVersion.TLSv1_2
+    pinned.minimum_version = ssl.TLSVersion[TLS_MINIMUM]
     # The name plays no part: the key is the one that was pinned.
     pinned.check_hostname = False
     pinned.load_verify_locations(cadata=ssl.DER_cert_to_PEM_cert(certificate))

@@ -21,6 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from chappe.relay.config import Settings
 from chappe.relay.database import os_failure
 from chappe.wire.api import to_base64
+from chappe.wire.cryptology import TLS_MINIMUM
 from chappe.wire.durable import sync_folder
 from chappe.wire.errors import error
 
@@ -51,7 +52,7 @@ def server_context(settings: Settings) -> ssl.SSLContext | None:
         ensure_certificate(settings.data_dir, settings.server_name)
         cert, key = settings.data_dir / CERTIFICATE_NAME, settings.data_dir / KEY_NAME
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = ssl.TLSVersion[TLS_MINIMUM]
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.set_alpn_protocols(["http/1.1"])
     load(context, cert, key)

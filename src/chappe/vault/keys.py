@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -22,24 +21,15 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from chappe.vault.pins import normalise
+from chappe.wire.cryptology import ARGON2ID, GCM_NONCE_BYTES, GCM_TAG_BYTES, SECRET_BYTES, Argon2Cost
 from chappe.wire.wiping import wipe
 
-KEY_BYTES: Final = 32
-NONCE_BYTES: Final = 12
-WRAPPED_BYTES: Final = NONCE_BYTES + KEY_BYTES + 16
+KEY_BYTES: Final = SECRET_BYTES
+NONCE_BYTES: Final = GCM_NONCE_BYTES
+WRAPPED_BYTES: Final = NONCE_BYTES + KEY_BYTES + GCM_TAG_BYTES
 WRAP_CONTEXT: Final = b"chappe vault v1"
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Of Argon2id. Part of the format: no file names it, so that none can lower it."""
-
-    memory_kib: int = 64 * 1024
-    passes: int = 3
-    lanes: int = 1
-
-
-COST: Final = Cost()
+Cost = Argon2Cost
+COST: Final = ARGON2ID
 
 
 def stretch(pin: str, r: bytes, cost: Cost = COST) -> bytearray:

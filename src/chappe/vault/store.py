@@ -14,13 +14,14 @@ from typing import Any, Final, TypeAlias
 
 import sqlcipher3
 
+from chappe.wire.cryptology import SECRET_BYTES
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.wiping import wipe
 
 Row: TypeAlias = tuple[Any, ...]
 
 VERSION: Final = 3
-KEY_BYTES: Final = 32
+KEY_BYTES: Final = SECRET_BYTES
 
 _SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;

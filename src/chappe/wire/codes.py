@@ -11,6 +11,7 @@ import hashlib
 import secrets
 from typing import Final
 
+from chappe.wire.cryptology import CODE_BITS
 from chappe.wire.errors import error
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -27,8 +28,8 @@ def new(random_bits: int | None = None) -> str:
 
     `random_bits`: the 75 bits to use instead of the system's generator, for tests.
     """
-    bits = secrets.randbits(75) if random_bits is None else random_bits
-    if not 0 <= bits < 1 << 75:
+    bits = secrets.randbits(CODE_BITS) if random_bits is None else random_bits
+    if not 0 <= bits < 1 << CODE_BITS:
         raise ValueError("an activation code has 75 bits")
     data = [(bits >> shift) & 31 for shift in range(70, -1, -5)]
     return "".join(ALPHABET[value] for value in [*data, _check(data)])

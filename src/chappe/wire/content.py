@@ -21,6 +21,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import cbor2
 
+from chappe.wire.cryptology import AES_KEY_BYTES, GCM_NONCE_BYTES
 from chappe.wire.errors import ChappeError, error
 
 MAX_CONTENT: Final = 1024 * 1024 - 16 * 1024
@@ -32,8 +33,8 @@ MAX_STATUSES: Final = 1000
 MAX_DEPTH: Final = 8
 SALT_BYTES: Final = 16
 ID_BYTES: Final = 32
-KEY_BYTES: Final = 32
-NONCE_BYTES: Final = 12
+KEY_BYTES: Final = AES_KEY_BYTES
+NONCE_BYTES: Final = GCM_NONCE_BYTES
 HASH_BYTES: Final = 32
 MAX_PREVIEW: Final = 6 * 1024
 MAX_WAVEFORM: Final = 64

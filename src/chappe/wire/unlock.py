@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.hpke import (
 )
 from msgspec import Meta
 
+from chappe.wire.cryptology import GCM_NONCE_BYTES, MLKEM_PUBLIC_BYTES, MLKEM_SEED_BYTES, XWING_PUBLIC_BYTES
 from chappe.wire.errors import error
 from chappe.wire.signing import joined
 
@@ -37,10 +38,10 @@ WAITS: Final = (0, 0, 0, 60, 300, 900, 3600, 3 * 3600, 8 * 3600)
 """Seconds to wait after the first, second, … wrong guess in a row, before the next is looked at."""
 CHALLENGE_SECONDS: Final = 60
 
-PUBLIC_KEY_BYTES: Final = 1216
+PUBLIC_KEY_BYTES: Final = XWING_PUBLIC_BYTES
 PRIVATE_KEY_BYTES: Final = 96
-_MLKEM_PUBLIC: Final = 1184
-_MLKEM_SEED: Final = 64
+_MLKEM_PUBLIC: Final = MLKEM_PUBLIC_BYTES
+_MLKEM_SEED: Final = MLKEM_SEED_BYTES
 _ANSWER_BYTES: Final = 128
 """Every answer is padded to this, so that its length does not tell what it says."""
 
@@ -197,13 +198,13 @@ def seal_answer(answer_key: bytes, answer: Answer) -> bytes:
     """The answer to a guess, always of one length. A key seals one answer: the nonce is zero."""
     encoded = msgspec.msgpack.encode(answer)
     padded = len(encoded).to_bytes(2, "big") + encoded.ljust(_ANSWER_BYTES - 2, b"\0")
-    return AESGCM(answer_key).encrypt(bytes(12), padded, UNLOCK_CONTEXT)
+    return AESGCM(answer_key).encrypt(bytes(GCM_NONCE_BYTES), padded, UNLOCK_CONTEXT)
 
 
 def open_answer(answer_key: bytes, sealed: bytes) -> Answer:
     """Raises unlock.malformed."""
     try:
-        padded = AESGCM(answer_key).decrypt(bytes(12), sealed, UNLOCK_CONTEXT)
+        padded = AESGCM(answer_key).decrypt(bytes(GCM_NONCE_BYTES), sealed, UNLOCK_CONTEXT)
         length = int.from_bytes(padded[:2], "big")
         return msgspec.msgpack.decode(padded[2 : 2 + length], type=Answer)
     except (InvalidTag, ValueError, msgspec.MsgspecError, UnicodeDecodeError):

@@ -20,17 +20,18 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from chappe.relay.shares import disk
+from chappe.wire.cryptology import AES_KEY_BYTES, GCM_NONCE_BYTES, GCM_TAG_BYTES
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.wiping import wipe
 
-KEY_BYTES: Final = 32
+KEY_BYTES: Final = AES_KEY_BYTES
 ID_BYTES: Final = 16
 PLACE_BYTES: Final = 4_096
 FILE_BYTES: Final = 2 * PLACE_BYTES
-NONCE_BYTES: Final = 12
+NONCE_BYTES: Final = GCM_NONCE_BYTES
 SECRETS_BYTES: Final = 64
 """`auth || share`, what a row wraps."""
-WRAPPED_BYTES: Final = NONCE_BYTES + SECRETS_BYTES + 16
+WRAPPED_BYTES: Final = NONCE_BYTES + SECRETS_BYTES + GCM_TAG_BYTES
 _ID_CONTEXT: Final = b"chappe epoch v1"
 _WRAP_CONTEXT: Final = b"chappe share v1"
 

@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, Suite
 
 from chappe.wire import unlock
+from chappe.wire.cryptology import GCM_NONCE_BYTES, MLKEM_SEED_BYTES
 from chappe.wire.errors import error
 from chappe.wire.wiping import wipe
 
 _SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA512, AEAD.AES_256_GCM)
-_MLKEM_SEED: Final = 64
+_MLKEM_SEED: Final = MLKEM_SEED_BYTES
 _ANSWER_BYTES: Final = 128
 _encoder: Final = msgspec.msgpack.Encoder()
 
@@ -66,6 +67,6 @@ def seal_answer(answer_key: bytes, answer: unlock.Answer) -> bytes:
         _encoder.encode_into(answer, encoded)
         padded[:2] = len(encoded).to_bytes(2, "big")
         padded[2 : 2 + len(encoded)] = encoded
-        return AESGCM(answer_key).encrypt(bytes(12), padded, unlock.UNLOCK_CONTEXT)
+        return AESGCM(answer_key).encrypt(bytes(GCM_NONCE_BYTES), padded, unlock.UNLOCK_CONTEXT)
     finally:
         wipe(encoded, padded)
