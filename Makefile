@@ -18,7 +18,9 @@ run: $(READY) $(PHONE_BUILT)
 	@$(VENV)/bin/chappe serve --welcome
 
 # On two processes, a file's tests on one of them: many tests share a relay, or a Node process, with their file.
+# Compiled first: where Python may not keep what it compiles, every process would do it again.
 test: $(READY) $(INTEROP_READY) $(PHONE_BUILT) check check-phone
+	@$(PY) -m compileall -q src tests bench
 	$(PY) -m pytest -n 2 --dist loadfile
 
 check: $(READY)
@@ -41,8 +43,9 @@ $(READY): pyproject.toml requirements.lock
 	@echo "Setting up (once): a Python environment in $(VENV)"
 	@test -x $(PY) || python3 -m venv $(VENV)
 	@test -x $(UV) || $(PY) -m pip install --quiet --disable-pip-version-check uv
-	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes -r requirements.lock
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps -e .
+	@$(PY) -m compileall -q src
 	@touch $@
 
 # ts-mls, which the interoperation tests talk to. Without Node they are skipped, and nothing else needs it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chappe.wire.links import activation_link
+from tests import zygote
 from tests.relay.world import RelayProcess
 
 PROGRAM = (sys.executable, "-m", "chappe.cli.main")
@@ -36,31 +36,27 @@ class Ran:
 
 
 def environment(**more: str) -> dict[str, str]:
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("CHAPPE_", "LC_", "LANG"))
-    }
-    return kept | {"LANG": "C.UTF-8", "COLUMNS": "100"} | more
+    return zygote.environment(**{"COLUMNS": "100"} | more)
 
 
 def chappe(*arguments: str, stdin: str = "", **variables: str) -> Ran:
     """Run it to its end. No command ever shows a traceback."""
-    done = subprocess.run(
+    done = zygote.run(
         [*PROGRAM, *arguments],
         input=stdin,
-        capture_output=True,
         encoding="utf-8",
         errors="surrogateescape",
         timeout=SECONDS,
         env=environment(**variables),
-        check=False,
     )
     assert "Traceback" not in done.stderr + done.stdout, done.stderr
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def begin(*arguments: str) -> subprocess.Popen[str]:
-    """Run it beside the test."""
-    return subprocess.Popen(
+def begin(*arguments: str, forked: bool = True) -> subprocess.Popen[str]:
+    """Run it beside the test. Without `forked` the interpreter is started, too."""
+    popen = zygote.Popen if forked else subprocess.Popen
+    return popen(
         [*PROGRAM, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

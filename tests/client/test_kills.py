@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from chappe.client import Phone
+from tests import zygote
 from tests.client.world import World, gather, until
 from tests.relay.world import RelayProcess
 
@@ -35,7 +36,7 @@ class Talker:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "tests.client.talker", str(self.home), json.dumps(self.plan)]
-        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
+        self._process = zygote.Popen(command, stdout=self._log, stderr=self._log)
 
     def kill(self) -> None:
         assert self._process is not None

@@ -17,9 +17,13 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
-    """Shared: each test makes its own lines on it. Generous with attempts, for all come from one network."""
+    """Shared: each test makes its own lines on it. Generous with attempts, for all come from one network.
+    Started as operators start it: one test looks at its memory."""
     process = RelayProcess(
-        tmp_path_factory.mktemp("relay") / "data", attempts_burst=10_000, max_attachment=64 * 1024 * 1024
+        tmp_path_factory.mktemp("relay") / "data",
+        forked=False,
+        attempts_burst=10_000,
+        max_attachment=64 * 1024 * 1024,
     )
     yield process
     assert process.stop() == 0

@@ -60,7 +60,7 @@ class StoredRow:
 
 @pytest.fixture
 def relay(tmp_path: Path) -> Iterator[RelayProcess]:
-    process = RelayProcess(tmp_path / "data", attempts_burst=10_000)
+    process = RelayProcess(tmp_path / "data", forked=False, attempts_burst=10_000)
     yield process
     process.kill()
 

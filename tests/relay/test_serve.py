@@ -59,7 +59,7 @@ def test_a_host_that_is_not_ours(tmp_path: Path) -> None:
 
 
 def test_two_relays_never_share_a_directory(tmp_path: Path) -> None:
-    own = RelayProcess(tmp_path / "data")
+    own = RelayProcess(tmp_path / "data", forked=False)
     try:
         assert code_of("--data-dir", str(tmp_path / "data"), "--port", "0") == "storage.locked"
         # The directory is the owner's alone, and the pin is that of the certificate in it.
@@ -134,7 +134,9 @@ def test_settings_come_from_the_environment_and_the_caller_wins(tmp_path: Path) 
 async def test_behind_a_proxy_it_speaks_plain_http(tmp_path: Path) -> None:
     import httpx
 
-    own = RelayProcess(tmp_path / "data", behind_proxy=True, attempts_burst=2, attempts_per_minute=0.01)
+    own = RelayProcess(
+        tmp_path / "data", forked=False, behind_proxy=True, attempts_burst=2, attempts_per_minute=0.01
+    )
     try:
         assert own.pin is None
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{own.port}", trust_env=False) as http:

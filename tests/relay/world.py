@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import secrets
 import signal
 import ssl
@@ -35,19 +34,24 @@ from chappe.relay.config import Settings, load_settings
 from chappe.relay.new_codes import new_code
 from chappe.wire import api, frames
 from chappe.wire.certificate import DeviceCertificate, issue
+from tests import zygote
 
 T = TypeVar("T", bound=frames.Frame)
 PATIENCE = 10.0
 
 
 class RelayProcess:
-    """`python -m chappe.relay` on a data directory; settings as keyword arguments. Starts at once."""
+    """`python -m chappe.relay` on a data directory; settings as keyword arguments. Starts at once.
+
+    Without `forked` the interpreter is started, too: for tests of the start, and of what is in memory.
+    """
 
     def __init__(
         self,
         data_dir: Path,
         *,
         preexec: Callable[[], None] | None = None,
+        forked: bool = True,
         start: bool = True,
         **settings: Any,
     ) -> None:
@@ -56,6 +60,7 @@ class RelayProcess:
         self.pin: str | None = None
         self._given = {"sweep_seconds": 3600} | settings
         self._preexec = preexec
+        self._popen = zygote.Popen[bytes] if forked else subprocess.Popen[bytes]
         self._process: subprocess.Popen[bytes] | None = None
         if start:
             self.start()
@@ -95,14 +100,13 @@ class RelayProcess:
         options: list[str] = ["--data-dir", str(self.data_dir), "--port", str(self.port)]
         for name, value in self._given.items():
             options += [f"--{name.replace('_', '-')}", str(value)]
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("CHAPPE_")}
         with self._log_path.open("ab") as log:
-            return subprocess.Popen(
+            return self._popen(
                 [sys.executable, "-m", "chappe.relay", *options],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=environ,
+                env=zygote.environment(),
                 preexec_fn=self._preexec,
             )
 

@@ -89,7 +89,7 @@ def proc_image(pid: int) -> bytes:
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[ServiceProcess]:
-    made = ServiceProcess(tmp_path / "service")
+    made = ServiceProcess(tmp_path / "service", forked=False)
     yield made
     made.kill()
 
@@ -182,7 +182,7 @@ async def test_the_search_finds_what_overwriting_is_there_for(tmp_path: Path) ->
 
 async def _left_lying(folder: Path) -> set[str]:
     """What a service that overwrites nothing has in memory after it destroyed a share."""
-    process = ServiceProcess(folder / "service", CHAPPE_TEST_LEAVE="1")
+    process = ServiceProcess(folder / "service", forked=False, CHAPPE_TEST_LEAVE="1")
     try:
         owner = Owner()
         await use(process, owner)

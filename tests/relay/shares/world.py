@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chappe.relay.shares.remote import Place, RemoteShares
 from chappe.relay.shares.service import Shares
 from chappe.wire import unlock
+from tests import zygote
 
 HOURS = 3600
 
@@ -108,10 +108,14 @@ class Bench:
 
 
 class ServiceProcess:
-    """The runner as a process: really killed, really alone. Starts at once."""
+    """The runner as a process: really killed, really alone. Starts at once.
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    Without `forked` the interpreter is started, too: for tests of what is in memory.
+    """
+
+    def __init__(self, folder: Path, *, forked: bool = True, **environment: str) -> None:
         self.folder = folder
+        self._popen = zygote.Popen[bytes] if forked else subprocess.Popen[bytes]
         self.port = 0
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
@@ -146,13 +150,12 @@ class ServiceProcess:
 
     def start(self) -> None:
         """Start it (again, on the port it had). Raises RuntimeError if it does not come up."""
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("CHAPPE_")}
         with (self.folder / "log").open("ab") as log:
-            process = subprocess.Popen(
+            process = self._popen(
                 [sys.executable, "-m", "tests.relay.shares.runner", str(self.folder), str(self.port)],
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=environ | self._environment,
+                env=zygote.environment(**self._environment),
             )
         assert process.stdout is not None
         line = process.stdout.readline()
