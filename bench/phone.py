@@ -118,7 +118,7 @@ def _print(name: str, value: object) -> None:
 
 
 async def _measure(folder: Path, options: argparse.Namespace) -> Result:
-    relay = RelayProcess(folder / "relay", attempts_burst=1_000_000)
+    relay = RelayProcess(folder / "relay", forked=False, attempts_burst=1_000_000)
     world = World(relay, folder)
     try:
         async with phone_page(relay.port) as page:

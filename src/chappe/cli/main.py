@@ -7,13 +7,13 @@ import os
 import signal
 import sys
 import traceback
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer.exceptions import Abort, TyperException
 
+import chappe
 from chappe.cli import (
     bench,
     chat,
@@ -61,7 +61,7 @@ app.command(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"chappe {version('chappe')}")
+        print(f"chappe {chappe.__version__}")
         raise typer.Exit
 
 

@@ -25,7 +25,6 @@ from chappe.cli.officers import (
 from chappe.cli.show import note, out
 from chappe.cli.words import say
 from chappe.wire.errors import error
-from chappe.wire.rosters import fingerprint
 
 if TYPE_CHECKING:
     from chappe.client.officer import Officer
@@ -58,6 +57,7 @@ def new_key(
     async def work() -> None:
         from chappe.client import officer_papers
         from chappe.client.officer import Officer
+        from chappe.wire.rosters import fingerprint
 
         made = await Officer.found(where, secret, place, organisation=organisation, name=name)
         officer_papers.write(paper, made.state.rosters[0])
@@ -188,6 +188,7 @@ def accept(
 
     async def work(me: Officer) -> None:
         from chappe.client import appointing, officer_papers
+        from chappe.wire.rosters import fingerprint
 
         roster = appointing.accept(me, officer_papers.read(paper, officer_papers.Answer))
         out(say("accepted", organisation=show.clean(roster.name)))

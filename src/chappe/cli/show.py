@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-import segno
-
 from chappe.cli.words import say
 
 if TYPE_CHECKING:
@@ -164,6 +162,8 @@ def conversation_dict(conversation: Conversation) -> dict[str, Any]:
 
 def qr(text: str, *, colour: bool) -> str:
     """A QR code in half blocks. With colour it is black on white whatever the terminal's colours are."""
+    import segno
+
     rows = [list(row) for row in segno.make(text, error="l", micro=False).matrix_iter(border=3)]
     if len(rows) % 2:
         rows.append([0] * len(rows[0]))
