@@ -18,7 +18,9 @@ run: $(READY) $(PHONE_BUILT)
 	@$(VENV)/bin/chappe serve --welcome
 
 # On two processes, a file's tests on one of them: many tests share a relay, or a Node process, with their file.
+# The phone's own tests that pytest runs, with a relay, are not run a second time before it.
 # Compiled first: where Python may not keep what it compiles, every process would do it again.
+test: PHONE_OPTIONS = -- --exclude 'tests/client/{session,files,relay,opfs}.test.ts'
 test: $(READY) $(INTEROP_READY) $(PHONE_BUILT) check check-phone
 	@$(PY) -m compileall -q src tests bench
 	$(PY) -m pytest -n 2 --dist loadfile
@@ -31,7 +33,7 @@ check: $(READY)
 
 # The phone's own checks and tests. Without Node there is nothing to check with.
 check-phone: $(PHONE_READY)
-	@if test -e $(PHONE_READY); then cd $(PHONE) && npm run --silent check && npm run --silent test; fi
+	@if test -e $(PHONE_READY); then cd $(PHONE) && npm run --silent check && npm run --silent test $(PHONE_OPTIONS); fi
 
 setup: $(READY)
 
