@@ -14,7 +14,7 @@ import pytest
 
 from chappe.wire import api, frames
 from tests.relay.fleet_world import LiveWorld, only
-from tests.relay.test_push import Browser, Service, service
+from tests.relay.push_service import Browser, Service, service
 from tests.relay.world import Device, RelayProcess
 
 PATIENCE = 10.0
@@ -49,8 +49,8 @@ async def send(relay: RelayProcess, sender: Device, to: Device, payload: bytes) 
         await wire.send_accepted([to], payload)
 
 
-async def knocks(it: Service, count: int) -> None:
-    async with asyncio.timeout(PATIENCE):
+async def knocks(it: Service, count: int, patience: float = PATIENCE) -> None:
+    async with asyncio.timeout(patience):
         while len(it.got) < count:
             await asyncio.sleep(0.02)
 
@@ -67,7 +67,7 @@ async def some(relay: RelayProcess, count: int) -> list[Device]:
 async def test_who_is_away_is_knocked_for_once_and_alike(data_dir: Path) -> None:
     async with knocking(data_dir) as (it, relay):
         ada, bob, eve = await some(relay, 3)
-        browsers = Browser(it.port, "one"), Browser(it.port, "two")
+        browsers = Browser(it, "one"), Browser(it, "two")
         await subscribe(relay, bob, address(browsers[0]))
         await subscribe(relay, eve, address(browsers[1]))
         await send(relay, ada, bob, b"a")
@@ -76,47 +76,47 @@ async def test_who_is_away_is_knocked_for_once_and_alike(data_dir: Path) -> None
         await send(relay, ada, bob, b"b" * 5_000)
         await send(relay, ada, eve, b"c" * 50_000)
         await knocks(it, 2)
-        (_, first), (_, second) = it.got
-        assert browsers[0].open(first) == browsers[1].open(second)
-        assert len(first) == len(second)
-        assert [head[""].split()[1] for head, _ in it.got] == ["/push/one", "/push/two"]
+        first, second = it.got
+        assert first.message == second.message == bytes(16)
+        assert len(first.body) == len(second.body)
+        assert it.asked == ["/push/one", "/push/two"]
 
 
 async def test_who_is_here_or_has_ended_it_is_not_knocked_for(data_dir: Path) -> None:
     async with knocking(data_dir) as (it, relay):
         ada, bob, eve, last = await some(relay, 4)
-        await subscribe(relay, bob, address(Browser(it.port, "here")))
-        await subscribe(relay, eve, address(Browser(it.port, "ended")))
+        await subscribe(relay, bob, address(Browser(it, "here")))
+        await subscribe(relay, eve, address(Browser(it, "ended")))
         await subscribe(relay, eve, None)
-        await subscribe(relay, last, address(Browser(it.port, "before")))
-        await subscribe(relay, last, address(Browser(it.port, "last")))
+        await subscribe(relay, last, address(Browser(it, "before")))
+        await subscribe(relay, last, address(Browser(it, "last")))
         async with relay.sign_in(bob) as wire:
             await send(relay, ada, bob, b"a")
             await wire.hear(frames.Deliver)
             await send(relay, ada, eve, b"b")
             await send(relay, ada, last, b"c")
             await knocks(it, 1)
-        assert [head[""].split()[1] for head, _ in it.got] == ["/push/last"]
+        assert it.asked == ["/push/last"]
 
 
 async def test_a_phone_asleep_behind_a_dead_socket_is_knocked_for(data_dir: Path) -> None:
     async with knocking(data_dir, ping_seconds=0.5) as (it, relay):
         ada, bob = await some(relay, 2)
-        await subscribe(relay, bob, address(Browser(it.port, "asleep")))
+        await subscribe(relay, bob, address(Browser(it, "asleep")))
         async with relay.sign_in(bob) as wire:
             # From here it takes nothing and answers no ping, but its end of the connection stays.
             wire.connection.transport.pause_reading()
             await send(relay, ada, bob, b"a")
             await knocks(it, 1)
             wire.connection.transport.abort()
-        assert [head[""].split()[1] for head, _ in it.got] == ["/push/asleep"]
+        assert it.asked == ["/push/asleep"]
 
 
 async def test_who_took_everything_and_goes_is_not_knocked_for(data_dir: Path) -> None:
     async with knocking(data_dir) as (it, relay):
         ada, bob, eve = await some(relay, 3)
-        await subscribe(relay, bob, address(Browser(it.port, "took")))
-        await subscribe(relay, eve, address(Browser(it.port, "left")))
+        await subscribe(relay, bob, address(Browser(it, "took")))
+        await subscribe(relay, eve, address(Browser(it, "left")))
         for device in (bob, eve):
             async with relay.sign_in(device) as wire:
                 await send(relay, ada, device, b"a")
@@ -125,23 +125,38 @@ async def test_who_took_everything_and_goes_is_not_knocked_for(data_dir: Path) -
                     await wire.say(frames.Ack(sequence))
         # Eve heard it too, but did not say that she keeps it.
         await knocks(it, 1)
-        assert [head[""].split()[1] for head, _ in it.got] == ["/push/left"]
+        assert it.asked == ["/push/left"]
 
 
 async def test_what_the_service_says_has_ended_is_forgotten(data_dir: Path) -> None:
     async with knocking(data_dir) as (it, relay):
         ada, bob = await some(relay, 2)
-        await subscribe(relay, bob, address(Browser(it.port)))
+        await subscribe(relay, bob, address(Browser(it)))
         assert subscriptions(relay) == 1
         # It outlives the relay's process.
         assert relay.stop() == 0
         relay.start()
         it.status = 410
         await send(relay, ada, bob, b"a")
-        await knocks(it, 1)
         async with asyncio.timeout(PATIENCE):
             while subscriptions(relay):
                 await asyncio.sleep(0.02)
+
+
+async def test_a_knock_that_the_service_puts_off_goes_out_later(data_dir: Path) -> None:
+    """Without another envelope, and not before the time that the service named."""
+    async with knocking(data_dir) as (it, relay):
+        ada, bob = await some(relay, 2)
+        await subscribe(relay, bob, address(Browser(it)))
+        it.answers += [(429, {"Retry-After": "1"}), (503, {"Retry-After": "1"})]
+        await send(relay, ada, bob, b"a")
+        began = asyncio.get_running_loop().time()
+        while not it.asked:
+            await asyncio.sleep(0.02)
+        await send(relay, ada, bob, b"b")
+        await knocks(it, 1, 90)
+        assert asyncio.get_running_loop().time() - began > 2
+        assert it.asked == ["/push/one"] * 3
 
 
 @pytest.mark.parametrize("kind", ["revoke", "erase"])
@@ -152,20 +167,20 @@ async def test_who_is_signed_out_for_good_is_forgotten(
         world = LiveWorld(relay)
         of = world.organisation()
         ada, bob, eve = await world.line(of), await world.line(of), await world.line(of)
-        await subscribe(relay, bob, address(Browser(it.port, "lost")))
-        await subscribe(relay, eve, address(Browser(it.port, "kept")))
+        await subscribe(relay, bob, address(Browser(it, "lost")))
+        await subscribe(relay, eve, address(Browser(it, "kept")))
         await world.give(of, kind, only(bob))
         assert subscriptions(relay) == 1
         # Nor does it come back by asking.
         async with relay.connect() as wire:
             await wire.say(bob.sign_in(wire.hello))
             await wire.hear(frames.OrderFrame)
-            await wire.say(frames.Subscribe(7, address(Browser(it.port, "lost"))))
+            await wire.say(frames.Subscribe(7, address(Browser(it, "lost"))))
             assert await wire.refused() == "signin.revoked"
         await send(relay, ada, eve, b"a")
         await knocks(it, 1)
         assert subscriptions(relay) == 1
-        assert [head[""].split()[1] for head, _ in it.got] == ["/push/kept"]
+        assert it.asked == ["/push/kept"]
         await world.close()
 
 

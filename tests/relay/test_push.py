@@ -2,92 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import json
-import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import AnyHttpUrl
+from webpush import WebPushSubscription
+from webpush.types import WebPushKeys
 
 from chappe.relay.push import KEY_NAME, Outcome, Pusher, PushKey, Subscription, check
 from chappe.wire.api import from_base64, to_base64
 from chappe.wire.errors import ChappeError
+from tests.relay.push_service import Browser, Service, service
 
 CONTACT = "operator@relay.example"
-
-
-@dataclass
-class Service:
-    """A push service: answers `status`, and keeps what it got."""
-
-    port: int = 0
-    status: int = 201
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        headers = {
-            name.lower(): value.strip()
-            for name, _, value in (line.partition(":") for line in head.split("\r\n")[1:])
-            if name
-        }
-        body = await reader.readexactly(int(headers.get("content-length", "0")))
-        self.got.append((headers | {"": head.split("\r\n")[0]}, body))
-        location = "Location: http://127.0.0.1:1/\r\n" if self.status == 307 else ""
-        writer.write(
-            f"HTTP/1.1 {self.status} x\r\n{location}Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
-        )
-        await writer.drain()
-        writer.close()
-
-
-@asynccontextmanager
-async def service() -> AsyncIterator[Service]:
-    it = Service()
-    server = await asyncio.start_server(it.serve, "127.0.0.1", 0)
-    it.port = server.sockets[0].getsockname()[1]
-    async with server:
-        yield it
-
-
-class Browser:
-    """The browser's end of a subscription (RFC 8291 section 3)."""
-
-    def __init__(self, port: int, name: str = "one") -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._auth = bytes(range(16))
-        self.point = self._key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        self.subscription = check(
-            f"http://127.0.0.1:{port}/push/{name}",
-            to_base64(self.point),
-            to_base64(self._auth),
-            (f"http://127.0.0.1:{port}",),
-        )
-
-    def open(self, body: bytes) -> bytes:
-        salt, size, length = body[:16], *struct.unpack("!LB", body[16:21])
-        assert size == 4096
-        theirs, sealed = body[21 : 21 + length], body[21 + length :]
-        shared = self._key.exchange(
-            ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), theirs)
-        )
-        secret = derive(shared, self._auth, b"WebPush: info\0" + self.point + theirs, 32)
-        key = derive(secret, salt, b"Content-Encoding: aes128gcm\0", 16)
-        nonce = derive(secret, salt, b"Content-Encoding: nonce\0", 12)
-        return AESGCM(key).decrypt(nonce, sealed, None)
-
-
-def derive(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
-    return HKDF(hashes.SHA256(), length, salt, info).derive(secret)
 
 
 class Clock:
@@ -98,36 +27,61 @@ class Clock:
 
 
 async def test_a_knock_says_nothing_and_is_signed(tmp_path: Path) -> None:
+    """The service itself judges TTL, urgency, topic, the token and the encryption."""
     key = PushKey(tmp_path)
     async with service() as it:
-        one, other = Browser(it.port), Browser(it.port, "other")
+        browsers = [Browser(it, name, key.public) for name in ("one", "other")]
         pusher = Pusher(key, CONTACT, Clock())
-        assert await pusher.knock(one.subscription) is Outcome.SENT
-        assert await pusher.knock(other.subscription) is Outcome.SENT
+        for browser in browsers:
+            assert await pusher.knock(browser.subscription) is Outcome.SENT
         await pusher.close()
-    (headers, body), (others, other_body) = it.got
-    assert one.open(body) == other.open(other_body) == bytes(16) + b"\x02"
-    assert len(body) == len(other_body)
-    differ = {name for name in headers if headers[name] != others[name]}
-    assert differ <= {"", "authorization"}
-    assert (headers["ttl"], headers["topic"], headers["content-encoding"]) == ("86400", "chappe", "aes128gcm")
-    # RFC 8292: the token is this relay's, for this service, and short-lived.
-    token, public = headers["authorization"].removeprefix("vapid t=").split(", k=")
-    assert public == key.public
-    signed, _, signature = token.rpartition(".")
-    claims = json.loads(base64.urlsafe_b64decode(signed.split(".")[1] + "=="))
-    assert claims["sub"] == f"mailto:{CONTACT}"
-    assert claims["aud"].startswith("http://127.0.0.1")
-    raw = base64.urlsafe_b64decode(signature + "==")
-    der = utils.encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
-    point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), from_base64(public))
-    point.verify(der, signed.encode(), ec.ECDSA(hashes.SHA256()))
+    one, other = it.got
+    assert one.message == other.message == bytes(16)
+    assert len(one.body) == len(other.body)
+    assert {name for name in one.headers if one.headers[name] != other.headers[name]} <= {"authorization"}
+    asked = [one.headers[name] for name in ("ttl", "urgency", "topic", "content-encoding")]
+    assert asked == ["86400", "high", "chappe", "aes128gcm"]
+
+
+async def test_the_service_here_judges(tmp_path: Path) -> None:
+    """What the relay does not do, it refuses: else the tests with it could not fail."""
+    key = PushKey(tmp_path)
+    it = Service(8440)
+    one, door = Browser(it, "one", key.public), f"{it.origin}/push/one"
+    keys = WebPushKeys(p256dh=to_base64(one.point), auth=to_base64(one.subscription.auth))
+    body = (
+        key.signer(CONTACT)
+        .get(bytes(16), WebPushSubscription(endpoint=AnyHttpUrl(door), keys=keys))
+        .encrypted
+    )
+    right = {
+        "ttl": "1",
+        "content-encoding": "aes128gcm",
+        "authorization": key.authorization(door, CONTACT),
+    }
+    assert it.judge("POST", right, body, one) == ""
+    (tmp_path / "other").mkdir()
+    stolen = PushKey(tmp_path / "other").authorization(door, CONTACT).split("k=")[0] + "k=" + key.public
+    for change, section in (
+        ({"ttl": ""}, "8030 section 5.2"),
+        ({"urgency": "now"}, "8030 section 5.3"),
+        ({"topic": "a b"}, "8030 section 5.4"),
+        ({"content-encoding": "aesgcm"}, "8291 section 4"),
+        ({"authorization": ""}, "8292 section 3"),
+        ({"authorization": key.authorization("http://127.0.0.1/push", CONTACT)}, "not http://127.0.0.1:8440"),
+        ({"authorization": stolen}, "signature"),
+    ):
+        assert section in it.judge("POST", right | change, body, one), change
+    assert "8291" in it.judge("POST", right, body[:-1], one)
+    assert "8030" in it.judge("GET", right, body, one)
+    one.server_key = to_base64(bytes(65))
+    assert "another key" in it.judge("POST", right, body, one)
 
 
 async def test_one_knock_until_somebody_comes(tmp_path: Path) -> None:
     clock = Clock()
     async with service() as it:
-        one = Browser(it.port).subscription
+        one = Browser(it).subscription
         pusher = Pusher(PushKey(tmp_path), CONTACT, clock)
         assert await pusher.knock(one) is Outcome.SENT
         clock.now = 29
@@ -148,16 +102,70 @@ async def test_one_knock_until_somebody_comes(tmp_path: Path) -> None:
         (410, Outcome.GONE),
         (429, Outcome.FAILED),
         (500, Outcome.FAILED),
+        (503, Outcome.FAILED),
         (307, Outcome.FAILED),
     ],
 )
 async def test_what_services_answer(tmp_path: Path, status: int, outcome: Outcome) -> None:
     async with service() as it:
-        it.status = status
+        it.answers.append((status, {"Location": "http://127.0.0.1:1/"} if status == 307 else {}))
         pusher = Pusher(PushKey(tmp_path), CONTACT, Clock())
-        assert await pusher.knock(Browser(it.port).subscription) is outcome
+        assert await pusher.knock(Browser(it).subscription) is outcome
         await pusher.close()
-    assert len(it.got) == 1
+    assert len(it.asked) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("120", 120.0),
+        ("", 30.0),
+        ("soon", 30.0),
+        ("-1", 30.0),
+        ("999999999", 86_400.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 1.0),
+        ("0", 1.0),
+        ("9" * 5_000, 30.0),
+    ],
+)
+async def test_a_service_that_asks_for_a_pause_gets_it(
+    tmp_path: Path, status: int, header: str, seconds: float
+) -> None:
+    """For this subscription, whoever came meanwhile."""
+    clock = Clock()
+    async with service() as it:
+        one, other = Browser(it).subscription, Browser(it, "other").subscription
+        pusher = Pusher(PushKey(tmp_path), CONTACT, clock)
+        it.answers.append((status, {"Retry-After": header} if header else {}))
+        assert await pusher.knock(one) is Outcome.FAILED
+        assert pusher.wait(one) == pytest.approx(seconds, abs=2)
+        pusher.came(one)
+        clock.now = max(0, seconds - 3)
+        assert await pusher.knock(one) is Outcome.QUIET
+        assert await pusher.knock(other) is Outcome.SENT
+        clock.now = seconds + 3
+        assert await pusher.knock(one) is Outcome.SENT
+        assert pusher.wait(one) == 30
+        await pusher.close()
+    assert it.asked == ["/push/one", "/push/other", "/push/one"]
+
+
+async def test_a_service_that_goes_on_failing_is_asked_less_and_less(tmp_path: Path) -> None:
+    clock, pauses = Clock(), []
+    async with service() as it:
+        it.status = 500
+        one = Browser(it).subscription
+        pusher = Pusher(PushKey(tmp_path), CONTACT, clock)
+        for _ in range(9):
+            assert await pusher.knock(one) is Outcome.FAILED
+            pauses.append(pusher.wait(one))
+            clock.now += pauses[-1]
+        it.status = 201
+        assert await pusher.knock(one) is Outcome.SENT
+        await pusher.close()
+    assert pauses == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
 
 
 async def test_a_service_that_is_not_there(tmp_path: Path) -> None:

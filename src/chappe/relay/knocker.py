@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from chappe.relay.ports import Outcome
-from chappe.relay.push import QUIET_SECONDS, TTL_SECONDS, Pusher
+from chappe.relay.push import TTL_SECONDS, Pusher, Subscription
 from chappe.relay.push import Outcome as Knocked
 from chappe.relay.store import Store
 from chappe.relay.usecases.subscriptions import (
@@ -76,6 +76,9 @@ class Knocker:
     def came(self, mailbox: int) -> None:
         """Its device has signed in: what comes once it is gone knocks again."""
         self._knocked.pop(mailbox, None)
+        later = self._later.pop(mailbox, None)
+        if later is not None:
+            later.cancel()
 
     def absent(self, mailbox: int) -> None:
         """An envelope became durable for a device that has no socket here. Never waits, never raises."""
@@ -125,16 +128,20 @@ class Knocker:
         self._knocked.pop(mailbox, None)
         if outcome is Knocked.GONE:
             await self._store.run(ForgetSubscription(mailbox, subscription.endpoint))
-        elif outcome is Knocked.QUIET:
-            # It came and went within moments: its knock goes out when the quiet is over.
-            loop = asyncio.get_running_loop()
-            self._later[mailbox] = loop.call_later(QUIET_SECONDS, self._again, mailbox)
-        else:
+            return
+        if outcome is Knocked.FAILED:
             log.info("a push service did not take a knock")
+        self._try_later(mailbox, subscription)
+
+    def _try_later(self, mailbox: int, subscription: Subscription) -> None:
+        """When the quiet is over, or the pause that the service asked for. It may have come by then."""
+        if mailbox not in self._later and len(self._later) < MAX_WAITING:
+            loop = asyncio.get_running_loop()
+            self._later[mailbox] = loop.call_later(self._pusher.wait(subscription), self._again, mailbox)
 
     def _again(self, mailbox: int) -> None:
         self._later.pop(mailbox, None)
-        self.absent(mailbox)
+        self.went(mailbox)
 
     def _note(self, mailbox: int) -> None:
         self._knocked[mailbox] = self._clock()

@@ -2,7 +2,9 @@
 
 Every knock is the same: sixteen zero bytes, encrypted for the browser, with the same headers. It carries no
 sender, no conversation, no count. The push service learns that some device of this relay was knocked for, and
-when; so the knock goes out once until the device has come, and no more often than `QUIET_SECONDS`.
+when; so the knock goes out once until the device has come, and no more often than `QUIET_SECONDS`. A service
+that asks for a pause (429 or 503 with Retry-After, RFC 9110 section 10.2.3) gets it, and one that goes on
+failing is asked less and less often.
 
 A subscription is an address that a phone gives, which the relay then calls. It may be at a known push service
 alone: else a phone could make the relay knock at any door of its own network.
@@ -12,14 +14,18 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
+import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -38,6 +44,10 @@ TTL_SECONDS: Final = 24 * 3600
 """A phone that is off for longer finds everything when it comes; an old knock would tell it nothing."""
 QUIET_SECONDS: Final = 30.0
 SEND_SECONDS: Final = 15.0
+LONGEST_PAUSE: Final = 3600.0
+"""Between two tries at a service that fails and does not say for how long."""
+TOKEN_SECONDS: Final = 12 * 3600
+"""How long a token of ours holds; RFC 8292 allows a day."""
 KNOCK: Final = bytes(16)
 
 SERVICES: Final = (
@@ -54,9 +64,9 @@ class Outcome(Enum):
     """What became of a knock."""
 
     SENT = "sent"
-    QUIET = "quiet"  # One went out a moment ago.
+    QUIET = "quiet"  # One went out a moment ago, or the service asked for a pause: see `Pusher.wait`.
     GONE = "gone"  # The subscription has ended: forget it.
-    FAILED = "failed"  # The service did not take it; the next envelope tries again.
+    FAILED = "failed"  # The service did not take it: again after `Pusher.wait`.
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +138,26 @@ class PushKey:
     def signer(self, contact: str) -> WebPush:
         """`contact`: an e-mail address that a push service may write to."""
         return WebPush(
-            self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+            self._pem,
             self._private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
             subscriber=contact,
             ttl=TTL_SECONDS,
         )
+
+    def authorization(self, endpoint: str, contact: str) -> str:
+        """Who knocks, for the service at `endpoint` (RFC 8292 section 3). Its origin is with the port, which
+        `webpush` leaves out: a service that looks refuses that."""
+        parts = urlsplit(endpoint)
+        claims = {
+            "aud": f"{parts.scheme}://{parts.netloc}",
+            "exp": int(time.time()) + TOKEN_SECONDS,
+            "sub": f"mailto:{contact}",
+        }
+        return f"vapid t={jwt.encode(claims, self._pem, 'ES256')}, k={self.public}"
+
+    @property
+    def _pem(self) -> bytes:
+        return self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _make(path: Path) -> None:
@@ -150,46 +175,99 @@ def _make(path: Path) -> None:
     sync_folder(path.parent)
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """No knock at a door before `until` (steady seconds); so many tries in a row failed."""
+
+    until: float
+    failures: int
+
+
 class Pusher:
-    """Knocks. `clock`: monotonic seconds."""
+    """Knocks. `clock`: steady seconds."""
 
     def __init__(self, key: PushKey, contact: str, clock: Callable[[], float]) -> None:
+        self._key = key
+        self._contact = contact
         self._signer = key.signer(contact)
         self._clock = clock
-        self._knocked: dict[str, float] = {}
+        self._quiet: dict[str, float] = {}
+        self._held: dict[str, _Held] = {}
         # A redirect would lead past the check of the endpoint.
         self._http = httpx.AsyncClient(timeout=SEND_SECONDS, follow_redirects=False, trust_env=False)
 
     async def knock(self, subscription: Subscription) -> Outcome:
         """Knock once. Never raises for what a push service does; nothing of it reaches a log."""
-        now = self._clock()
+        now, door = self._clock(), subscription.endpoint
         self._forget(now)
-        if subscription.endpoint in self._knocked:
+        if self.wait(subscription) > 0:
             return Outcome.QUIET
-        self._knocked[subscription.endpoint] = now
+        self._quiet[door] = now + QUIET_SECONDS
         try:
             message = self._signer.get(KNOCK, _for_browser(subscription))
         except (ValueError, ValidationError):
             return Outcome.GONE
-        headers = dict(message.headers) | {"urgency": "high", "topic": "chappe"}
+        headers = dict(message.headers) | {
+            "authorization": self._key.authorization(door, self._contact),
+            "urgency": "high",
+            "topic": "chappe",
+        }
         try:
-            answer = await self._http.post(subscription.endpoint, content=message.encrypted, headers=headers)
+            answer = await self._http.post(door, content=message.encrypted, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL):
-            return Outcome.FAILED
+            return self._fail(door, None)
         if answer.status_code in (404, 410):
+            self._held.pop(door, None)
             return Outcome.GONE
-        return Outcome.SENT if answer.is_success else Outcome.FAILED
+        if not answer.is_success:
+            return self._fail(door, answer.headers.get("retry-after"))
+        self._held.pop(door, None)
+        return Outcome.SENT
+
+    def wait(self, subscription: Subscription) -> float:
+        """Seconds until a knock may go out there again; 0 if one may now."""
+        door, now = subscription.endpoint, self._clock()
+        held = self._held.get(door)
+        return max(0.0, self._quiet.get(door, now) - now, 0.0 if held is None else held.until - now)
 
     def came(self, subscription: Subscription) -> None:
-        """The device has signed in: the next envelope may knock at once."""
-        self._knocked.pop(subscription.endpoint, None)
+        """The device has signed in: the next envelope may knock at once, unless a pause was asked for."""
+        self._quiet.pop(subscription.endpoint, None)
 
     async def close(self) -> None:
         await self._http.aclose()
 
+    def _fail(self, door: str, retry_after: str | None) -> Outcome:
+        """Nothing went out. A service that names no pause, or a short one, is asked less and less often."""
+        self._quiet.pop(door, None)
+        before = self._held.get(door)
+        failures = 1 if before is None else before.failures + 1
+        grown, named = 2.0 ** min(failures - 1, 20), _seconds_of(retry_after)
+        pause = grown * QUIET_SECONDS if named is None else max(named, grown)
+        longest = LONGEST_PAUSE if named is None else TTL_SECONDS
+        self._held[door] = _Held(self._clock() + min(pause, longest), failures)
+        return Outcome.FAILED
+
     def _forget(self, now: float) -> None:
-        for endpoint in [one for one, when in self._knocked.items() if now - when >= QUIET_SECONDS]:
-            del self._knocked[endpoint]
+        for door in [one for one, until in self._quiet.items() if until <= now]:
+            del self._quiet[door]
+        # How often one failed counts for as long as it may be tried again.
+        for door in [one for one, held in self._held.items() if held.until + 2 * LONGEST_PAUSE <= now]:
+            del self._held[door]
+
+
+def _seconds_of(retry_after: str | None) -> float | None:
+    """RFC 9110 section 10.2.3: seconds, or a date; a day at the most, for a knock is worth no more then."""
+    if retry_after is None:
+        return None
+    if re.fullmatch(r"[0-9]{1,9}", retry_after):
+        seconds = float(retry_after)
+    else:
+        try:
+            seconds = parsedate_to_datetime(retry_after).replace(tzinfo=UTC).timestamp() - time.time()
+        except ValueError:
+            return None
+    return min(max(seconds, 0.0), float(TTL_SECONDS))
 
 
 def _for_browser(subscription: Subscription) -> WebPushSubscription:
