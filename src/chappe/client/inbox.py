@@ -13,6 +13,7 @@ from chappe.client.groups import LEFT, Description, Groups
 from chappe.client.keys import Keys
 from chappe.client.messages import Incoming, Messages
 from chappe.client.outbox import Outbox
+from chappe.client.parked import Parked
 from chappe.client.senders import check_followed, check_form, check_leaves, removed_from_outside
 from chappe.mls import (
     AlreadyConsumed,
@@ -35,8 +36,8 @@ from chappe.wire.orders import REMOVAL_CONTEXT
 
 MAX_OUTSIDE: Final = 64
 """Proposals from outside that are kept aside, per conversation."""
-MAX_HELD: Final = 1000
-"""Messages of an epoch not reached yet that wait, per conversation."""
+MAX_PROPOSAL: Final = 16 * 1024
+"""The most that one of them is, in bytes."""
 
 
 class Inbox:
@@ -52,6 +53,7 @@ class Inbox:
     ) -> None:
         self._core = core
         self._store = core.store
+        self._parked = Parked(core.store)
         self._groups = groups
         self._contacts = contacts
         self._keys = keys
@@ -153,7 +155,7 @@ class Inbox:
             return False
         except WrongEpoch as problem:
             if problem.ahead:
-                self._hold(conversation, payload, at)
+                self._parked.add(conversation, payload, at)
             else:
                 self._unreadable(seen, at, problem)
             return False
@@ -259,7 +261,8 @@ class Inbox:
             self._core.tell(Unreadable(None, "conversation.unknown"))
             return
         group, epoch = self._groups.group(conversation), seen.epoch or 0
-        if epoch == group.epoch and self._with_one(group, payload) is None:
+        absurd = len(payload) > MAX_PROPOSAL
+        if absurd or (epoch == group.epoch and self._with_one(group, payload) is None):
             self._unreadable(seen, at, error("message.unreadable"))
             return
         kept = self._store.all("SELECT payload FROM outside WHERE conversation = ?", conversation)
@@ -289,25 +292,13 @@ class Inbox:
 
     # --- what waits, and what cannot be opened
 
-    def _hold(self, conversation: bytes, payload: bytes, at: int) -> None:
-        self._store.run(
-            "INSERT INTO held (conversation, at, payload) VALUES (?, ?, ?)", conversation, at, payload
-        )
-        self._store.run(
-            "DELETE FROM held WHERE conversation = ? AND row <= "
-            "(SELECT row FROM held WHERE conversation = ? ORDER BY row DESC LIMIT 1 OFFSET ?)",
-            conversation,
-            conversation,
-            MAX_HELD,
-        )
-
     def open_held(self, conversation: bytes) -> None:
         """An epoch began: what was held for it is opened, and so on while epochs begin."""
         advanced = True
         while advanced:
             advanced = False
             for row, at, seen, payload in self._held(conversation):
-                self._store.run("DELETE FROM held WHERE row = ?", row)
+                self._parked.drop(row)
                 if self._open(seen, payload, at):
                     advanced = True
                     break
@@ -315,10 +306,7 @@ class Inbox:
     def _held(self, conversation: bytes) -> list[tuple[int, int, Peeked, bytes]]:
         """What can be opened now: epoch by epoch, and the commit that ends an epoch last."""
         epoch = self._groups.group(conversation).epoch
-        rows = self._store.all(
-            "SELECT row, at, payload FROM held WHERE conversation = ? ORDER BY row", conversation
-        )
-        held = [(row, at, peek(payload), payload) for row, at, payload in rows]
+        held = [(row, at, peek(payload), payload) for row, at, payload in self._parked.of(conversation)]
         ready = [one for one in held if (one[2].epoch or 0) <= epoch]
         return sorted(ready, key=lambda one: (one[2].epoch or 0, one[2].content_type is ContentType.COMMIT))
 

@@ -14,6 +14,7 @@ import {
   type IntentRow,
   type OutboxRow,
   type PackageRow,
+  type ParkedRow,
   type ReportRow,
   tables,
   type UploadRow,
@@ -80,6 +81,7 @@ export class Book {
   readonly uploads = new Mirror<string, UploadRow>(tables.uploads, (one) => one.message);
   readonly gone = new Mirror<string, GoneRow>(tables.gone, (one) => one.device);
   readonly reports = new Mirror<string, ReportRow>(tables.reports, (one) => one.order);
+  readonly parked = new Mirror<number, ParkedRow>(tables.parked, (one) => one.row);
   readonly packages = new Mirror<string, PackageRow>(tables.packages, (one) => one.ref);
 
   async load(store: Store): Promise<void> {
@@ -94,6 +96,7 @@ export class Book {
       this.uploads,
       this.gone,
       this.reports,
+      this.parked,
       this.packages,
     ];
     for (const mirror of mirrors) await mirror.load(store);

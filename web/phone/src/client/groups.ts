@@ -8,6 +8,7 @@ import { loadItem } from "../wire/content";
 import { error } from "../wire/errors";
 import { type Contacts, verifiedCertificate } from "./contacts";
 import type { Core, Tx } from "./core";
+import { forgetParked } from "./parked";
 import { ACTIVE, type Activity, type ConversationRow, LEFT, type Place, tables } from "./rows";
 import { extensionFor } from "./senders";
 
@@ -171,8 +172,9 @@ export class Groups {
     this.setActive(tx, id, LEFT);
     tx.change.delete(tables.shared, id);
     tx.change.delete(tables.secret, id);
-    for (const kept of [tables.held, tables.outside])
-      for (const { number } of await tx.change.range(kept, id)) tx.change.delete(kept, id, number);
+    await forgetParked(this.core, tx, id);
+    for (const { number } of await tx.change.range(tables.outside, id))
+      tx.change.delete(tables.outside, id, number);
     this.#cache.delete(id);
   }
 

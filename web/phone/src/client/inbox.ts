@@ -22,17 +22,19 @@ import type { Keys } from "./keys";
 import { MAX_STATUSES, type Messages } from "./messages";
 import { isByOrder, type Notices } from "./notices";
 import type { Outbox } from "./outbox";
+import { Parked } from "./parked";
 import { LEFT, tables } from "./rows";
 import { checkFollowed, checkForm, removedFromOutside } from "./senders";
 
-/** Messages of an epoch not reached yet that wait, per conversation. */
-const MAX_HELD = 1000;
-/** Proposals from outside that are kept aside, per conversation. */
+/** Proposals from outside that are kept aside, per conversation; and the most that one is, in bytes. */
 const MAX_OUTSIDE = 64;
+const MAX_PROPOSAL = 16 * 1024;
 
 type Framed = Extract<Peeked, { kind: "private" | "public" }>;
 
 export class Inbox {
+  readonly #parked: Parked;
+
   constructor(
     private readonly core: Core,
     private readonly groups: Groups,
@@ -42,7 +44,9 @@ export class Inbox {
     private readonly changes: Changes,
     private readonly notices: Notices,
     private readonly outbox: Outbox,
-  ) {}
+  ) {
+    this.#parked = new Parked(core);
+  }
 
   /** One envelope. Raises storage.* only. */
   async take(tx: Tx, payload: Uint8Array, at: number): Promise<void> {
@@ -168,7 +172,7 @@ export class Inbox {
     } catch (problem) {
       if (problem instanceof MlsFault && problem.kind === "consumed") return false;
       if (problem instanceof MlsFault && problem.kind === "ahead") {
-        await this.#hold(tx, id, payload, at);
+        await this.#parked.add(tx, id, payload, at);
         return false;
       }
       this.#passOver(tx, problem, id);
@@ -211,7 +215,8 @@ export class Inbox {
   async #takeFromOutside(tx: Tx, seen: Framed, payload: Uint8Array, at: number): Promise<void> {
     const id = toHex(seen.group);
     const group = await this.groups.group(tx, id);
-    if (seen.epoch === group.epoch && (await this.#withOne(group, payload)) === null) {
+    const absurd = payload.length > MAX_PROPOSAL;
+    if (absurd || (seen.epoch === group.epoch && (await this.#withOne(group, payload)) === null)) {
       tx.fail("message.unreadable", id);
       return;
     }
@@ -312,22 +317,13 @@ export class Inbox {
 
   // --- what waits, and what cannot be opened
 
-  async #hold(tx: Tx, id: string, payload: Uint8Array, at: number): Promise<void> {
-    const row = await tx.change.next("held");
-    const held = { row, conversation: id, at, payload: new Uint8Array(payload) };
-    tx.change.put(tables.held, id, held, row);
-    const all = await tx.change.range(tables.held, id);
-    for (const { number } of all.slice(0, Math.max(0, all.length - MAX_HELD)))
-      tx.change.delete(tables.held, id, number);
-  }
-
   /** An epoch began: what was held for it is opened, and so on while epochs begin. */
   async openHeld(tx: Tx, id: string): Promise<void> {
     let advanced = true;
     while (advanced) {
       advanced = false;
       for (const { row, at, seen, payload } of await this.#held(tx, id)) {
-        tx.change.delete(tables.held, id, row);
+        this.#parked.drop(tx, id, row);
         if (await this.#open(tx, seen, payload, at)) {
           advanced = true;
           break;
@@ -343,8 +339,7 @@ export class Inbox {
     id: string,
   ): Promise<{ row: number; at: number; seen: Framed; payload: Uint8Array }[]> {
     const { epoch } = this.groups.row(id);
-    const rows = await tx.change.range(tables.held, id);
-    const ready = rows.flatMap(({ value: { row, at, payload } }) => {
+    const ready = (await this.#parked.of(tx, id)).flatMap(({ row, at, payload }) => {
       const seen = peek(payload);
       const fits = (seen.kind === "private" || seen.kind === "public") && seen.epoch <= epoch;
       return fits ? [{ row, at, payload, seen }] : [];

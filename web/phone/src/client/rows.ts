@@ -214,6 +214,13 @@ export interface HeldRow {
   payload: Bytes;
 }
 
+/** How much one of these is: it is counted without being read. */
+export interface ParkedRow {
+  row: number;
+  conversation: string;
+  bytes: number;
+}
+
 export interface PackageRow {
   ref: string;
   stored: Bytes;
@@ -262,6 +269,7 @@ export const tables = {
   commits: table<CommitRow>("commits"),
   /** By conversation, numbered. */
   held: table<HeldRow>("held"),
+  parked: table<ParkedRow>("parked"),
   /** Proposals from outside, by conversation, numbered. */
   outside: table<HeldRow>("outside"),
   packages: table<PackageRow>("packages"),
