@@ -1,7 +1,8 @@
 """The rules of unlocking, in one thread: count a try durably, then compare; destroy at the tenth.
 
     enrol     open, check the device, hold room for destroying, write
-    unlock    open, challenge, signature | wait? | take a try off, durably | compare | reset, or destroy
+    unlock    open, challenge, signature | wait? | take a try off, durably | compare | reset, or destroy;
+              of many at once, each step for all before the next (guesses.py)
     destroy   delete the rows, re-wrap all others under a new epoch key, commit, empty the log, overwrite the
               old key
 
@@ -10,7 +11,6 @@ Each call is whole before the next begins: a share that was destroyed is in no a
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import os
@@ -23,17 +23,17 @@ from typing import Final, TypeAlias
 from chappe.relay.shares import disk
 from chappe.relay.shares.challenges import Challenges
 from chappe.relay.shares.epoch import SECRETS_BYTES, EpochFile, EpochKey
+from chappe.relay.shares.folder import DATABASE, EPOCH, HEAD, KEY, RESERVE, lock_folder, prepare
+from chappe.relay.shares.guesses import Asked, Outcome, Try, longest_wait, rounds
 from chappe.relay.shares.head import Head, rolled_back
 from chappe.relay.shares.reserve import Reserve, needed
-from chappe.relay.shares.sealed import Opener, seal_answer
+from chappe.relay.shares.sealed import Opener
 from chappe.relay.shares.store import Row, ShareStore, Status, read_status
 from chappe.wire.durable import sync_folder
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.frames import MAX_ENROLMENT
 from chappe.wire.unlock import (
-    PRIVATE_KEY_BYTES,
     TRIES,
-    WAITS,
     Answer,
     Enrolment,
     Guess,
@@ -44,12 +44,6 @@ from chappe.wire.wiping import wipe
 
 Clock: TypeAlias = Callable[[], float]
 
-DATABASE: Final = "shares.db"
-EPOCH: Final = "epoch"
-KEY: Final = "service.key"
-HEAD: Final = "head"
-RESERVE: Final = "reserve"
-LOCK: Final = "lock"
 _AUTH_BYTES: Final = 32
 _ROOM_FOR_A_ROW: Final = 4
 """Pages by which an enrolment may grow the database."""
@@ -77,7 +71,7 @@ class Shares:
         """
         self._clock = clock
         self._compared = compared
-        self._lock = _lock(folder)
+        self._lock = lock_folder(folder)
         try:
             self._open(folder)
         except BaseException:
@@ -87,7 +81,7 @@ class Shares:
 
     def _open(self, folder: Path) -> None:
         try:
-            private = _prepare(folder)
+            private = prepare(folder)
             self._opener = Opener(ServiceKey(private))
             self._reserve = Reserve(folder / RESERVE)
             self._epoch = EpochFile(folder / EPOCH)
@@ -198,16 +192,37 @@ class Shares:
         Raises, without using a try: unlock.malformed, unlock.bad_challenge, unlock.unknown_device,
         unlock.bad_signature, limit.rate. Raises storage.*: a try may have been used then, nothing is told.
         """
+        (outcome,) = self.unlock_all([(device, sealed)])
+        if isinstance(outcome, ChappeError):
+            raise outcome
+        return outcome
+
+    def unlock_all(self, asked: Sequence[Asked]) -> list[Outcome]:
+        """As `unlock`, of many that share their durable changes, in their order."""
+        outcomes: list[Outcome] = [error("unlock.unavailable")] * len(asked)
+        for together in rounds(asked):
+            tries: list[Try] = []
+            try:
+                for place, (device, sealed) in together:
+                    try:
+                        tries.append(self._admitted(place, device, sealed))
+                    except ChappeError as problem:
+                        outcomes[place] = problem
+                self._judge(tries)
+                for one in tries:
+                    outcomes[one.place] = one.sealed()
+            finally:
+                for one in tries:
+                    one.wipe()
+        return outcomes
+
+    def _admitted(self, place: int, device: bytes, sealed: bytes) -> Try:
         guess = self._opener.guess(sealed)
         try:
-            row = self._admit(device, guess)
-            answer = self._judge(row, guess.auth)
-            try:
-                return seal_answer(guess.answer_key, answer)
-            finally:
-                wipe(answer.share)
-        finally:
+            return Try(place, guess, self._admit(device, guess))
+        except BaseException:
             wipe(guess.auth, guess.answer_key)
+            raise
 
     def _admit(self, device: bytes, guess: Guess) -> Row | None:
         """The row that a guess is for; None where it was destroyed."""
@@ -224,42 +239,86 @@ class Shares:
         self._challenges.use(device, guess.challenge)
         return row
 
-    def _judge(self, row: Row | None, auth: bytes) -> Answer:
-        if row is None:
-            return Answer("gone")
-        if row.tries <= 0:
-            # The tenth was counted, and destroying did not go through.
-            self.destroy([row.device], ordered=False)
-            return Answer("gone")
+    def _judge(self, tries: list[Try]) -> None:
+        """Gives each its answer. No device is here twice."""
         now = int(self._clock())
-        if wait := self._still_to_wait(row, now):
-            return Answer("wait", tries=row.tries, wait=wait)
-        tries = row.tries - 1
-        wait = WAITS[TRIES - tries - 1] if tries else 0
-        self._set_tries(row.device, tries, now + wait)
-        # Durable: from here on a crash costs this try. Only now is anything compared.
-        self._compared(row.device)
-        share = self._compare(row, auth)
-        if share is not None:
-            try:
-                self._set_tries(row.device, TRIES, 0)
-            except BaseException:
-                wipe(share)
-                raise
-            return Answer("open", share=share, tries=TRIES)
-        if tries == 0:
-            self.destroy([row.device], ordered=False)
-            return Answer("gone")
-        return Answer("wrong", tries=tries, wait=wait)
+        counted: list[Try] = []
+        doomed: list[Try] = []
+        # device, tries, not before: what the one change writes before anything is compared
+        marks: list[tuple[bytes, int, int]] = []
+        waiting: list[Try] = []
+        for one in tries:
+            row = one.row
+            if row is None:
+                one.answer = Answer("gone")
+            elif row.tries <= 0:
+                # The tenth was counted, and destroying did not go through.
+                doomed.append(one)
+            elif (left := row.not_before - now) > 0:
+                # A clock that was set back must not make a wait longer than it ever is.
+                wait = min(left, longest_wait(row))
+                one.answer = Answer("wait", tries=row.tries, wait=wait)
+                if wait < left:
+                    marks.append((row.device, row.tries, now + wait))
+                    waiting.append(one)
+            else:
+                one.count(row)
+                counted.append(one)
+                marks.append((row.device, one.tries, now + one.wait))
+        if self._marked(marks, counted + waiting):
+            # Durable: from here on a crash costs these tries. Only now is anything compared.
+            doomed += self._compare_all(counted)
+        self._end(doomed)
 
-    def _still_to_wait(self, row: Row, now: int) -> int:
-        """Seconds. A clock that was set back must not make a wait longer than it ever is."""
-        wait = max(0, row.not_before - now)
-        longest = WAITS[TRIES - row.tries - 1] if row.tries < TRIES else 0
-        if wait > longest:
-            self._set_tries(row.device, row.tries, now + longest)
-            return longest
-        return wait
+    def _marked(self, marks: list[tuple[bytes, int, int]], tries: list[Try]) -> bool:
+        """Write the tries of these devices, durably, in one change; where that fails, all of `tries` fail."""
+        if not marks:
+            return True
+
+        def work() -> None:
+            for device, left, not_before in marks:
+                self._store.set_tries(device, left, not_before)
+
+        try:
+            self._change(work)
+        except ChappeError as problem:
+            for one in tries:
+                one.answer = problem
+            return False
+        return True
+
+    def _compare_all(self, counted: list[Try]) -> list[Try]:
+        """Answer those whose tries were taken off; gives those of which the last one was wrong."""
+        doomed: list[Try] = []
+        right: list[Try] = []
+        for one in counted:
+            assert one.row is not None
+            self._compared(one.row.device)
+            try:
+                one.share = self._compare(one.row, one.guess.auth)
+            except ChappeError as problem:
+                one.answer = problem
+                continue
+            if one.share is not None:
+                one.answer = Answer("open", share=one.share, tries=TRIES)
+                right.append(one)
+            elif one.tries:
+                one.answer = Answer("wrong", tries=one.tries, wait=one.wait)
+            else:
+                doomed.append(one)
+        self._marked([(one.guess.device, TRIES, 0) for one in right], right)
+        return doomed
+
+    def _end(self, doomed: list[Try]) -> None:
+        if not doomed:
+            return
+        outcome: Answer | ChappeError = Answer("gone")
+        try:
+            self.destroy([one.guess.device for one in doomed], ordered=False)
+        except ChappeError as problem:
+            outcome = problem
+        for one in doomed:
+            one.answer = outcome
 
     def _compare(self, row: Row, auth: bytes) -> bytes | None:
         """The share if `auth` is right, in constant time. The caller wipes it."""
@@ -366,9 +425,6 @@ class Shares:
     def _key(self) -> EpochKey:
         return self._epoch.key(self._store.epoch())
 
-    def _set_tries(self, device: bytes, tries: int, not_before: int) -> None:
-        self._change(lambda: self._store.set_tries(device, tries, not_before))
-
     def _change(self, work: Callable[[], None]) -> None:
         """One transaction, then the head; both durable when it returns. Raises StorageFailure."""
         self._catch_up()
@@ -397,7 +453,7 @@ def status_of(folder: Path) -> Status:
 
 def reset(folder: Path) -> None:
     """Destroy everything: keys first, overwritten where they are. Raises storage.locked, storage.*."""
-    lock = _lock(folder)
+    lock = lock_folder(folder)
     try:
         for name in (EPOCH, KEY, HEAD, RESERVE, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"):
             with suppress(FileNotFoundError):
@@ -410,39 +466,3 @@ def reset(folder: Path) -> None:
         raise disk.disk_failure(problem) from None
     finally:
         os.close(lock)
-
-
-def _prepare(folder: Path) -> bytes:
-    """Make what a new folder needs, the database last; gives the service's private key.
-
-    Raises OSError, shares.rolled_back where a part is missing that was there once.
-    """
-    key, head, epoch = folder / KEY, folder / HEAD, folder / EPOCH
-    if not key.exists():
-        if head.exists() or (folder / DATABASE).exists():
-            raise rolled_back()
-        disk.create(key, ServiceKey.generate().private)
-    private = key.read_bytes()
-    if len(private) != PRIVATE_KEY_BYTES:
-        raise rolled_back()
-    if not head.exists():
-        if (folder / DATABASE).exists():
-            raise rolled_back()
-        EpochFile.create(epoch)
-        Head.create(head, private)
-    return private
-
-
-def _lock(folder: Path) -> int:
-    """Hold the folder until the descriptor is closed. Raises storage.locked, storage.*."""
-    disk.make_folder(folder)
-    try:
-        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as problem:
-        raise disk.disk_failure(problem) from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise error("storage.locked", "Another process runs this share service; stop it first.") from None
-    return descriptor

@@ -1,23 +1,31 @@
-"""The service as the event loop sees it: one thread does everything, in the order asked."""
+"""The service as the event loop sees it: one thread does everything, in the order asked.
+
+Guesses that wait when the thread is free are judged together, and share their durable changes. One may so
+pass what was asked before it; what was answered before it was asked, it never does.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Final, TypeAlias, TypeVar
 
 from chappe.relay.shares.gate import Gate
+from chappe.relay.shares.guesses import MOST_TOGETHER, Asked
 from chappe.relay.shares.service import Shares
 from chappe.relay.shares.store import Status
 from chappe.wire.errors import ChappeError, error
 
 T = TypeVar("T")
 Doomed: TypeAlias = tuple[tuple[bytes, ...], asyncio.Future[None]]
+Guessing: TypeAlias = tuple[Asked, asyncio.Future[bytes]]
 
-MAX_WAITING: Final = 1_000
-"""Requests that wait for the thread; beyond, they are refused with limit.rate. Destroying always waits."""
+MAX_WAITING: Final = 4_000
+"""Requests that wait for the thread, some two seconds' work; beyond, they are refused with limit.rate.
+Destroying always waits."""
 
 
 class LocalShares:
@@ -30,6 +38,7 @@ class LocalShares:
         self._gate = Gate()
         self._waiting = 0
         self._doomed: queue.SimpleQueue[Doomed] = queue.SimpleQueue()
+        self._guesses: queue.SimpleQueue[Guessing] = queue.SimpleQueue()
 
     async def close(self) -> None:
         """Finish what is queued, let go of the files."""
@@ -47,15 +56,34 @@ class LocalShares:
         await self._ask(lambda: self._shares.enrol(device, sealed))
 
     async def challenge(self, device: bytes) -> bytes:
-        """See `Shares.challenge`. Raises limit.rate."""
-        return await self._ask(lambda: self._shares.challenge(device))
+        """See `Shares.challenge`, which touches nothing that the thread does."""
+        return self._shares.challenge(device)
 
     async def unlock(self, device: bytes, sealed: bytes) -> bytes:
         """See `Shares.unlock`. Raises unlock.unavailable as well, where the share was destroyed meanwhile."""
-        with self._gate.guess(device) as passed:
-            answer = await self._ask(lambda: self._shares.unlock(device, sealed))
+        with self._gate.guess(device) as passed, self._room():
+            answer: asyncio.Future[bytes] = self._loop.create_future()
+            self._guesses.put(((device, sealed), answer))
+            # One look for each guess, and none is ever called off: so that each comes to its turn.
+            self._thread.submit(self._judge_some)
+            found = await answer
             passed.check()
-            return answer
+            return found
+
+    def _judge_some(self) -> None:
+        """In the thread: those that wait now, as many as share a change. Whoever comes to an empty list was
+        served with the ones before."""
+        some = [self._guesses.get_nowait() for _ in range(min(self._guesses.qsize(), MOST_TOGETHER))]
+        # Who went away meanwhile has made no guess.
+        some = [(asked, answer) for asked, answer in some if not answer.done()]
+        if not some:
+            return
+        outcomes: Sequence[bytes | Exception]
+        try:
+            outcomes = self._shares.unlock_all([asked for asked, _ in some])
+        except Exception as problem:  # noqa: BLE001 - handed to those who asked, whose outermost shell logs it
+            outcomes = [problem] * len(some)
+        self._loop.call_soon_threadsafe(_hand_out, [answer for _, answer in some], outcomes)
 
     async def destroy(self, devices: Sequence[bytes]) -> None:
         """See `Shares.destroy`. All of them, and those that wait together, share one change of keys."""
@@ -82,13 +110,28 @@ class LocalShares:
         self._loop.call_soon_threadsafe(_settle, doomed, failure)
 
     async def _ask(self, work: Callable[[], T]) -> T:
+        with self._room():
+            return await self._loop.run_in_executor(self._thread, work)
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
         if self._waiting >= MAX_WAITING:
             raise error("limit.rate")
         self._waiting += 1
         try:
-            return await self._loop.run_in_executor(self._thread, work)
+            yield
         finally:
             self._waiting -= 1
+
+
+def _hand_out(answers: Sequence[asyncio.Future[bytes]], outcomes: Sequence[bytes | Exception]) -> None:
+    for answer, outcome in zip(answers, outcomes, strict=True):
+        if answer.done():
+            continue
+        if isinstance(outcome, bytes):
+            answer.set_result(outcome)
+        else:
+            answer.set_exception(outcome)
 
 
 def _settle(doomed: list[Doomed], failure: ChappeError | None) -> None:
