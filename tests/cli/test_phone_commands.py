@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 from pathlib import Path
 
+from chappe.client import Phone
 from tests.cli.world import People, begin
 
 
@@ -114,6 +116,41 @@ def test_verifying(people: People) -> None:
     assert mine.lines[-1] == "Not marked."
     assert his.lines[-1].endswith("is marked as verified.")
     assert people.run("ada", "verify", "nobody-at-all@localhost").status == 36
+
+
+def test_a_new_identity_is_taken_as_it_was_seen(people: People) -> None:
+    people.activate("ada", "ben")
+    ben = people.address("ben")
+    known = people.ok("ada", "verify", ben, "--yes")
+    asyncio.run(_another_identity(Path(people.home("ada")), ben))
+    shown = people.ok("ada", "verify", ben)
+    assert "HAS CHANGED" in shown.err
+    assert shown.lines[-1] == "Not marked."
+    digits = "".join(re.findall(r"\b\d{5}\b", shown.out))
+    before = "".join(re.findall(r"\b\d{5}\b", known.out))
+    assert len(digits) == 60
+    assert digits != before
+    # Nobody saw which, or somebody saw another one.
+    for wrong, status in (
+        (("--accept",), 2),
+        (("--yes",), 2),
+        (("--accept", "--number", before), 93),
+        (("--accept", "--number", digits[:-1]), 93),
+    ):
+        assert people.run("ada", "verify", ben, *wrong).status == status, wrong
+    assert people.run("ada", "send", ben, "secret").status == 93
+    taken = people.ok("ada", "verify", ben, "--accept", "--number", digits)
+    assert taken.lines[-1] == "Not marked."
+    again = people.ok("ada", "verify", ben, "--accept", "--number", digits, "--yes")
+    assert "HAS CHANGED" not in again.err
+    assert again.lines[-1] == f"{ben} is marked as verified."
+
+
+async def _another_identity(home: Path, address: str) -> None:
+    async with await Phone.open(home) as phone:
+        contact = await phone.contact(address)
+        with phone._engine.core.change():
+            phone._engine.contacts._learn(address, contact.line_id, bytes(range(32)))
 
 
 def test_a_second_device(people: People) -> None:

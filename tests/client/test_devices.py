@@ -74,7 +74,7 @@ async def test_devices_are_listed(world: World) -> None:
 async def test_contacts_come_along(world: World) -> None:
     ada, ben = await world.phones("ada", "ben")
     await ada.contact(ben.address)
-    ada.mark_verified(ben.address)
+    ada.mark_verified(ben.address, (await ada.contact(ben.address)).identity)
     tablet = await world.linked("tablet", ada)
     assert tablet.contacts() == ada.contacts()
     assert tablet.contacts()[0].verified

@@ -72,7 +72,8 @@ async def test_a_relay_that_gives_another_key(world: World) -> None:
     ada, ben = await world.phones("ada", "ben")
     mine, _ = await meet(ada, ben)
     await ada.contact(ben.address)
-    ada.mark_verified(ben.address)
+    known = await ada.contact(ben.address)
+    ada.mark_verified(ben.address, known.identity)
     before = await ada.safety_number(ben.address)
     heard = ada.events()
     impostor = new_line(ben.address, world.place, 0)
@@ -83,8 +84,20 @@ async def test_a_relay_that_gives_another_key(world: World) -> None:
     await refused("identity.changed", ada.create_group("with ben", [ben.address]))
     (contact,) = [one for one in ada.contacts() if one.address == ben.address]
     assert (contact.changed, contact.verified) == (True, True)
-    assert await ada.safety_number(ben.address) == before
-    ada.accept_identity(ben.address)
+    # What is compared is what would be accepted, never the number of the one that was known.
+    assert await ada.safety_number(ben.address) != before
+    with pytest.raises(ChappeError, match=r"identity\.changed"):
+        ada.mark_verified(ben.address, known.identity)
+    # The relay gives yet another one between looking and accepting: nobody has seen that.
+    with pytest.raises(ChappeError, match=r"identity\.changed"):
+        ada._engine.contacts.take_answer(ben.address, answer(new_line(ben.address, world.place, 0)))
+    for take in (ada.accept_identity, ada.mark_verified):
+        with pytest.raises(ChappeError, match=r"identity\.changed"):
+            take(ben.address, contact.identity)
+    await refused("identity.changed", ada.send_text(mine.id, "secret"))
+    with pytest.raises(ChappeError, match=r"identity\.changed"):
+        ada._engine.contacts.take_answer(ben.address, answer(impostor))
+    ada.accept_identity(ben.address, contact.identity)
     (contact,) = [one for one in ada.contacts() if one.address == ben.address]
     assert (contact.changed, contact.verified) == (False, False)
     assert contact.identity_key == impostor.certificate.identity_key
@@ -100,7 +113,7 @@ async def test_what_was_queued_waits_for_the_person(world: World) -> None:
     ada._engine.wake()
     await ada.settled(PATIENCE)
     assert texts(ben) == []
-    ada.accept_identity(ben.address)
+    ada.accept_identity(ben.address, b"x" * 16 + b"k" * 32)
     await until(lambda: texts(ben) == ["held back"])
 
 

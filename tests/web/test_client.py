@@ -326,13 +326,16 @@ async def test_it_is_found_again(ada: WebPhone, ben: Phone) -> None:
 
 
 async def test_people_and_settings(ada: WebPhone, ben: Phone, cleo: Phone) -> None:
+    me = ben._engine.core.me
     assert await ada.call("contact", f" {ben.address.upper()} ") == {
         "address": ben.address,
         "verified": False,
         "changed": False,
+        "identity": (me.line_id + me.certificate.identity_key).hex(),
     }
-    assert await ada.call("safetyNumber", ben.address) == await ben.safety_number(ada.address)
-    await ada.call("markVerified", ben.address, True)
+    safety = await ada.call("safetyNumber", ben.address)
+    assert safety["number"] == await ben.safety_number(ada.address)
+    await ada.call("markVerified", ben.address, safety["identity"])
     assert (await ada.call("contact", ben.address))["verified"] is True
     with pytest.raises(NodeError) as nobody:
         await ada.call("contact", "nobody-at-all@localhost")

@@ -264,8 +264,11 @@ class Chat:
         await self._phone.set_timer(self._where(), show.parse_duration(rest or "off"))
 
     async def _verify(self, rest: str) -> None:
-        out(say("verify.explain", address=show.clean(rest)))
-        out(show.safety_number(await self._phone.safety_number(rest)))
+        contact = await self._phone.contact(rest)
+        if contact.changed:
+            out(say("verify.changed", address=contact.address))
+        out(say("verify.explain", address=contact.address))
+        out(show.safety_number(await self._phone.safety_number(contact)))
 
     async def _help(self, _: str) -> None:
         out(say("chat.help"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ from chappe.cli.show import note, out
 from chappe.cli.words import say
 
 if TYPE_CHECKING:
-    from chappe.client import Phone, ShownMessage
+    from chappe.client import Contact, Phone, ShownMessage
     from chappe.wire.errors import ChappeError
     from chappe.wire.links import RelayPlace
 
@@ -179,29 +180,51 @@ def verify(
     address: str,
     yes: Annotated[bool, typer.Option("--yes", help="They were compared, and are the same.")] = False,
     accept: Annotated[bool, typer.Option("--accept", help="Take the changed identity.")] = False,
+    number: Annotated[
+        str | None, typer.Option("--number", help="The digits that were seen: none other is taken.")
+    ] = None,
     home: Home = None,
 ) -> None:
     """Show the safety number with a line, and mark it as compared."""
 
     async def work(phone: Phone) -> None:
         contact = await phone.contact(address)
-        if contact.changed and not accept:
+        digits = await phone.safety_number(contact)
+        _check_seen(contact, digits, number, takes=accept or yes)
+        if contact.changed:
             note(say("verify.changed", address=contact.address))
-        if accept:
-            phone.accept_identity(contact.address)
-        digits = await phone.safety_number(contact.address)
         out(say("verify.explain", address=contact.address))
         out()
         out(show.safety_number(digits))
         if sys.stdout.isatty():
             out(show.qr(digits.replace(" ", ""), colour=True))
         out()
-        if yes or (sys.stdin.isatty() and typer.confirm(say("verify.ask"), default=False)):
-            phone.mark_verified(contact.address)
+        if accept and contact.changed and _agreed("verify.accept", number is not None):
+            phone.accept_identity(contact.address, contact.identity)
+        if (accept or not contact.changed) and _agreed("verify.ask", yes):
+            phone.mark_verified(contact.address, contact.identity)
         contact = await phone.contact(address)
-        out(say("verify.marked", address=contact.address) if contact.verified else say("verify.not"))
+        marked = contact.verified and not contact.changed
+        out(say("verify.marked", address=contact.address) if marked else say("verify.not"))
 
     with_phone(home, work)
+
+
+def _check_seen(contact: Contact, digits: str, number: str | None, *, takes: bool) -> None:
+    """Nothing is taken that nobody saw. Raises identity.changed, usage.invalid."""
+    from chappe.wire.errors import error
+
+    if number is not None and re.sub(r"\D", "", number) != re.sub(r"\D", "", digits):
+        raise error("identity.changed", "Those are not the digits with this line now; nothing was taken.")
+    if contact.changed and takes and number is None and not sys.stdin.isatty():
+        raise error(
+            "usage.invalid",
+            "The identity changed: give --accept and --number with the digits that you compared.",
+        )
+
+
+def _agreed(question: str, already: bool) -> bool:
+    return already or (sys.stdin.isatty() and typer.confirm(say(question), default=False))
 
 
 @devices_app.callback()

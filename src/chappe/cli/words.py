@@ -116,13 +116,15 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "Comparez ces chiffres avec {address}, de vive voix. Ils doivent être les mêmes.",
     ),
     "verify.ask": ("Are they the same?", "Sont-ils identiques ?"),
+    "verify.accept": ("Take this new identity?", "Accepter cette nouvelle identité ?"),
     "verify.marked": ("{address} is marked as verified.", "{address} est marquée vérifiée."),
     "verify.not": ("Not marked.", "Non marquée."),
     "verify.changed": (
-        "The identity key of {address} HAS CHANGED. Nothing is sent to it. If you know why (a new phone), "
-        "accept it: chappe verify {address} --accept",
-        "La clé d'identité de {address} A CHANGÉ. Rien ne lui est envoyé. Si vous savez pourquoi (nouveau "
-        "téléphone), acceptez-la : chappe verify {address} --accept",
+        "The identity key of {address} HAS CHANGED. Nothing is sent to it. These are the digits of the "
+        "new one. If you know why it changed (a new phone), accept it: chappe verify {address} --accept",
+        "La clé d'identité de {address} A CHANGÉ. Rien ne lui est envoyé. Voici les chiffres de la "
+        "nouvelle. Si vous savez pourquoi elle a changé (nouveau téléphone), acceptez-la : "
+        "chappe verify {address} --accept",
     ),
     "verify.known": ("verified", "vérifiée"),
     "verify.unknown": ("not verified", "non vérifiée"),

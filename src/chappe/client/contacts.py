@@ -10,10 +10,10 @@ from chappe.client.events import IdentityChanged
 from chappe.client.model import Contact
 from chappe.mls import Credential, CredentialType
 from chappe.wire import frames
-from chappe.wire.certificate import DeviceCertificate, safety_number
+from chappe.wire.certificate import ID_BYTES, DeviceCertificate, safety_number
 from chappe.wire.errors import error
 
-_COLUMNS = "address, line, identity_key, verified, new_identity_key"
+_COLUMNS = "address, line, identity_key, verified, new_line, new_identity_key"
 
 
 @lru_cache(maxsize=8192)
@@ -96,7 +96,7 @@ class Contacts:
         if address == self._core.me.address:
             return True
         row = self._store.one(
-            "SELECT line, identity_key, new_identity_key FROM contacts WHERE address = ?", address
+            "SELECT line, identity_key, new_line, new_identity_key FROM contacts WHERE address = ?", address
         )
         if row is None:
             self._store.run(
@@ -108,7 +108,7 @@ class Contacts:
             return True
         if (row[0], row[1]) == (line, identity_key):
             return True
-        if row[2] != identity_key:
+        if (row[2], row[3]) != (line, identity_key):
             self._store.run(
                 "UPDATE contacts SET new_line = ?, new_identity_key = ? WHERE address = ?",
                 line,
@@ -198,23 +198,39 @@ class Contacts:
         return contact
 
     def safety_number(self, contact: Contact) -> str:
+        """Of the identity that a person is to judge: the new one where it changed."""
         me = self._core.me
-        return safety_number(me.certificate.identity_key, me.line_id, contact.identity_key, contact.line_id)
+        line, key = contact.identity[:ID_BYTES], contact.identity[ID_BYTES:]
+        return safety_number(me.certificate.identity_key, me.line_id, key, line)
 
-    def mark_verified(self, address: str, verified: bool) -> None:
-        self.known(address)
+    def mark_verified(self, address: str, identity: bytes | None) -> None:
+        """`identity`: the one that was compared; a new one is accepted by that. None: not verified any more.
+
+        Raises address.unknown; identity.changed where it is another one meanwhile.
+        """
         with self._core.change():
+            if identity is not None:
+                self._take(address, identity)
+            self.known(address)
+            verified = identity is not None
             self._store.run("UPDATE contacts SET verified = ? WHERE address = ?", verified, address)
 
-    def accept_identity(self, address: str) -> None:
-        """The new identity becomes the known one, not verified yet."""
-        self.known(address)
+    def accept_identity(self, address: str, identity: bytes) -> None:
+        """`identity`, the one that a person saw, becomes the known one, not verified yet.
+
+        Raises address.unknown; identity.changed where it is another one meanwhile: nobody has seen that.
+        """
         with self._core.change():
-            self._store.run(
-                "UPDATE contacts SET line = new_line, identity_key = new_identity_key, verified = 0, "
-                "new_line = NULL, new_identity_key = NULL WHERE address = ? AND new_identity_key NOT NULL",
-                address,
-            )
+            self._take(address, identity)
+
+    def _take(self, address: str, identity: bytes) -> None:
+        if self.known(address).identity != identity:
+            raise error("identity.changed", "The identity changed again meanwhile; look at it anew.")
+        self._store.run(
+            "UPDATE contacts SET line = new_line, identity_key = new_identity_key, verified = 0, "
+            "new_line = NULL, new_identity_key = NULL WHERE address = ? AND new_identity_key NOT NULL",
+            address,
+        )
 
     def check_unchanged(self, addresses: Iterable[str]) -> None:
         """Raises identity.changed if one of these waits to be accepted."""
@@ -228,5 +244,5 @@ def _claims(certificate: DeviceCertificate) -> tuple[bytes, str, bytes, bytes]:
     return certificate.line_id, certificate.address, certificate.identity_key, certificate.device_id
 
 
-def _contact(row: tuple[str, bytes, bytes, int, bytes | None]) -> Contact:
-    return Contact(row[0], row[1], row[2], bool(row[3]), row[4] is not None)
+def _contact(row: tuple[str, bytes, bytes, int, bytes | None, bytes | None]) -> Contact:
+    return Contact(row[0], row[1], row[2], bool(row[3]), row[4], row[5])

@@ -9,13 +9,27 @@ from chappe.wire.rosters import fingerprint
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A line that this one knows. `changed`: its identity key is not the one known; nothing is sent to it."""
+    """A line that this one knows. `new_…`: another identity, which waits for a person to accept it."""
 
     address: str
     line_id: bytes
     identity_key: bytes
     verified: bool
-    changed: bool
+    new_line_id: bytes | None = None
+    new_identity_key: bytes | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Its identity is not the one known; nothing is sent to it."""
+        return self.new_identity_key is not None
+
+    @property
+    def identity(self) -> bytes:
+        """What a person judges, compares and accepts: line id and identity key, 48 bytes; the new ones where
+        they changed."""
+        if self.new_line_id is not None and self.new_identity_key is not None:
+            return self.new_line_id + self.new_identity_key
+        return self.line_id + self.identity_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -337,18 +337,21 @@ class Phone:
         self._engine.contacts.take_answer(address, line)
         return line
 
-    async def safety_number(self, address: str) -> str:
-        """Sixty digits in groups of five, to compare with the other person's."""
-        contact = await self.contact(address)
+    async def safety_number(self, who: str | Contact) -> str:
+        """Sixty digits in groups of five, to compare with the other person's: of `Contact.identity`."""
+        contact = await self.contact(who) if isinstance(who, str) else who
         return await asyncio.to_thread(self._engine.contacts.safety_number, contact)
 
-    def mark_verified(self, address: str, verified: bool = True) -> None:
-        """Raises address.unknown."""
-        self._engine.contacts.mark_verified(check_address(address), verified)
+    def mark_verified(self, address: str, identity: bytes | None) -> None:
+        """`identity`: the `Contact.identity` that a person compared; a new one is accepted by that. None: not
+        verified any more. Raises address.unknown; identity.changed where it is another one meanwhile."""
+        self._engine.contacts.mark_verified(check_address(address), identity)
+        self._engine.wake()
 
-    def accept_identity(self, address: str) -> None:
-        """Take a line's new identity for its own; sending goes on. Raises address.unknown."""
-        self._engine.contacts.accept_identity(check_address(address))
+    def accept_identity(self, address: str, identity: bytes) -> None:
+        """Take a line's new identity for its own; sending goes on. `identity`: the `Contact.identity` that a
+        person saw. Raises address.unknown; identity.changed where it is another one meanwhile."""
+        self._engine.contacts.accept_identity(check_address(address), identity)
         self._engine.wake()
 
     # --- conversations

@@ -12,6 +12,7 @@ import {
 import { error } from "../wire/errors";
 import type { Typed } from "../wire/frames";
 import type { Core, Tx } from "./core";
+import type { SafetyNumber } from "./face";
 import type { ContactRow } from "./rows";
 
 const REMEMBERED = 8192;
@@ -33,6 +34,12 @@ export function verifiedCertificate(data: Uint8Array): DeviceCertificate {
 
 /** The credential of a fleet key that may propose from outside. */
 export const fleetIdentity = (fleetKey: Uint8Array): Uint8Array => concat(FLEET, fleetKey);
+
+/** What names the identity that a person is to judge: hex of line id and identity key, the new ones if they changed. */
+export function judgedIdentity(row: ContactRow): string {
+  const { line, identityKey } = row.changed ?? row;
+  return line + toHex(identityKey);
+}
 
 /** One `authenticate` of the engine; `seen` is to be learnt once the whole message holds. */
 export interface Check {
@@ -121,7 +128,8 @@ export class Contacts {
       return true;
     }
     if (row.line === line && same(row.identityKey, identityKey)) return true;
-    if (row.changed === null || !same(row.changed.identityKey, identityKey)) {
+    const { changed } = row;
+    if (changed?.line !== line || !same(changed.identityKey, identityKey)) {
       this.#put(tx, { ...row, changed: { line, identityKey } });
       await this.onChanged(tx, address);
     }
@@ -215,27 +223,49 @@ export class Contacts {
     }
   }
 
-  /** Takes a moment. */
-  safetyNumber(address: string): string {
+  /** Of the identity that a person is to judge: the new one where it changed. Takes a moment. */
+  safetyNumber(address: string): SafetyNumber {
     const { certificate } = this.core.me;
     const row = this.known(address);
+    const { line, identityKey } = row.changed ?? row;
     const mine = [certificate.identityKey, certificate.lineId] as const;
-    return safetyNumber(...mine, row.identityKey, fromHex(row.line));
+    return {
+      number: safetyNumber(...mine, identityKey, fromHex(line)),
+      identity: judgedIdentity(row),
+    };
   }
 
   // --- by a person
 
-  async markVerified(address: string, marked: boolean): Promise<void> {
-    await this.core.change((tx) => this.#put(tx, { ...this.known(address), verified: marked }));
+  /**
+   * `identity`: the one that was compared; a new one is accepted by that. "": not verified any more. Raises
+   * address.unknown; identity.changed where it is another one meanwhile.
+   */
+  async markVerified(address: string, identity: string): Promise<void> {
+    await this.core.change((tx) => {
+      const row = identity === "" ? this.known(address) : this.#seen(address, identity);
+      this.#put(tx, { ...row, verified: identity !== "" });
+    });
   }
 
-  /** The new identity becomes the known one, not verified yet. */
-  async acceptIdentity(address: string): Promise<void> {
+  /**
+   * `identity`, the one that a person saw, becomes the known one, not verified yet. Raises address.unknown;
+   * identity.changed where it is another one meanwhile: nobody has seen that.
+   */
+  async acceptIdentity(address: string, identity: string): Promise<void> {
     await this.core.change((tx) => {
-      const row = this.known(address);
-      if (row.changed !== null)
-        this.#put(tx, { ...row, ...row.changed, verified: false, changed: null });
+      const waits = this.known(address).changed !== null;
+      const row = this.#seen(address, identity);
+      if (waits) this.#put(tx, { ...row, verified: false });
     });
+  }
+
+  /** The line with the identity that a person saw as its own. */
+  #seen(address: string, identity: string): ContactRow {
+    const row = this.known(address);
+    if (judgedIdentity(row) !== identity)
+      throw error("identity.changed", "The identity changed again meanwhile; look at it anew.");
+    return { ...row, ...row.changed, changed: null };
   }
 
   #put(tx: Tx, row: ContactRow): void {

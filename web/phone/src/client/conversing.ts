@@ -5,7 +5,7 @@ import { checkAddress } from "../wire/certificate";
 import { READ } from "../wire/content";
 import { error } from "../wire/errors";
 import { verifiedCertificate } from "./contacts";
-import type { Contact, Conversation, DeviceInfo } from "./face";
+import type { Contact, Conversation, DeviceInfo, SafetyNumber } from "./face";
 import { MAX_NAME, MAX_TIMER } from "./groups";
 import { MAX_READ_RECEIPT_LINES } from "./messages";
 import type { Opened } from "./opened";
@@ -41,18 +41,20 @@ export class Conversing {
     await engine.askWho(address);
   }
 
-  async safetyNumber(address: string): Promise<string> {
+  async safetyNumber(address: string): Promise<SafetyNumber> {
     const contact = await this.contact(address);
     return this.opened.engine.contacts.safetyNumber(contact.address);
   }
 
-  markVerified(address: string, verified: boolean): Promise<void> {
-    return this.opened.engine.contacts.markVerified(checkAddress(address), verified);
+  /** Raises address.*, identity.changed. */
+  async markVerified(address: string, identity: string): Promise<void> {
+    await this.opened.engine.contacts.markVerified(checkAddress(address), identity);
+    this.opened.engine.wake();
   }
 
-  /** Take a line's new identity for its own; sending goes on. */
-  async acceptIdentity(address: string): Promise<void> {
-    await this.opened.engine.contacts.acceptIdentity(checkAddress(address));
+  /** Take a line's new identity for its own; sending goes on. Raises address.*, identity.changed. */
+  async acceptIdentity(address: string, identity: string): Promise<void> {
+    await this.opened.engine.contacts.acceptIdentity(checkAddress(address), identity);
     this.opened.engine.wake();
   }
 

@@ -96,6 +96,15 @@ export interface Contact {
   verified: boolean;
   /** The line's identity is another than the one known: nothing is sent until it is accepted. */
   changed: boolean;
+  /** What a person judges, compares and accepts: the new identity where it changed. Names it, hides nothing. */
+  identity: string;
+}
+
+/** Sixty digits in groups of five, of one identity of a line and this one's. */
+export interface SafetyNumber {
+  number: string;
+  /** As in `Contact`. */
+  identity: string;
 }
 
 export interface DeviceInfo {
@@ -193,10 +202,15 @@ export interface PhoneFace {
 
   contacts(): Promise<Contact[]>;
   contact(address: string): Promise<Contact>;
-  /** Sixty digits in groups of five. */
-  safetyNumber(address: string): Promise<string>;
-  markVerified(address: string, verified: boolean): Promise<void>;
-  acceptIdentity(address: string): Promise<void>;
+  /** To compare with the other person's. Of the new identity, where it changed. */
+  safetyNumber(address: string): Promise<SafetyNumber>;
+  /**
+   * `identity`: the one that a person compared; a new one is accepted by that. "": not verified any more.
+   * Refused (identity.changed) if it is another one meanwhile, as below.
+   */
+  markVerified(address: string, identity: string): Promise<void>;
+  /** `identity`: the one that a person saw. */
+  acceptIdentity(address: string, identity: string): Promise<void>;
   /** Devices of every line in a conversation. */
   roster(id: string): Promise<DeviceInfo[]>;
   devices(): Promise<DeviceInfo[]>;

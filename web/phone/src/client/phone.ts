@@ -25,6 +25,7 @@ import type {
   Me,
   Message,
   PhoneFace,
+  SafetyNumber,
   Settings,
   Stage,
 } from "./face";
@@ -352,16 +353,16 @@ export class Phone implements PhoneFace {
     return this.#here.conversing.contact(address);
   }
 
-  async safetyNumber(address: string): Promise<string> {
+  async safetyNumber(address: string): Promise<SafetyNumber> {
     return this.#here.conversing.safetyNumber(address);
   }
 
-  async markVerified(address: string, verified: boolean): Promise<void> {
-    await this.#here.conversing.markVerified(address, verified);
+  async markVerified(address: string, identity: string): Promise<void> {
+    await this.#here.conversing.markVerified(address, identity);
   }
 
-  async acceptIdentity(address: string): Promise<void> {
-    await this.#here.conversing.acceptIdentity(address);
+  async acceptIdentity(address: string, identity: string): Promise<void> {
+    await this.#here.conversing.acceptIdentity(address, identity);
   }
 
   async roster(id: string): Promise<DeviceInfo[]> {

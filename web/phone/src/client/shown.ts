@@ -1,6 +1,7 @@
 /** Rows as the pages see them: values without secrets. */
 
 import { cleanName, cleanText } from "./clean";
+import { judgedIdentity } from "./contacts";
 import type { Core } from "./core";
 import type { Attachment, Contact, Conversation, Kind, Message } from "./face";
 import type { Groups } from "./groups";
@@ -31,7 +32,12 @@ export class Shown {
   ) {}
 
   contact(row: ContactRow): Contact {
-    return { address: row.address, verified: row.verified, changed: row.changed !== null };
+    return {
+      address: row.address,
+      verified: row.verified,
+      changed: row.changed !== null,
+      identity: judgedIdentity(row),
+    };
   }
 
   /** A conversation with its twins: two direct ones with one line are one. */

@@ -216,11 +216,11 @@ export function messages(): Message[] {
 
 export function contacts(): Contact[] {
   return [
-    { address: BEN, verified: true, changed: false },
-    { address: CLARA, verified: true, changed: false },
-    { address: DANIEL, verified: false, changed: false },
-    { address: ELSA, verified: false, changed: true },
-    { address: FARID, verified: false, changed: false },
+    { address: BEN, verified: true, changed: false, identity: "ben" },
+    { address: CLARA, verified: true, changed: false, identity: "clara" },
+    { address: DANIEL, verified: false, changed: false, identity: "daniel" },
+    { address: ELSA, verified: false, changed: true, identity: "elsa anew" },
+    { address: FARID, verified: false, changed: false, identity: "farid" },
   ];
 }
 

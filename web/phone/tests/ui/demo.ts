@@ -256,18 +256,28 @@ export class Demo implements PhoneFace {
   }
   async contact(address: string): Promise<Contact> {
     if (address.startsWith("nobody")) throw failure("address.unknown");
-    const there = this.#contacts.get(address) ?? { address, verified: false, changed: false };
+    const there = this.#contacts.get(address) ?? {
+      address,
+      verified: false,
+      changed: false,
+      identity: address,
+    };
     this.#contacts.set(address, there);
     return there;
   }
-  async safetyNumber() {
-    return "05822 91744 30618 77253 12094 86631 40987 55120 68802 31975 09463 72518";
+  async safetyNumber(address: string) {
+    const { identity } = await this.contact(address);
+    const number = "05822 91744 30618 77253 12094 86631 40987 55120 68802 31975 09463 72518";
+    return { number, identity };
   }
-  async markVerified(address: string, verified: boolean) {
-    this.#contact({ address, verified, changed: false });
+  async markVerified(address: string, identity: string) {
+    if (identity !== "") await this.acceptIdentity(address, identity);
+    const { identity: now } = await this.contact(address);
+    this.#contact({ address, verified: identity !== "", changed: false, identity: now });
   }
-  async acceptIdentity(address: string) {
-    this.#contact({ address, verified: false, changed: false });
+  async acceptIdentity(address: string, identity: string) {
+    if ((await this.contact(address)).identity !== identity) throw failure("identity.changed");
+    this.#contact({ address, verified: false, changed: false, identity });
   }
   async roster(id: string): Promise<DeviceInfo[]> {
     return this.#of(id).members.flatMap(data.devicesOf);

@@ -84,7 +84,10 @@ test("what comes once the phone is locked is not kept", async () => {
   await session.start();
   const conversation = { id: "c1", name: "secret", at: 1, unread: 0 } as Conversation;
   hear({ type: "conversation", conversation });
-  hear({ type: "contact", contact: { address: "b@a.example", verified: false, changed: false } });
+  hear({
+    type: "contact",
+    contact: { address: "b@a.example", verified: false, changed: false, identity: "b" },
+  });
   expect(session.conversations.size + session.contacts.size).toBe(0);
 });
 

@@ -206,7 +206,10 @@ export const en = {
   "changed.compare": "Compare",
   "changed.accept": "Accept",
   "changed.sure": "Accept the new identity of {who}?",
-  "changed.sure.how": "Do so only if you have asked {who}, face to face or by voice.",
+  "changed.sure.how":
+    "Do so only if you have asked {who}, face to face or by voice, and {who} sees the same digits.",
+  "changed.number": "Safety number of the new identity",
+  "changed.again": "The identity changed again meanwhile. Nothing was accepted: look at it anew.",
 
   "notice.created": "{by} began this conversation",
   "notice.joined": "{who} joined",
@@ -266,6 +269,8 @@ export const en = {
   "verify.title": "Verify {who}",
   "verify.how":
     "Are you really talking with {who}, and nobody in between? Meet, and scan each other's code; or read these numbers out by voice. Both of you must see the same.",
+  "verify.changed":
+    "{who} has a new identity key. The code below is of the new one: if it matches, the new one is accepted.",
   "verify.number": "Safety number",
   "verify.scan": "Scan {who}'s code",
   "verify.match": "The codes match. {who} is verified.",

@@ -211,7 +211,11 @@ export const fr: Record<keyof typeof en, string> = {
   "changed.compare": "Comparer",
   "changed.accept": "Accepter",
   "changed.sure": "Accepter la nouvelle identité de {who} ?",
-  "changed.sure.how": "Seulement si vous avez demandé à {who}, face à face ou de vive voix.",
+  "changed.sure.how":
+    "Seulement si vous avez demandé à {who}, face à face ou de vive voix, et que {who} voit les mêmes chiffres.",
+  "changed.number": "Numéro de sûreté de la nouvelle identité",
+  "changed.again":
+    "L'identité a encore changé entre-temps. Rien n'a été accepté : regardez-la de nouveau.",
 
   "notice.created": "{by} a commencé cette conversation",
   "notice.joined": "Arrivée : {who}",
@@ -273,6 +277,8 @@ export const fr: Record<keyof typeof en, string> = {
   "verify.title": "Vérifier {who}",
   "verify.how":
     "Parlez-vous vraiment avec {who}, sans personne entre vous ? Rencontrez-vous et scannez vos codes ; ou lisez ces nombres de vive voix. Vous devez voir les mêmes.",
+  "verify.changed":
+    "{who} a une nouvelle clé d'identité. Le code ci-dessous est celui de la nouvelle : s'il concorde, elle est acceptée.",
   "verify.number": "Numéro de sûreté",
   "verify.scan": "Scanner le code de {who}",
   "verify.match": "Les codes concordent. {who} est vérifié.",
