@@ -1,13 +1,34 @@
-"""What the desk's tests share: a desk of their own, a clock that is moved by hand."""
+"""What the desk's tests share: a desk of their own, its API as a browser and as a program see it, a clock."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from chappe.desk import accounts
+from chappe.desk.accounts import NewAccount
+from chappe.desk.api import PREFIX, build_app
+from chappe.desk.database import Unit
+from chappe.desk.desk import Desk
+from chappe.desk.settings import DeskSettings
+from chappe.desk.who import CONSOLE, Role
+from tests.desk.authenticator import Authenticator
+
+NAME = "desk.example.org"
+ORIGIN = f"https://{NAME}"
+PAGE = {"Origin": ORIGIN, "Chappe-Desk": "1"}
 
 
 @dataclass
 class Clock:
-    """Unix seconds; a Monday in June 2026."""
+    """Unix seconds; a day in June 2026."""
 
     at: float = 1_781_000_000.0
 
@@ -16,3 +37,115 @@ class Clock:
 
     def pass_by(self, seconds: float) -> None:
         self.at += seconds
+
+
+@dataclass
+class World:
+    """One desk. Close it."""
+
+    folder: Path
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self.desk = Desk(DeskSettings(self.folder, NAME, ORIGIN), self.clock)
+        self.app = build_app(self.desk)
+        self.server = Starlette(routes=[Mount(PREFIX, self.app)])
+
+    def close(self) -> None:
+        self.desk.close()
+
+    def browser(self) -> Browser:
+        """Somebody's, who is not signed in."""
+        return Browser(self)
+
+    def program(self, token: str | None) -> Client:
+        """With a token, or with nothing."""
+        return Client(self, {} if token is None else {"Authorization": f"Bearer {token}"})
+
+    def account(
+        self, role: Role, *, reseller: bytes | None = None, organisation: bytes | None = None
+    ) -> Person:
+        """Opened from the command line, with its sign-in link."""
+        email = f"{role}-{secrets.token_hex(4)}@example.org"
+        wanted = NewAccount(role, f"A {role}", email, "en", reseller, organisation)
+
+        def work(unit: Unit) -> tuple[bytes, str]:
+            opened = accounts.open_account(unit, wanted)
+            return opened.id, accounts.make_link(unit, opened.id)
+
+        id_, link = self.desk.database.change(CONSOLE, work)
+        return Person(id_, link, email)
+
+    def signed_in(
+        self, role: Role, *, reseller: bytes | None = None, organisation: bytes | None = None
+    ) -> Browser:
+        """A browser with a whole session."""
+        browser = self.browser()
+        browser.enrol(self.account(role, reseller=reseller, organisation=organisation).link)
+        return browser
+
+
+@dataclass(frozen=True)
+class Person:
+    account: bytes
+    link: str
+    email: str
+
+
+class Client:
+    """Asks the desk's application as it is served, without a socket between. Keeps cookies as a browser
+    does."""
+
+    def __init__(self, world: World, headers: dict[str, str]) -> None:
+        self._app = world.server
+        self._headers = headers
+        self.cookies = httpx.Cookies()
+
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """`path` below the prefix."""
+
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(
+                transport=transport, base_url=ORIGIN, headers=self._headers, cookies=self.cookies
+            ) as client:
+                answer = await client.request(method, PREFIX + path, **more)
+                self.cookies = client.cookies
+                return answer
+
+        return asyncio.run(ask())
+
+    def get(self, path: str, **query: Any) -> httpx.Response:
+        return self.request("GET", path, params=query)
+
+    def post(self, path: str, body: Any = None, headers: dict[str, str] | None = None) -> httpx.Response:
+        return self.request("POST", path, json=body, headers=headers)
+
+    def send(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        return self.request(method, path, json=body)
+
+
+class Browser(Client):
+    """Sends what the desk's page sends, and has an authenticator."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world, PAGE)
+        self.authenticator = Authenticator(ORIGIN, NAME)
+        self.recovery_codes: list[str] = []
+
+    def enrol(self, link: str) -> httpx.Response:
+        """Begin with a link, and make a passkey."""
+        assert self.post("/session/link", {"secret": link}).status_code == 200
+        return self.make_passkey()
+
+    def make_passkey(self) -> httpx.Response:
+        options = self.post("/passkeys/options").json()["public_key"]
+        answer = self.post("/passkeys", {"label": "test", "response": self.authenticator.create(options)})
+        if answer.status_code == 201:
+            self.recovery_codes = answer.json()["recovery_codes"] or self.recovery_codes
+        return answer
+
+    def sign_in(self) -> httpx.Response:
+        """With the passkey."""
+        options = self.post("/session/passkey/options").json()["public_key"]
+        return self.post("/session/passkey", {"response": self.authenticator.get(options)})

@@ -152,6 +152,7 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
     ("desk.not_now", Fault.REFUSAL, 7, "This cannot be done as things stand; nothing was changed."),
     ("desk.forbidden", Fault.REFUSAL, 8, "This account or token may not do that."),
     ("desk.signed_out", Fault.REFUSAL, 9, "Sign in at the desk first; the session is over."),
+    ("desk.sign_in_again", Fault.REFUSAL, 25, "This takes a fresh sign-in; sign in again, then do it."),
     ("desk.cross_site", Fault.REFUSAL, 17, "The request does not come from the desk's own page."),
     ("desk.passkey", Fault.CRYPTO, 18, "The passkey's answer does not hold; try again."),
     ("desk.bad_code", Fault.REFUSAL, 19, "This code or link is not valid, or was used before."),

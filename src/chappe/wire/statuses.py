@@ -32,6 +32,7 @@ _STATUS: Final = {
     "desk.unknown": 404,
     "desk.forbidden": 403,
     "desk.signed_out": 401,
+    "desk.sign_in_again": 401,
     "desk.cross_site": 403,
     "internal.bug": 500,
 }
