@@ -12,6 +12,7 @@ _STATUS: Final = {
     "code.unknown": 404,
     "code.used": 409,
     "code.expired": 410,
+    "line.unknown": 404,
     "address.taken": 409,
     "address.unknown": 404,
     "certificate.invalid": 403,
