@@ -18,6 +18,7 @@ from chappe.cli import (
     bench,
     chat,
     conversation_commands,
+    dossier_commands,
     erase_commands,
     fleet_commands,
     locking,
@@ -43,6 +44,7 @@ app.command()(relay_commands.serve)
 app.add_typer(relay_commands.code_app, name="code")
 app.add_typer(organisation_commands.app, name="organisation")
 app.add_typer(shares_commands.app, name="shares")
+app.add_typer(dossier_commands.app, name="dossier")
 app.command()(phone_commands.activate)
 app.command()(chat.chat)
 app.command()(locking.unlock)

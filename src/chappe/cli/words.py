@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from chappe.cli.dossier_words import DOSSIER_WORDS
 from chappe.cli.fleet_words import FLEET_WORDS
 
 _WORDS: Final[dict[str, tuple[str, str]]] = {
@@ -193,6 +194,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "/quit             terminer",
     ),
 } | FLEET_WORDS
+_WORDS.update(DOSSIER_WORDS)
 
 
 def language() -> str:

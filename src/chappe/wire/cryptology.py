@@ -109,7 +109,7 @@ TABLE: Final = (
         "aes-256-gcm", Family.CIPHER, "AES", "GCM", 8 * AES_KEY_BYTES, _GCM, (C, I, A),
         ("FIPS 197", "NIST SP 800-38D", "RFC 5116"), f"{_CRYPTOGRAPHY}; WebCrypto; @noble/ciphers (GHASH)",
         {"en": "Messages, files, keys and shares at rest, what is sealed by HPKE, answers of the service",
-         "fr": "Messages, fichiers, clés et parts au repos, scellements HPKE, réponses du service de parts"},
+         "fr": "Messages, fichiers, clés et parts au repos, scellements HPKE, réponses du service des parts"},
         {
             "chappe.vault": (_AESGCM,),
             "chappe.client": (_AESGCM, _P + "ciphers.Cipher", _P + "ciphers.algorithms.AES",
@@ -150,8 +150,8 @@ TABLE: Final = (
         f"ML-KEM-768 and X25519, SHA3-256 combiner; encapsulation key {8 * XWING_PUBLIC_BYTES} bits", (C,),
         ("draft-connolly-cfrg-xwing-kem", "RFC 9180"), f"{_CRYPTOGRAPHY}; @hpke/hybridkem-x-wing; ts-mls",
         {"en": "Key exchange of all conversations (MLS 0xF00D); what is sealed to share service and officers",
-         "fr": "Échange de clés de toutes les conversations (MLS 0xF00D) ; scellements au service de parts "
-               "et aux officiers"},
+         "fr": "Échange de clés de toutes les conversations (MLS 0xF00D) ; scellements au service des parts "
+               "et aux responsables"},
         {
             "chappe.wire": (_HPKE + "KEM.MLKEM768_X25519", _HPKE + "MLKEM768X25519PrivateKey",
                             _HPKE + "MLKEM768X25519PublicKey"),
@@ -210,7 +210,7 @@ TABLE: Final = (
         "ed25519", Family.SIGNATURE, "Ed25519", "EdDSA", 256, "deterministic, signature 512 bits", (S, A, I),
         ("RFC 8032", "FIPS 186-5"), f"{_CRYPTOGRAPHY}; WebCrypto; @noble/curves",
         {"en": "Identities, devices, messages, orders, receipts, rosters, releases, logs, operator's papers",
-         "fr": "Identités, appareils, messages, ordres, reçus, listes d'officiers, versions, journaux, "
+         "fr": "Identités, appareils, messages, ordres, reçus, listes de responsables, versions, journaux, "
                "pièces de l'exploitant"},
         {
             "chappe.vault": (_ED25519,), "chappe.client": (_ED25519,), "chappe.wire": (_ED25519,),
@@ -301,7 +301,7 @@ TABLE: Final = (
         "hmac-sha-2", Family.MAC, "HMAC", "SHA-256, SHA-384, SHA-512", 512, "tags of 64 to 512 bits", (I, A),
         ("FIPS 198-1", "RFC 2104"), f"hmac (OpenSSL); {_CRYPTOGRAPHY}; WebCrypto",
         {"en": "MLS confirmation and membership tags; names of records; challenges; files of the vault",
-         "fr": "Étiquettes MLS ; noms d'enregistrements ; défis du service de parts ; fichiers du coffre"},
+         "fr": "Étiquettes MLS ; noms d'enregistrements ; défis du service des parts ; fichiers du coffre"},
         {
             "chappe.vault": ("hmac.digest",), "chappe.relay.shares": ("hmac.new",),
             "chappe.mls": (_P + "hmac.HMAC",), "phone/vault": ("subtle:HMAC",),
@@ -311,7 +311,7 @@ TABLE: Final = (
         "hkdf-sha-2", Family.DERIVATION, "HKDF", "SHA-256, SHA-384, SHA-512", 512, "no salt, labelled infos",
         (C,), ("RFC 5869", "NIST SP 800-56C"), f"{_CRYPTOGRAPHY}; WebCrypto; @hpke/core",
         {"en": "MLS key schedule, HPKE, keys of the vault, the fleet and the share service, Web Push",
-         "fr": "Dérivations MLS, HPKE, clés du coffre, de flotte et du service de parts, Web Push"},
+         "fr": "Dérivations MLS, HPKE, clés du coffre, de flotte et du service des parts, Web Push"},
         {
             "chappe.vault": (_P + "kdf.hkdf.HKDF",), "chappe.client": (_P + "kdf.hkdf.HKDF",),
             "chappe.relay.shares": (_P + "kdf.hkdf.HKDF", _HPKE + "KDF.HKDF_SHA512"),
@@ -326,7 +326,7 @@ TABLE: Final = (
         f"{ARGON2ID.memory_kib} KiB, {ARGON2ID.passes} passes, {ARGON2ID.lanes} lane, salt 256 bits", (C, A),
         ("RFC 9106",), f"{_CRYPTOGRAPHY}; hash-wasm",
         {"en": "Stretching of PINs and of officers' passphrases",
-         "fr": "Étirement des codes PIN et des phrases de passe d'officiers"},
+         "fr": "Étirement des codes PIN et des phrases de passe de responsables"},
         {"chappe.vault": (_P + "kdf.argon2.Argon2id",), "phone/vault": ("hash-wasm:argon2id",)},
     ),
     # Randomness and comparison
@@ -369,7 +369,7 @@ TABLE: Final = (
         "hpke", Family.PROTOCOL, "HPKE", "base", None, "X-Wing, HKDF-SHA-512, AES-256-GCM", (C, I),
         ("RFC 9180",), f"{_CRYPTOGRAPHY}; @hpke/core",
         {"en": "Sealing to the share service, to officers, and inside MLS",
-         "fr": "Scellement au service de parts, aux officiers, et à l'intérieur de MLS"},
+         "fr": "Scellement au service des parts, aux officiers, et à l'intérieur de MLS"},
         {
             "chappe.wire": (_HPKE + "Suite",), "chappe.relay.shares": (_HPKE + "Suite",),
             "chappe.mls": (_HPKE + "Suite",), "phone/wire": ("@hpke/core:CipherSuite",),
@@ -380,7 +380,7 @@ TABLE: Final = (
         "at least 1.2; suites of OpenSSL's default list; an ECDSA P-256 certificate of its own, or one given",
         (C, I, A), ("RFC 8446", "RFC 5246", "RFC 5280"), "ssl (OpenSSL); the browser",
         {"en": "The wire between phones and relay, and between relay and share service",
-         "fr": "Lien entre téléphones et relais, et entre relais et service de parts"},
+         "fr": "Lien entre téléphones et relais, et entre relais et service des parts"},
         {
             "chappe.client": ("ssl.SSLContext", "ssl.create_default_context", "ssl.TLSVersion",
                               "ssl.PROTOCOL_TLS_CLIENT", "ssl.CERT_NONE", "ssl.DER_cert_to_PEM_cert"),

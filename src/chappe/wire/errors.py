@@ -160,7 +160,7 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
     ("desk.not_now", Fault.REFUSAL, 7, "This cannot be done as things stand; nothing was changed."),
     ("desk.forbidden", Fault.REFUSAL, 8, "This account or token may not do that."),
     ("desk.signed_out", Fault.REFUSAL, 9, "Sign in at the desk first; the session is over."),
-    ("desk.sign_in_again", Fault.REFUSAL, 85, "This takes a fresh sign-in; sign in again, then do it."),
+    ("desk.sign_in_again", Fault.REFUSAL, 108, "This takes a fresh sign-in; sign in again, then do it."),
     ("desk.cross_site", Fault.REFUSAL, 17, "The request does not come from the desk's own page."),
     ("desk.passkey", Fault.CRYPTO, 18, "The passkey's answer does not hold; try again."),
     ("desk.bad_code", Fault.REFUSAL, 19, "This code or link is not valid, or was used before."),
@@ -182,6 +182,17 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
         "A line stays with its organisation; use a code of that organisation.",
     ),
     ("term.changed", Fault.REFUSAL, 79, "The term was changed meanwhile; look again, then decide."),
+    # The dossier.
+    ("dossier.malformed", Fault.INPUT, 85, "That file is not what the dossier needs; nothing was made."),
+    ("dossier.undeclared", Fault.REFUSAL, 86, "Nothing was declared here yet; run `chappe dossier declare`."),
+    ("dossier.changed", Fault.REFUSAL, 87, "The cryptology is not what was declared; declare the change."),
+    (
+        "dossier.no_typst",
+        Fault.REFUSAL,
+        88,
+        "PDFs are made by typst, which is not here: install `chappe[dossier]`.",
+    ),
+    ("dossier.forged", Fault.CRYPTO, 89, "The paper is not as the operator signed it; do not rely on it."),
     ("usage.invalid", Fault.INPUT, 2, "The command is not complete; see --help."),
     ("internal.bug", Fault.STORAGE, 99, "Chappe failed in a way it should not; please report it."),
 )

@@ -199,3 +199,26 @@ def files_of(row: Row, found: Calls) -> tuple[str, ...]:
             }
         )
     )
+
+
+def phone_beside(package: Path) -> Path | None:
+    """`web/phone`, where this is the repository."""
+    phone = package.parents[1] / "web" / "phone"
+    return phone if (phone / "src").is_dir() else None
+
+
+def of_this_installation() -> Calls:
+    """Of the package that runs; of the phone too where its sources lie beside it. Without them, rows of the
+    phone count as called."""
+    package = Path(__file__).parents[2]
+    phone = phone_beside(package)
+    if phone is not None:
+        return python_calls(package) | phone_calls(phone)
+    assumed = {
+        (room, name.rstrip("*")): ()
+        for row in TABLE
+        for room, names in row.calls.items()
+        for name in names
+        if room.startswith("phone")
+    }
+    return python_calls(package) | assumed
