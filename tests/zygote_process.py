@@ -164,7 +164,9 @@ def _reopen(stream: io.TextIOWrapper, name: str, mode: str) -> None:
 def preload() -> None:
     """Import what a started process has imported. Nothing is begun: no thread, no file, no loop."""
     for name in (*ELSEWHERE, *_own()):
-        importlib.import_module(name)
+        # What lacks here is lacking to who asks for it, and to nobody else.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     for name in PROGRAMS:
         importlib.import_module(name)
         _forget(name)
