@@ -18,12 +18,13 @@ run: $(READY) $(PHONE_BUILT)
 	@$(VENV)/bin/chappe serve --welcome
 
 # On two processes, a file's tests on one of them: many tests share a relay, or a Node process, with their file.
+# In the order of tests/conftest.py, the longest files first.
 # The phone's own tests that pytest runs, with a relay, are not run a second time before it.
 # Compiled first: where Python may not keep what it compiles, every process would do it again.
 test: PHONE_OPTIONS = -- --exclude 'tests/client/{session,files,relay,opfs}.test.ts'
 test: $(READY) $(INTEROP_READY) $(PHONE_BUILT) check check-phone
 	@$(PY) -m compileall -q src tests bench
-	$(PY) -m pytest -n 2 --dist loadfile
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)
 	$(VENV)/bin/ruff check .
