@@ -140,6 +140,10 @@ class Page:
         """The source of a function, run in the page with `arg`."""
         return await self.browser.ask("evaluate", context=self.name, page=self.tab, script=script, arg=arg)
 
+    async def worker(self, script: str, arg: Any = None) -> Any:
+        """The source of a function, run in the service worker with `arg`."""
+        return await self.browser.ask("worker", context=self.name, script=script, arg=arg)
+
     async def offline(self, off: bool) -> None:
         await self.browser.ask("offline", context=self.name, offline=off)
 
@@ -170,8 +174,8 @@ class Page:
 
 
 @asynccontextmanager
-async def browsing(*arguments: str) -> AsyncIterator[Browser]:
-    """A Chromium, ended with the block."""
+async def browsing(*arguments: str, plain: bool = False) -> AsyncIterator[Browser]:
+    """A Chromium, ended with the block. `plain`: as a person starts it: a tab hides others."""
     process = await asyncio.create_subprocess_exec(
         *("node", str(DRIVER)),
         stdin=asyncio.subprocess.PIPE,
@@ -181,7 +185,7 @@ async def browsing(*arguments: str) -> AsyncIterator[Browser]:
     )
     browser = Browser(process)
     try:
-        await browser.ask("launch", args=arguments)
+        await browser.ask("launch", args=arguments, plain=plain)
         yield browser
     finally:
         await browser.close()

@@ -203,10 +203,12 @@ class Story:
     world: World
     browser: Browser
     pages: list[PhonePage] = field(default_factory=list)
+    port: int = 0
+    """Of what stands between browsers and the relay; 0: nothing does."""
 
     @property
     def url(self) -> str:
-        return f"https://localhost:{self.relay.port}/"
+        return f"https://localhost:{self.port or self.relay.port}/"
 
     async def visit(self, name: str, **options: Any) -> PhonePage:
         """A browser without a line yet."""
@@ -227,12 +229,12 @@ class Story:
 
 
 @asynccontextmanager
-async def telling(folder: Path, **settings: Any) -> AsyncIterator[Story]:
-    """All of it, ended with the block."""
+async def telling(folder: Path, *flags: str, plain: bool = False, **settings: Any) -> AsyncIterator[Story]:
+    """All of it, ended with the block. `flags`: more for Chromium; `plain`: see `browsing`."""
     relay = RelayProcess(folder / "data", **({"attempts_burst": 10_000} | settings))
     world = World(relay, folder)
     try:
-        async with browsing(*FLAGS) as browser:
+        async with browsing(*FLAGS, *flags, plain=plain) as browser:
             yield Story(relay, world, browser)
     finally:
         await world.close()

@@ -11,6 +11,8 @@ const FIRST_PAUSE = 200;
 const LONGEST_PAUSE = 30_000;
 const CONNECT_MILLISECONDS = 10_000;
 const ANSWER_MILLISECONDS = 60_000;
+/** A socket that was said to be dead has so long to show that it lives. */
+const PROBE_MILLISECONDS = 4_000;
 /** Bytes that wait in the browser to be sent; beyond them nothing is given to it. */
 const MOST_BUFFERED = 4 * 1024 * 1024;
 /** After these a phone does not come back by itself: a person has to act. */
@@ -52,6 +54,9 @@ export class Connection {
   private nextRef = 0;
   private closed = false;
   private pausing = new AbortController();
+  /** When a connection was begun last, and when the relay was heard last: milliseconds of `net.now`. */
+  private begunAt = 0;
+  private heardAt = 0;
 
   constructor(
     private readonly net: Net,
@@ -84,6 +89,36 @@ export class Connection {
     this.pausing.abort();
   }
 
+  /** Milliseconds without a word of the relay's. Its pings are the browser's to answer: nothing shows them here. */
+  get silence(): number {
+    return this.net.now() - this.heardAt;
+  }
+
+  /**
+   * Somebody says that the relay does not see this device. `probe` makes a question that it has to answer: without
+   * an answer within seconds the socket is dead, and let go, and a new one is on its way when this returns. A
+   * browser alone notices that after minutes.
+   */
+  async check(probe: (ref: number) => FromDevice): Promise<void> {
+    const { session, incoming } = this;
+    if (!this.online) {
+      // What has been opening for a while may be opening on a network that is gone.
+      if (this.net.now() - this.begunAt > PROBE_MILLISECONDS) this.drop();
+      this.hurry();
+      return;
+    }
+    try {
+      await this.ask(probe, "line", PROBE_MILLISECONDS);
+    } catch (problem) {
+      // A refusal is an answer.
+      if (!(problem instanceof ChappeError)) throw problem;
+      if (problem.code !== "network.timeout") return;
+      incoming?.end(problem);
+      while (this.session === session && session !== null) await this.net.sleep(1);
+      this.hurry();
+    }
+  }
+
   /** The network went away: a socket would notice late, or, where nothing is asked, never. */
   drop(): void {
     this.incoming?.end(error("network.unreachable"));
@@ -114,6 +149,7 @@ export class Connection {
   async ask<K extends FromRelay["t"]>(
     make: (ref: number) => FromDevice,
     kind: K,
+    milliseconds = ANSWER_MILLISECONDS,
   ): Promise<Typed<K>> {
     const ref = this.newRef();
     const { socket } = this;
@@ -124,7 +160,7 @@ export class Connection {
       this.asked.get(ref)?.fail(error("network.timeout"));
       // A browser does not ping: a connection that gives no answer is taken for dead.
       socket?.close();
-    }, ANSWER_MILLISECONDS);
+    }, milliseconds);
     try {
       await this.say(make(ref));
       const found = await answer;
@@ -140,6 +176,7 @@ export class Connection {
   private async serve(): Promise<ChappeError> {
     const session = new Session(this.me);
     let timer: ReturnType<typeof setTimeout> | undefined;
+    this.begunAt = this.net.now();
     try {
       const socket = openSocket(this.net);
       const incoming = new Incoming(socket, (data) => this.read(session, socket, data));
@@ -167,6 +204,7 @@ export class Connection {
    * the one who waits for it while it takes what was delivered.
    */
   private read(session: Session, socket: WebSocket, data: Uint8Array): Happening | null {
+    this.heardAt = this.net.now();
     const happening = session.take(data);
     if (happening.type === "say") {
       socket.send(happening.data);

@@ -179,6 +179,26 @@ export class Engine implements Owner {
     return this.online && this.#caughtUp;
   }
 
+  /**
+   * Something waits at the relay, it was said: come back, or make sure that the socket lives, and read it. Gives
+   * whether all of it is read within `seconds`.
+   */
+  async fetched(seconds: number): Promise<boolean> {
+    try {
+      await this.check();
+      await this.#until(() => this.ready, seconds);
+      return true;
+    } catch (problem) {
+      if (problem instanceof ChappeError) return false;
+      throw problem;
+    }
+  }
+
+  /** Whether the socket lives; a dead one is let go, and another one opened. */
+  async check(): Promise<void> {
+    await this.connection.check((ref) => lookup(ref, this.core.me.address));
+  }
+
   /** Whether the line had other devices when that was last asked. */
   get hasSiblings(): boolean {
     return this.#siblings > 0;

@@ -115,6 +115,12 @@ export interface DeviceInfo {
   self: boolean;
 }
 
+/** What a notice of the system shows: it leaves the vault, and the system keeps it. */
+export type NoticeContent = "text" | "name" | "nothing";
+
+/** What came of a knock. `late`: not all that waits could be read in time. */
+export type Knocked = "locked" | "late" | "read";
+
 export interface Settings {
   readReceipts: boolean;
   typing: boolean;
@@ -122,6 +128,7 @@ export interface Settings {
   lockOnHide: boolean;
   offlineHours: number;
   notifications: boolean;
+  notices: NoticeContent;
 }
 
 export type Event =
@@ -169,8 +176,8 @@ export interface PhoneFace {
   network(present: boolean): Promise<void>;
   /** The page went out of sight, or came back. Locks where a person wants that, or the idle time is over. */
   visible(seen: boolean): Promise<void>;
-  /** Something waits at the relay. No use of the phone: anybody could keep it open by that. */
-  knocked(): Promise<void>;
+  /** Something waits at the relay: read it. No use of the phone: anybody could keep it open by that. */
+  knocked(): Promise<Knocked>;
 
   conversations(): Promise<Conversation[]>;
   conversation(id: string): Promise<Conversation>;

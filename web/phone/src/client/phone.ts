@@ -22,6 +22,7 @@ import type {
   Erased,
   Event,
   Hit,
+  Knocked,
   Me,
   Message,
   PhoneFace,
@@ -36,6 +37,10 @@ import { Telling } from "./telling";
 import { Writing } from "./writing";
 
 const SETTINGS = "settings";
+/** A service worker that was knocked for waits for the page no longer (sw/push.ts). */
+const FETCH_SECONDS = 10;
+/** Whoever looks at a phone that has heard nothing for so long sees what there is, and no dead socket. */
+const SILENT_MS = 60_000;
 
 const DEFAULTS: Settings = {
   readReceipts: true,
@@ -44,6 +49,7 @@ const DEFAULTS: Settings = {
   lockOnHide: false,
   offlineHours: 0,
   notifications: true,
+  notices: "name",
 };
 
 /** What is there while the profile is open. */
@@ -262,10 +268,17 @@ export class Phone implements PhoneFace {
   async visible(seen: boolean): Promise<void> {
     this.#at?.session.visible(seen);
     if (seen) this.#hurry();
+    const engine = this.#at?.opened.engine;
+    if (seen && engine?.online && engine.connection.silence > SILENT_MS) await engine.check();
   }
 
-  async knocked(): Promise<void> {
-    if (this.#at?.session.look()) this.#hurry();
+  async knocked(): Promise<Knocked> {
+    const at = this.#at;
+    if (at === null || !at.session.look()) return "locked";
+    const read = await at.opened.engine.fetched(FETCH_SECONDS);
+    if (this.#at !== at) return "locked";
+    await this.#telling.told();
+    return read ? "read" : "late";
   }
 
   /** Not later than need be: the network may be there again. */

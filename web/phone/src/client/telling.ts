@@ -14,6 +14,11 @@ export class Telling {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Until all that happened before is told. */
+  async told(): Promise<void> {
+    await this.#telling;
+  }
+
   tell(event: Event): void {
     this.#next(() => this.#give(event));
   }

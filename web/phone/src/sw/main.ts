@@ -48,7 +48,7 @@ self.addEventListener("push", (event) => {
 
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();
-  event.waitUntil(openPage(self));
+  event.waitUntil(openPage(self, event.notification.tag));
 });
 
 /** Without a checked release this worker does not come to be. One that is here already stays, whatever is offered. */

@@ -1,25 +1,100 @@
 /**
- * Web Push. What comes holds nothing: no sender, no text, always the same size. A page that is open fetches and
- * decrypts by itself; else a notice without content is shown, since a locked phone cannot read.
+ * Web Push. What comes holds nothing: no sender, no text, always the same size. A page that is open, and its phone
+ * not locked, is asked to fetch and decrypt, and shows what a person allows; else one notice without content is
+ * shown, since nobody here could read.
  */
-const TAG = "chappe";
 
-/** A page that people look at is told to fetch; otherwise one notice, in the language of the browser. */
-export async function knock(scope: ServiceWorkerGlobalScope): Promise<void> {
-  const pages = await scope.clients.matchAll({ type: "window", includeUncontrolled: true });
-  for (const page of pages) page.postMessage({ type: "knock" });
-  if (pages.some((page) => page.visibilityState === "visible")) return;
-  const french = scope.navigator.language.toLowerCase().startsWith("fr");
-  await scope.registration.showNotification("Chappe", {
-    body: french ? "Quelque chose est arrivé." : "Something has arrived.",
-    tag: TAG,
-    icon: "/icon-192.png",
-    badge: "/badge-96.png",
+/** Of the notice without content; those of conversations have tags that only the open page understands. */
+export const GENERAL = "chappe";
+export const LOOKS = { icon: "/icon-192.png", badge: "/badge-96.png" };
+
+/** What the page says to a knock, in this order: at once, and once it has read what there is or has no more time. */
+export type Heard =
+  | { type: "here"; open: boolean; seen: boolean }
+  /** `notices`: how many it raised. Where what came is a receipt, or in muted conversations, that is none. */
+  | { type: "done"; open: boolean; read: boolean; notices: number };
+
+/** What the worker says to the pages. `knock` brings a port for what is heard; `opened`: of a notice. */
+export type Said = { type: "knock" } | { type: "opened"; tag: string };
+
+/** Milliseconds for either. A browser ends a worker that takes half a minute, and some pages are frozen. */
+export const PATIENCE = { here: 2_000, done: 12_000 };
+
+interface Outcome {
+  open: boolean;
+  seen: boolean;
+  read: boolean;
+  notices: number;
+}
+
+const NOBODY: Outcome = { open: false, seen: false, read: false, notices: 0 };
+
+export async function knock(scope: ServiceWorkerGlobalScope, patience = PATIENCE): Promise<void> {
+  const pages = await pagesOf(scope);
+  const outcomes = await Promise.all(pages.map((page) => ask(page, patience)));
+  const open = outcomes.find((one) => one.open);
+  if (open?.seen) return await showNothing(scope);
+  const { registration } = scope;
+  if (open?.read) {
+    if (open.notices === 0 || (await registration.getNotifications()).length > 0) return;
+  } else if (open === undefined) {
+    // Names of a page that was closed, or locked meanwhile, do not stay.
+    for (const old of await registration.getNotifications()) if (old.tag !== GENERAL) old.close();
+  }
+  await registration.showNotification("Chappe", { body: words(scope), tag: GENERAL, ...LOOKS });
+}
+
+/** To the conversation of that notice, if its page is open still; else to the lock. */
+export async function openPage(scope: ServiceWorkerGlobalScope, tag: string): Promise<void> {
+  const [page] = await pagesOf(scope);
+  if (page === undefined) {
+    await scope.clients.openWindow("/");
+    return;
+  }
+  const said: Said = { type: "opened", tag };
+  page.postMessage(said);
+  // A browser that does not believe in the tap leaves the page where it is.
+  await page.focus().catch(() => undefined);
+}
+
+function pagesOf(scope: ServiceWorkerGlobalScope): Promise<readonly WindowClient[]> {
+  return scope.clients.matchAll({ type: "window", includeUncontrolled: true });
+}
+
+function ask(page: WindowClient, patience: typeof PATIENCE): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    let outcome = NOBODY;
+    const end = () => {
+      clearTimeout(timer);
+      port1.close();
+      resolve(outcome);
+    };
+    let timer = setTimeout(end, patience.here);
+    port1.onmessage = ({ data }: MessageEvent<Heard>) => {
+      outcome = { ...outcome, ...data };
+      // Who looks at the page sees what it fetches: no need to wait for that.
+      if (data.type === "done" || !data.open || data.seen) return end();
+      clearTimeout(timer);
+      timer = setTimeout(end, patience.done);
+    };
+    const said: Said = { type: "knock" };
+    page.postMessage(said, [port2]);
   });
 }
 
-export async function openPage(scope: ServiceWorkerGlobalScope): Promise<void> {
-  const [page] = await scope.clients.matchAll({ type: "window" });
-  if (page) await page.focus();
-  else await scope.clients.openWindow("/");
+/**
+ * A person looks at the page: a notice would say what they see. Chromium and Firefox need none then; Safari ends
+ * the subscription after three pushes without one, so there it is shown without a sound and taken away.
+ */
+async function showNothing({ registration, navigator }: ServiceWorkerGlobalScope): Promise<void> {
+  const { userAgent } = navigator;
+  if (!userAgent.includes("AppleWebKit/") || /Chrom(e|ium)\//.test(userAgent)) return;
+  const tag = `${GENERAL}-seen`;
+  await registration.showNotification("Chappe", { tag, silent: true, ...LOOKS });
+  for (const shown of await registration.getNotifications({ tag })) shown.close();
+}
+
+function words({ navigator }: ServiceWorkerGlobalScope): string {
+  return navigator.language.toLowerCase().startsWith("fr") ? "Nouveau message" : "New message";
 }

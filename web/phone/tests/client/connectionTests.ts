@@ -8,6 +8,7 @@ import { publicKey, toBytes } from "../../src/wire/certificate";
 import { unlockKeyBytes } from "../../src/wire/orders";
 import * as unlock from "../../src/wire/unlock";
 import { Device, online, Recorder, type Relay, until } from "./relay";
+import { Way } from "./silence";
 
 /** On a real relay: `given` gives it once it runs. */
 export function connectionTests(given: () => Relay): void {
@@ -125,6 +126,35 @@ export function connectionTests(given: () => Relay): void {
     expect(connection.online).toBe(true);
     connection.close();
   });
+
+  test("asked whether it lives, a dead socket is let go and another one comes; a live one stays", async () => {
+    const way = await Way.to(net.origin);
+    try {
+      const ada = await device("ada");
+      const { connection, owner } = await online(browserNet(way.origin), ada);
+      const probe = (ref: number) => ({
+        t: "lookup" as const,
+        ref,
+        address: ada.certificate.address,
+        key_packages: false,
+        devices: null,
+      });
+      await connection.check(probe);
+      // A refusal is an answer, too.
+      await connection.check((ref) => ({ ...probe(ref), address: "nobody@localhost" }));
+      expect(owner.reasons).toEqual([]);
+      way.die();
+      const asked = Date.now();
+      await connection.check(probe);
+      expect(connection.online).toBe(false);
+      await until(() => owner.welcomes.length > 1, "the second welcome");
+      expect(Date.now() - asked).toBeLessThan(15_000);
+      expect(owner.reasons.map(({ code }) => code)).toEqual(["network.timeout"]);
+      connection.close();
+    } finally {
+      way.close();
+    }
+  }, 40_000);
 
   test("a device that nobody knows, or that signs in elsewhere, does not come back", async () => {
     const [stranger, owner] = [new Device("stranger"), new Recorder()];

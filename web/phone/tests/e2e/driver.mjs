@@ -1,6 +1,6 @@
 // A browser behind a line protocol, for tests/e2e: one JSON request a line in, one JSON answer a line out.
 //
-//   {id, do: "launch", args}                       start Chromium
+//   {id, do: "launch", args, plain?}               start Chromium; plain: as a person does, with one phone in it
 //   {id, do: "context", name, options}             a phone of its own: storage, workers, permissions
 //   {id, do: "call", context, page, selector?, method, args}   a method of the page, or of a locator in it
 //   {id, do: "evaluate", context, page, script, arg}           a function's source, run in the page
@@ -8,26 +8,70 @@
 //   {id, do: "download", context, page, selector}  press it, and give the file that comes, in base64
 //   {id, do: "quota", context, page, bytes}        so much room for this origin's storage; -1: as it was
 //   {id, do: "cdp", context, page, method, params, event?}     to the browser itself; its answer, or the named event
+//   {id, do: "worker", context, script, arg}       a function's source, run in the service worker
 //   {id, do: "log", context}                       what the page wrote to its console, and errors
 //   {id, do: "loaded", context}                    what page and workers fetched: [{url, bytes}], as on the wire
 //   {id, do: "close", context?}
-import { readFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
+const PROGRAM = process.env.CHAPPE_CHROMIUM ?? "/usr/bin/chromium";
+const FLAGS = ["--no-sandbox", "--disable-dev-shm-usage"];
+
 let browser;
+let plainly = false;
+let end = async () => browser?.close();
 const contexts = new Map();
 
-async function launch({ args }) {
-  browser = await chromium.launch({
-    executablePath: process.env.CHAPPE_CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-dev-shm-usage", ...(args ?? [])],
-  });
+async function launch({ args, plain }) {
+  plainly = plain === true;
+  if (plainly) await launchPlainly(args ?? []);
+  else
+    browser = await chromium.launch({ executablePath: PROGRAM, args: [...FLAGS, ...(args ?? [])] });
   return browser.version();
 }
 
+/** playwright's own browsers show every page as visible, whatever is before it. Here one tab hides the others. */
+async function launchPlainly(args) {
+  const folder = await mkdtemp(join(tmpdir(), "chappe-chromium-"));
+  const options = ["--headless", "--remote-debugging-port=0", `--user-data-dir=${folder}`];
+  const child = spawn(PROGRAM, [...FLAGS, ...options, "--no-first-run", "--lang=en-GB", ...args], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  end = async () => {
+    await browser?.close();
+    child.kill();
+    await ended;
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  };
+  browser = await chromium.connectOverCDP(await addressOf(child), { noDefaults: true });
+}
+
+async function addressOf(child) {
+  for await (const line of createInterface({ input: child.stderr })) {
+    const found = /listening on (ws:\S+)/.exec(line);
+    if (found) {
+      child.stderr.resume();
+      return found[1];
+    }
+  }
+  throw new Error("Chromium did not start");
+}
+
+async function contextOf(options) {
+  if (!plainly) return browser.newContext(options);
+  const [only] = browser.contexts();
+  await only.grantPermissions(options.permissions ?? []);
+  return only;
+}
+
 async function context({ name, options }) {
-  const opened = await browser.newContext(options ?? {});
+  const opened = await contextOf(options ?? {});
   opened.setDefaultTimeout(options?.timeout ?? 20_000);
   const log = [];
   opened.on("console", (message) => log.push(`${message.type()}: ${message.text()}`));
@@ -67,6 +111,13 @@ async function evaluate(request) {
   const page = await pageOf(request);
   const run = new Function(`return (${request.script})`)();
   return (await page.evaluate(run, request.arg)) ?? null;
+}
+
+async function worker(request) {
+  const { opened } = contexts.get(request.context);
+  const here = opened.serviceWorkers()[0] ?? (await opened.waitForEvent("serviceworker"));
+  const run = new Function(`return (${request.script})`)();
+  return (await here.evaluate(run, request.arg)) ?? null;
 }
 
 async function offline({ context: name, offline: off }) {
@@ -122,7 +173,7 @@ async function loaded({ context: name }) {
 }
 
 async function close({ context: name }) {
-  if (name === undefined) await browser?.close();
+  if (name === undefined) await end();
   else await contexts.get(name).opened.close();
   return null;
 }
@@ -132,6 +183,7 @@ const doings = {
   context,
   call,
   evaluate,
+  worker,
   offline,
   download,
   quota,
@@ -149,4 +201,4 @@ for await (const line of createInterface({ input: process.stdin })) {
       console.log(JSON.stringify({ id: request.id, error: String(problem?.message ?? problem) })),
   );
 }
-await browser?.close();
+await end();

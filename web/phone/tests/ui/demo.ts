@@ -36,7 +36,8 @@ export class Demo implements PhoneFace {
     idleSeconds: 900,
     lockOnHide: false,
     offlineHours: 8,
-    notifications: false,
+    notifications: true,
+    notices: "name",
   };
 
   constructor(stage: Stage) {
@@ -127,7 +128,9 @@ export class Demo implements PhoneFace {
   async touch() {}
   async network() {}
   async visible() {}
-  async knocked() {}
+  async knocked() {
+    return this.#stage === "open" ? ("read" as const) : ("locked" as const);
+  }
 
   async conversations() {
     return [...this.#conversations.values()];

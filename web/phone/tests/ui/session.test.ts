@@ -1,6 +1,7 @@
 /** What the page keeps and tells: nothing after locking, whatever the order of events; looking is no use of it. */
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { Conversation, Event, PhoneFace, Stage } from "../../src/client/face.ts";
+import type { Heard } from "../../src/sw/push.ts";
 import { Route } from "../../src/ui/model/route.svelte.ts";
 import { Session } from "../../src/ui/model/session.svelte.ts";
 
@@ -27,6 +28,7 @@ let history: History;
 beforeEach(() => {
   history = new History();
   vi.stubGlobal("history", history);
+  vi.stubGlobal("document", { visibilityState: "hidden" });
   vi.stubGlobal("window", {
     addEventListener: (_: string, listener: History["pop"]) => {
       history.pop = listener;
@@ -58,7 +60,10 @@ function slow(stage: Stage, lockOnHide = false) {
     lock: async () => calls.push("lock"),
     touch: async () => calls.push("touch"),
     visible: async (seen: boolean) => calls.push(`visible ${seen}`),
-    knocked: async () => calls.push("knocked"),
+    knocked: async () => {
+      calls.push("knocked");
+      return "read" as const;
+    },
   };
   const session = new Session(face as unknown as PhoneFace, (callback) => callback);
   return { session, calls, hear: (event: Event) => hear(event), answer: () => answer(true) };
@@ -100,8 +105,29 @@ test("the phone hears that the page is out of sight and back; a knock is no use 
   session.visible(false);
   expect(session.conversations.size).toBe(1);
   session.visible(true);
-  session.knocked();
+  const heard: Heard[] = [];
+  await session.knocked((one) => heard.push(one));
   expect(calls).toEqual(["visible false", "visible true", "knocked"]);
+  expect(heard).toEqual([
+    { type: "here", open: true, seen: false },
+    { type: "done", open: true, read: true, notices: 0 },
+  ]);
+});
+
+test("a phone that is locked says so to a knock at once, and one that locks by it, too", async () => {
+  const { session, calls, answer, hear } = slow("locked");
+  await session.start();
+  const heard: Heard[] = [];
+  await session.knocked((one) => heard.push(one));
+  expect(heard).toEqual([{ type: "here", open: false, seen: false }]);
+  expect(calls).toEqual([]);
+  hear({ type: "stage", stage: "open" });
+  await turn();
+  answer();
+  await turn();
+  session.phone.knocked = async () => "locked";
+  await session.knocked((one) => heard.push(one));
+  expect(heard.at(-1)).toEqual({ type: "done", open: false, read: false, notices: 0 });
 });
 
 test("out of sight, what is to lock is gone from the page before anything else happens", async () => {

@@ -304,8 +304,17 @@ export const en = {
   "settings.offline.hours.other": "{n} hours",
   "settings.pin": "Change PIN",
   "settings.notifications": "Notifications",
-  "settings.notifications.how": "They say that something came. Never who, never what.",
+  "settings.notifications.how":
+    "While nobody looks at Chappe. Locked, or closed, they say “New message” and nothing else.",
   "settings.notifications.denied": "This browser does not allow them; see its settings.",
+  "settings.notices": "Notifications show",
+  "settings.notices.how":
+    "What they show leaves the vault: this device's system keeps it, and the lock screen may show it.",
+  "settings.notices.text": "Name and text",
+  "settings.notices.name": "Name only",
+  "settings.notices.nothing": "Nothing",
+  "notify.new.one": "New message",
+  "notify.new.other": "{n} new messages",
   "settings.look": "Appearance",
   "settings.language": "Language",
   "settings.theme": "Colours",

@@ -314,8 +314,16 @@ export const fr: Record<keyof typeof en, string> = {
   "settings.pin": "Changer de PIN",
   "settings.notifications": "Notifications",
   "settings.notifications.how":
-    "Elles disent que quelque chose est arrivé. Jamais de qui, jamais quoi.",
+    "Tant que personne ne regarde Chappe. Verrouillé ou fermé, elles disent « Nouveau message », rien d'autre.",
   "settings.notifications.denied": "Ce navigateur ne les autorise pas ; voyez ses réglages.",
+  "settings.notices": "Les notifications montrent",
+  "settings.notices.how":
+    "Ce qu'elles montrent sort du coffre : le système de l'appareil le garde, et l'écran verrouillé peut le montrer.",
+  "settings.notices.text": "Nom et texte",
+  "settings.notices.name": "Nom seulement",
+  "settings.notices.nothing": "Rien",
+  "notify.new.one": "Nouveau message",
+  "notify.new.other": "{n} nouveaux messages",
   "settings.look": "Apparence",
   "settings.language": "Langue",
   "settings.theme": "Couleurs",

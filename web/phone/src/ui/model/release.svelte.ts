@@ -12,7 +12,6 @@ class Version {
   /** Why an offered release was not taken: `signature`, `manifest`, `older`, `file`; "" for none. */
   refused = $state("");
   fresh = $state(false);
-  knocked: () => void = () => {};
 
   /** Registers the worker. Where there can be none (a certificate that the browser does not trust), nothing is checked. */
   async start(): Promise<void> {
@@ -33,8 +32,7 @@ class Version {
     addEventListener("online", () => ask("check"));
   }
 
-  #hear(told: Told | { type: "knock" }): void {
-    if (told.type === "knock") this.knocked();
+  #hear(told: Told): void {
     if (told.type !== "release") return;
     this.bundle = told.bundle;
     this.version = told.version;

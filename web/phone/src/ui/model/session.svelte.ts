@@ -11,7 +11,9 @@ import type {
   Settings,
   Stage,
 } from "../../client/face.ts";
+import type { Heard } from "../../sw/push.ts";
 import { explain, explainCode } from "./errors.ts";
+import { Notices } from "./notices.ts";
 import { Pushes } from "./push.ts";
 import { Route } from "./route.svelte.ts";
 
@@ -36,6 +38,7 @@ export class Session {
   toast = $state("");
   route = new Route();
   readonly pushes: Pushes;
+  readonly notices = new Notices();
 
   sorted = $derived([...this.conversations.values()].sort((a, b) => b.at - a.at));
   unread = $derived(this.sorted.reduce((sum, one) => sum + (one.muted ? 0 : one.unread), 0));
@@ -92,8 +95,30 @@ export class Session {
   }
 
   /** Something waits at the relay, it says. Nobody did anything: idle time goes on. */
-  knocked(): void {
-    if (this.stage === "open") this.phone.knocked().catch(() => {});
+  async knocked(tell: (heard: Heard) => void): Promise<void> {
+    const open = this.stage === "open";
+    tell({ type: "here", open, seen: document.visibilityState === "visible" });
+    if (!open) return;
+    const { raised } = this.notices;
+    const came = await this.phone.knocked();
+    // The events of what was read may come after this answer.
+    if (came !== "locked" && this.#keeps)
+      for (const one of await this.phone.conversations()) this.#keepConversation(one);
+    await this.notices.settled();
+    const notices = this.notices.raised - raised;
+    tell({ type: "done", open: came !== "locked", read: came === "read", notices });
+  }
+
+  /** Somebody pressed a notice: to its conversation, which none has once the phone was locked. */
+  opened(tag: string): void {
+    const id = this.notices.conversationOf(tag);
+    if (this.stage === "open" && id !== undefined && this.conversations.has(id))
+      this.route.go({ name: "chat", id });
+  }
+
+  /** Whether the person and the browser want notices. */
+  get notified(): boolean {
+    return this.settings?.notifications === true && isAllowed();
   }
 
   /** For views that follow more than this class keeps. Gives what ends it. */
@@ -159,8 +184,8 @@ export class Session {
     this.persisted = persisted;
     for (const one of conversations) this.conversations.set(one.id, one);
     for (const one of contacts) this.contacts.set(one.address, one);
-    const notified = settings.notifications && globalThis.Notification?.permission === "granted";
-    this.pushes.resume(notified).catch(() => undefined);
+    this.notices.clear(true);
+    this.pushes.resume(this.notified).catch(() => undefined);
     return true;
   }
 
@@ -173,6 +198,7 @@ export class Session {
     this.settings = null;
     this.toast = "";
     this.route.reset();
+    this.notices.clear(false);
   }
 
   #hear(event: Event): void {
@@ -196,10 +222,11 @@ export class Session {
   #keep(event: Event): void {
     switch (event.type) {
       case "conversation":
-        this.conversations.set(event.conversation.id, event.conversation);
+        this.#keepConversation(event.conversation);
         break;
       case "conversationGone":
         this.conversations.delete(event.id);
+        this.notices.close(event.id);
         if (this.route.chat === event.id) this.route.reset();
         break;
       case "contact":
@@ -212,6 +239,15 @@ export class Session {
         this.#stopTyping(event.message);
         break;
     }
+  }
+
+  #keepConversation(now: Conversation): void {
+    const before = this.conversations.get(now.id)?.unread ?? 0;
+    this.conversations.set(now.id, now);
+    const { settings, me } = this;
+    const seen = document.visibilityState === "visible";
+    if (settings !== null && me !== null && this.notified)
+      this.notices.take(now, before, me.address, settings.notices, seen);
   }
 
   #typing(conversation: string, address: string, until: number): void {
@@ -235,6 +271,10 @@ export class Session {
         now.filter((one) => one.address !== message.from),
       );
   }
+}
+
+function isAllowed(): boolean {
+  return globalThis.Notification?.permission === "granted";
 }
 
 export function provide(session: Session): void {
