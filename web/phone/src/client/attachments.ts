@@ -1,212 +1,179 @@
-/**
- * Files of messages: kept here encrypted, sent and fetched. A file that is to be sent is durable here before
- * the call returns, and becomes a message once the relay has all of it.
- */
+/** Files of messages: kept here encrypted, sent and fetched. */
 
+import { room } from "../vault/eviction";
 import type { FileAtRest, Files } from "../vault/files";
 import { ChappeError, error } from "../wire/errors";
 import type { Connection } from "./connection";
 import type { Core, Tx } from "./core";
-import { attachmentId, attachmentOf, seal, unseal } from "./files";
+import { Downloads } from "./downloads";
+import { type Sealed, seal } from "./files";
 import type { Groups } from "./groups";
 import type { HttpApi } from "./http";
-import { isNetwork, type Messages } from "./messages";
+import type { Messages } from "./messages";
 import type { Outbox } from "./outbox";
-import { mediaOfMeta } from "./preview";
-import type { FileMeta, MessageRow, UploadRow } from "./rows";
+import type { FileMeta, MessageRow } from "./rows";
 import type { Progress } from "./shown";
-import { BlobSpool } from "./spool";
-import { download, ticketFor, upload } from "./transfers";
 import type { Net } from "./transport";
+import { Uploads } from "./uploads";
 
+/** Largest file that is sent, in bytes. A relay may take less. */
+export const MAX_FILE = 100 * 1024 * 1024;
+/** What is left free of the browser's room, in bytes: messages must go on. */
+const SPARE = 2 * 1024 * 1024;
 const NOTHING = new Uint8Array(0);
 /** Not more often than so: pages draw progress, and that is all it is for. */
 const TELL_MS = 150;
+const LIMIT = "maxAttachment";
 
 export class Attachments {
   /** Set by the owner: a file is further than it was. */
   onProgress: (message: string) => void = () => {};
-  /** Set by the owner: something was put into the outbox. */
-  onQueued: () => void = () => {};
-  #progress = new Map<string, Progress>();
+  readonly uploads: Uploads;
+  readonly downloads: Downloads;
+  /** Bytes that are through, of what is under way. */
+  #done = new Map<string, number>();
   #told = new Map<string, number>();
-  #running = new Map<string, Promise<unknown>>();
-  #ending = new AbortController();
+  #failed = new Set<string>();
 
   constructor(
     private readonly core: Core,
-    private readonly groups: Groups,
     private readonly messages: Messages,
-    private readonly outbox: Outbox,
     private readonly files: Files,
-    private readonly net: Net,
     private readonly api: HttpApi,
-    private readonly connection: Connection,
-  ) {}
+    ways: { groups: Groups; outbox: Outbox; net: Net; connection: Connection },
+  ) {
+    const { groups, outbox, net, connection } = ways;
+    this.uploads = new Uploads(core, groups, messages, outbox, files, net, api, connection);
+    this.downloads = new Downloads(core, messages, files, net, api, checkRoom);
+    this.uploads.onProgress = (message, done) => this.#note(message, done);
+    this.downloads.onProgress = (message, done) => this.#note(message, done);
+  }
 
   get idle(): boolean {
-    return this.core.book.uploads.size === 0;
+    return this.uploads.idle;
   }
 
   progressOf(message: string): Progress {
-    const known = this.#progress.get(message);
-    if (known !== undefined) return known;
-    return { state: this.core.book.files.has(message) ? "here" : "remote", done: 0 };
+    const { uploads, files } = this.core.book;
+    const done = this.#done.get(message);
+    if (done !== undefined) return { state: "loading", done };
+    const waits = uploads.get(message);
+    if (waits !== undefined && !waits.failed) return { state: "loading", done: waits.done };
+    if (this.#failed.has(message)) return { state: "failed", done: 0 };
+    return { state: files.has(message) ? "here" : "remote", done: 0 };
   }
 
   /** Go on with what an earlier run, or an earlier connection, left. */
   resume(): void {
-    for (const row of this.core.book.uploads.all()) this.#start(row);
+    this.uploads.resume();
+    this.downloads.resume();
+    this.#learnLimit().catch(() => {});
   }
 
-  /** Files that no record names go. */
+  /** Files that no record names go. Before anything is written. */
   async sweep(): Promise<void> {
-    await this.files.sweep(new Set(this.core.book.files.all().map((one) => one.file.id)));
+    const { files, downloads } = this.core.book;
+    const named = [...files.all(), ...downloads.all()];
+    await this.files.sweep(new Set(named.map((one) => one.file.id)));
+    await this.downloads.look();
   }
 
   async stop(): Promise<void> {
-    this.#ending.abort(error("network.unreachable"));
-    await Promise.allSettled(this.#running.values());
+    await Promise.all([this.uploads.stop(), this.downloads.stop()]);
   }
 
   // --- sending
 
-  /** Gives the id of the message that stands in for it. Raises file.unreadable, storage.*. */
+  /**
+   * Gives the id of the message that stands in for it, once all of it is kept here. Raises attachment.too_large and
+   * storage.full before anything is read, file.unreadable, storage.*.
+   */
   async send(
     conversation: string,
     file: Blob,
     name: string,
     meta: FileMeta | null,
   ): Promise<string> {
-    const kept = await this.#keep(file);
+    if (file.size > (await this.#limit())) throw error("attachment.too_large");
+    await checkRoom(file.size);
+    const { kept, sealed } = await this.#keep(file, name);
     const type = file.type || "application/octet-stream";
-    const row = await this.core.change(async (tx) => {
+    const message = await this.core.change(async (tx) => {
       const shown = { url: "", key: NOTHING, nonce: NOTHING, hash: NOTHING, description: "" };
       const standIn = { ...shown, size: file.size, contentType: type, name };
-      const message = await this.messages.insertUpload(tx, conversation, standIn, meta);
-      this.core.book.files.put(tx.change, { message, file: kept });
-      const upload = { message, conversation, name, type, meta };
-      this.core.book.uploads.put(tx.change, upload);
-      return upload;
+      const id = await this.messages.insertUpload(tx, conversation, standIn, meta);
+      const row = { message: id, conversation, meta, sealed, ticket: null, done: 0, failed: false };
+      this.core.book.files.put(tx.change, { message: id, file: kept });
+      this.core.book.uploads.put(tx.change, row);
+      return id;
     });
-    this.#start(row);
-    return row.message;
+    this.uploads.start(message);
+    return message;
   }
 
-  #keep(file: Blob): Promise<FileAtRest> {
-    return this.files.write(file.stream()).catch((problem) => {
+  async #keep(file: Blob, name: string): Promise<{ kept: FileAtRest; sealed: Sealed }> {
+    const writer = await this.files.writer(this.files.newName());
+    try {
+      const sealed = await seal(file, name, writer);
+      return { kept: await writer.finish(), sealed };
+    } catch (problem) {
+      await writer.discard();
       throw problem instanceof ChappeError ? problem : error("file.unreadable");
-    });
+    }
   }
 
-  #start(row: UploadRow): void {
-    if (this.#running.has(row.message)) return;
-    const work = this.#send(row).catch((problem) => this.#failed(row, problem));
-    this.#running.set(
-      row.message,
-      work.finally(() => this.#running.delete(row.message)),
-    );
+  async #limit(): Promise<number> {
+    return Math.min(MAX_FILE, (await this.core.meta<number>(LIMIT)) ?? MAX_FILE);
   }
 
-  async #send(row: UploadRow): Promise<void> {
-    const { message, conversation, name, type } = row;
-    const kept = this.core.book.files.get(message);
-    if (kept === undefined) throw error("file.unreadable");
-    const { signal } = this.#ending;
-    this.#note(message, { state: "loading", done: 0 });
-    const plain = await this.files.blob(kept.file, type);
-    const spool = new BlobSpool();
-    const sealed = await seal(plain, name, spool, { signal });
-    const ticket = await ticketFor(this.net, this.connection, await spool.size(), signal);
-    const progress = (done: number): void => this.#note(message, { state: "loading", done });
-    await upload(this.net, this.api, ticket, spool, { progress, signal });
-    await this.core.change(async (tx) => {
-      if (!this.core.book.uploads.has(message)) return;
-      this.core.book.uploads.delete(tx.change, message);
-      this.core.book.files.delete(tx.change, message);
-      const media = mediaOfMeta(row.meta);
-      const body = attachmentOf(sealed, this.core.me.server, ticket.id, media);
-      const { timer } = this.groups.row(conversation);
-      const made = this.messages.make(conversation, body, { timer });
-      this.core.book.files.put(tx.change, { message: made.id, file: kept.file });
-      await this.messages.becomes(tx, message, made, timer);
-      await this.outbox.put(tx, conversation, made.data, made.id);
-    });
-    this.#progress.delete(message);
-    this.onQueued();
-  }
-
-  async #failed(row: UploadRow, problem: unknown): Promise<void> {
-    this.#progress.delete(row.message);
-    // What the network has cut off goes on with the next connection.
-    if (problem instanceof ChappeError && isNetwork(problem)) return;
-    if (this.#ending.signal.aborted) return;
-    const code = problem instanceof ChappeError ? problem.code : "internal.bug";
-    await this.core.change(async (tx) => {
-      this.core.book.uploads.delete(tx.change, row.message);
-      await this.messages.failed(tx, row.message, code);
-      tx.fail(code, row.conversation);
-    });
+  /** The relay's own limit, asked once a connection: a file over it is refused before it is read. */
+  async #learnLimit(): Promise<void> {
+    const { max_attachment } = await this.api.info();
+    if (max_attachment !== (await this.core.meta<number>(LIMIT)))
+      await this.core.change((tx) => this.core.setMeta(tx, LIMIT, max_attachment));
   }
 
   /** A file that failed before it was a message goes out again; false if it is none of these. */
   async again(tx: Tx, row: MessageRow): Promise<boolean> {
-    const { id: message, conversation, file, meta } = row;
-    if (row.content !== null || file === null || !this.core.book.files.has(message)) return false;
-    await this.messages.waits(tx, message);
-    const upload = { message, conversation, name: file.name, type: file.contentType, meta };
-    this.core.book.uploads.put(tx.change, upload);
-    tx.after(() => this.#start(upload));
-    return true;
+    return row.content === null && (await this.uploads.again(tx, row.id));
   }
 
   // --- fetching
 
-  /** The file of a message. Raises message.unknown, attachment.*, network.*, storage.*. */
-  async open(message: string): Promise<Blob> {
-    const row = await this.messages.get(message);
-    if (row.file === null) throw error("message.unknown");
-    const kept = this.core.book.files.get(message);
-    if (kept === undefined) await this.#fetchOnce(row);
-    const now = this.core.book.files.get(message);
-    if (now === undefined) throw error("attachment.unknown");
-    return this.files.blob(now.file, row.file.contentType);
-  }
-
-  async #fetchOnce(row: MessageRow): Promise<void> {
-    const running = this.#running.get(row.id) ?? this.#fetch(row);
-    this.#running.set(row.id, running);
-    try {
-      await running;
-    } finally {
-      this.#running.delete(row.id);
-    }
-  }
-
-  async #fetch(row: MessageRow): Promise<void> {
-    const { id, file } = row;
+  /** The file of a message. Null where it was told to stop. Raises message.unknown, attachment.*, network.*, storage.*. */
+  async open(message: string): Promise<Blob | null> {
+    const { file } = await this.messages.get(message);
     if (file === null) throw error("message.unknown");
-    const { signal } = this.#ending;
-    const remote = attachmentId(file.url, this.core.me.server);
-    const [spool, plain] = [new BlobSpool(), new BlobSpool()];
-    const progress = (done: number): void => this.#note(id, { state: "loading", done });
+    if (!this.core.book.files.has(message) && !(await this.#fetch(message))) return null;
+    const kept = this.core.book.files.get(message);
+    if (kept === undefined) throw error("attachment.unknown");
+    return this.files.blob(kept.file, file.contentType);
+  }
+
+  async #fetch(message: string): Promise<boolean> {
+    this.#failed.delete(message);
     try {
-      progress(0);
-      await download(this.net, this.api, remote, file, spool, { progress, signal });
-      await unseal(spool, file, plain, { signal });
-      const kept = await this.#keep(plain.blob());
-      await this.core.change(async (tx) => {
-        // It may have disappeared meanwhile.
-        if ((await this.messages.find(tx, id))?.file == null) await this.files.delete(kept.id);
-        else this.core.book.files.put(tx.change, { message: id, file: kept });
-      });
-      this.#progress.delete(id);
+      this.#note(message, this.#done.get(message) ?? 0);
+      await this.downloads.fetch(message);
+      return true;
     } catch (problem) {
-      this.#progress.set(id, { state: "failed", done: 0 });
+      if (problem instanceof DOMException && problem.name === "AbortError") return false;
+      if (!this.core.book.downloads.has(message)) {
+        this.#failed.add(message);
+        this.#note(message, null);
+      }
       throw problem;
-    } finally {
-      this.onProgress(id);
     }
+  }
+
+  /** Stop a file that is under way: one that goes out is taken back, one that comes in is not wanted now. */
+  async cancel(message: string): Promise<void> {
+    if (this.core.book.downloads.has(message)) await this.downloads.cancel(message);
+    else if (this.core.book.uploads.has(message))
+      await this.core.change(async (tx) => {
+        // It may be a message by now, and that is taken back in other ways.
+        if (this.core.book.uploads.has(message)) await this.messages.remove(tx, message);
+      });
   }
 
   // --- with their messages
@@ -214,7 +181,8 @@ export class Attachments {
   /** A message was written, or is gone: a file that it has no more goes, once that is durable. */
   async follow(tx: Tx, id: string, row: MessageRow | null): Promise<void> {
     if (row?.file != null) return;
-    this.core.book.uploads.delete(tx.change, id);
+    this.uploads.forget(tx, id);
+    this.downloads.forget(tx, id);
     const kept = this.core.book.files.get(id);
     if (kept === undefined) return;
     this.core.book.files.delete(tx.change, id);
@@ -223,11 +191,19 @@ export class Attachments {
     });
   }
 
-  #note(message: string, progress: Progress): void {
-    this.#progress.set(message, progress);
+  #note(message: string, done: number | null): void {
+    if (done === null) this.#done.delete(message);
+    else this.#done.set(message, done);
     const now = Date.now();
-    if (now - (this.#told.get(message) ?? 0) < TELL_MS) return;
-    this.#told.set(message, now);
+    if (done !== null && now - (this.#told.get(message) ?? 0) < TELL_MS) return;
+    if (done === null) this.#told.delete(message);
+    else this.#told.set(message, now);
     this.onProgress(message);
   }
+}
+
+/** Raises storage.full where the browser says that so many bytes have no room. */
+async function checkRoom(size: number): Promise<void> {
+  const { used, quota } = await room();
+  if (used !== null && quota !== null && used + size + SPARE > quota) throw error("storage.full");
 }

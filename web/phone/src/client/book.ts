@@ -8,6 +8,7 @@ import {
   type CommitRow,
   type ContactRow,
   type ConversationRow,
+  type DownloadRow,
   type ExpiryRow,
   type FileRow,
   type GoneRow,
@@ -79,6 +80,7 @@ export class Book {
   readonly commits = new Mirror<string, CommitRow>(tables.commits, (one) => one.conversation);
   readonly files = new Mirror<string, FileRow>(tables.files, (one) => one.message);
   readonly uploads = new Mirror<string, UploadRow>(tables.uploads, (one) => one.message);
+  readonly downloads = new Mirror<string, DownloadRow>(tables.downloads, (one) => one.message);
   readonly gone = new Mirror<string, GoneRow>(tables.gone, (one) => one.device);
   readonly reports = new Mirror<string, ReportRow>(tables.reports, (one) => one.order);
   readonly parked = new Mirror<number, ParkedRow>(tables.parked, (one) => one.row);
@@ -94,6 +96,7 @@ export class Book {
       this.commits,
       this.files,
       this.uploads,
+      this.downloads,
       this.gone,
       this.reports,
       this.parked,

@@ -204,8 +204,10 @@ export interface PhoneFace {
   deleteForAll(id: string, message: string): Promise<void>;
   deleteHere(id: string, message: string): Promise<void>;
   retry(id: string, message: string): Promise<void>;
-  /** The file of a message, downloaded if need be; progress comes as `message` events. */
-  openFile(id: string, message: string): Promise<Blob>;
+  /** The file of a message, downloaded if need be; progress comes as `message` events. Null where it was cancelled. */
+  openFile(id: string, message: string): Promise<Blob | null>;
+  /** Stop a file under way: one that goes out is taken back, one that comes in is fetched no further. */
+  cancelFile(id: string, message: string): Promise<void>;
 
   contacts(): Promise<Contact[]>;
   contact(address: string): Promise<Contact>;

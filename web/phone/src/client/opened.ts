@@ -42,16 +42,8 @@ export class Opened {
       const engine = await Engine.open(core, net, api);
       const files = new Files(await openCabinet());
       const { groups, messages, outbox, connection } = engine;
-      const attachments = new Attachments(
-        core,
-        groups,
-        messages,
-        outbox,
-        files,
-        net,
-        api,
-        connection,
-      );
+      const ways = { groups, outbox, net, connection };
+      const attachments = new Attachments(core, messages, files, api, ways);
       const opened = new Opened(core, engine, attachments, new Search(store), api);
       opened.#tie();
       // Before anything is written: what a kill left behind, and no record names.
@@ -77,7 +69,7 @@ export class Opened {
       else await search.put(tx.change, id, text);
       await attachments.follow(tx, id, row);
     };
-    attachments.onQueued = () => engine.wake();
+    attachments.uploads.onQueued = () => engine.wake();
     engine.onReady = () => attachments.resume();
   }
 

@@ -420,8 +420,12 @@ export class Phone implements PhoneFace {
     await this.#here.writing.retry(id, message);
   }
 
-  async openFile(id: string, message: string): Promise<Blob> {
+  async openFile(id: string, message: string): Promise<Blob | null> {
     return this.#here.writing.openFile(id, message);
+  }
+
+  async cancelFile(id: string, message: string): Promise<void> {
+    await this.#here.writing.cancelFile(id, message);
   }
 
   // --- settings

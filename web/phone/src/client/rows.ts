@@ -3,11 +3,12 @@
  * Rows hold their own names: a table read whole gives values alone.
  */
 
-import type { FileAtRest } from "../vault/files";
+import type { FileAtRest, FileName } from "../vault/files";
 import { type Table, table } from "../vault/store";
 import type { Bytes } from "../wire/bytes";
 import type { MediaKind } from "../wire/content";
 import type { SignedReceipt } from "../wire/orders";
+import type { Sealed } from "./files";
 
 export const LEFT = 0;
 export const ACTIVE = 1;
@@ -238,9 +239,21 @@ export interface FileRow {
 export interface UploadRow {
   message: string;
   conversation: string;
-  name: string;
-  type: string;
   meta: FileMeta | null;
+  /** Keys, hash and tag: with the file that is kept, its ciphertext. */
+  sealed: Sealed;
+  /** Where it goes, once the relay has given it room. */
+  ticket: { id: Bytes; token: Bytes } | null;
+  /** Bytes that the relay had when that was noted last. */
+  done: number;
+  /** It waits to be sent again. */
+  failed: boolean;
+}
+
+/** A file on its way here, under the name and key that it will have. */
+export interface DownloadRow {
+  message: string;
+  file: FileName;
 }
 
 export interface SettingsRow {
@@ -277,4 +290,5 @@ export const tables = {
   reports: table<ReportRow>("reports"),
   files: table<FileRow>("files"),
   uploads: table<UploadRow>("uploads"),
+  downloads: table<DownloadRow>("downloads"),
 } satisfies Record<string, Table<unknown>>;

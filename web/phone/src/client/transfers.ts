@@ -1,15 +1,14 @@
 /**
  * Files under way: up and down in pieces, resumed where they were cut off, checked when they are whole. Each of
- * these can be begun anew after the phone was killed: what the relay and the spool hold is not sent again.
+ * these can be begun anew after the phone was killed: what the relay and the phone hold is not sent again.
  */
 
 import { ChappeError, type Code, error } from "../wire/errors";
 import type { Typed } from "../wire/frames";
 import type { Connection } from "./connection";
-import { hashHolds, type Opening, type Options } from "./files";
+import type { Arriving, Options, Outgoing, Sink } from "./files";
 import { TAG } from "./gcm";
 import type { HttpApi } from "./http";
-import type { Spool } from "./spool";
 import type { Net } from "./transport";
 
 /**
@@ -51,10 +50,10 @@ export async function upload(
   net: Net,
   api: HttpApi,
   ticket: Pick<Typed<"ticket">, "id" | "token">,
-  spool: Spool,
+  out: Pick<Outgoing, "size" | "read">,
   { progress, signal }: Options = {},
 ): Promise<void> {
-  const size = await spool.size();
+  const { size } = out;
   const patience = new Patience(net);
   let done: number | null = null;
   for (;;) {
@@ -63,7 +62,7 @@ export async function upload(
       patience.progress(done);
       progress?.(Math.min(done, size), size);
       if (done >= size) return;
-      const piece = await spool.read(done, Math.min(done + UPLOAD_PIECE, size));
+      const piece = await out.read(done, Math.min(done + UPLOAD_PIECE, size));
       const next = await api.upload(ticket.id, ticket.token, done, piece, signal);
       if (next <= done) throw error("attachment.bad_offset");
       done = next;
@@ -75,42 +74,34 @@ export async function upload(
 }
 
 /**
- * Bring a ciphertext into `spool`, resuming there; checked when all is here. Throws attachment.corrupt (the spool
- * is then empty), attachment.*, network.*.
+ * Bring a ciphertext in, from where it stopped; into `sink`, checked when all is here. The sink is the caller's to
+ * end. Throws attachment.corrupt, attachment.*, network.*, and what the sink throws.
  */
 export async function download(
   net: Net,
   api: HttpApi,
   id: Uint8Array,
-  file: Opening,
-  spool: Spool,
+  arriving: Arriving,
+  sink: Pick<Sink, "write">,
   { progress, signal }: Options = {},
 ): Promise<void> {
-  const size = file.size + TAG;
   const patience = new Patience(net);
-  let done = await spool.size();
-  while (done < size) {
-    patience.progress(done);
-    const before = done;
+  const all = arriving.size - TAG;
+  while (arriving.received < arriving.size) {
+    const before = arriving.received;
+    patience.progress(before);
     try {
-      for await (const piece of api.download(id, done, signal)) {
-        if (done + piece.length > size) throw error("attachment.corrupt");
-        await spool.append(piece);
-        done += piece.length;
-        progress?.(Math.min(done, file.size), file.size);
+      for await (const piece of api.download(id, before, signal)) {
+        await arriving.take(piece, sink);
+        progress?.(Math.min(arriving.received, all), all);
       }
       // An answer that ends before its time is no progress by itself.
-      if (done === before) throw error("network.unreachable");
+      if (arriving.received === before) throw error("network.unreachable");
     } catch (problem) {
-      if (problem instanceof ChappeError && problem.code === "attachment.corrupt")
-        await spool.clear();
       await patience.wait(problem, signal);
     }
   }
-  if (done > size || !(await hashHolds(spool, file.hash))) {
-    await spool.clear();
-    throw error("attachment.corrupt");
-  }
+  await arriving.check(sink);
 }
 
 /**

@@ -74,9 +74,14 @@ export class Writing {
     engine.wake();
   }
 
-  async openFile(id: string, message: string): Promise<Blob> {
+  async openFile(id: string, message: string): Promise<Blob | null> {
     this.#checkIn(id, await this.opened.engine.messages.get(message));
     return this.opened.attachments.open(message);
+  }
+
+  async cancelFile(id: string, message: string): Promise<void> {
+    this.#checkIn(id, await this.opened.engine.messages.get(message));
+    await this.opened.attachments.cancel(message);
   }
 
   /** The newest `count` before `before` (0: the end), oldest first. */

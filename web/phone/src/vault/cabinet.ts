@@ -6,16 +6,25 @@ import { error } from "../wire/errors";
 import { deleteDatabase, openDatabase, storageFailure } from "./database";
 
 export const FILES = "chappe-files";
+const HELD_TRIES = 30;
+const HELD_PAUSE_MS = 100;
 
 export interface CabinetWriter {
   write(data: Bytes): Promise<void>;
+  /** What was written stays, and others may open the file. */
   close(): Promise<void>;
   /** Nothing stays of it. */
   abort(): Promise<void>;
 }
 
 export interface Cabinet {
-  create(id: string): Promise<CabinetWriter>;
+  /**
+   * Write a file from byte `at` on: 0 for a new one. What was there behind that is gone. One at a time holds a
+   * file; what a killed program has written may end anywhere.
+   */
+  open(id: string, at: number): Promise<CabinetWriter>;
+  /** Bytes that are there; 0 where there is no such file. */
+  size(id: string): Promise<number>;
   /** Bytes from `start` to `end`; fewer where it ends before. Raises storage.failed where there is none. */
   read(id: string, start: number, end: number): Promise<Bytes>;
   delete(id: string): Promise<void>;
@@ -34,44 +43,75 @@ async function told<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (problem) {
-    const name = problem instanceof DOMException ? problem.name : "";
+    const name = nameOf(problem);
     if (name === "NotFoundError") throw error("storage.failed", "The file is not here any more.");
+    if (name === "NoModificationAllowedError") throw error("storage.locked");
     throw storageFailure(problem);
   }
 }
 
+const nameOf = (problem: unknown): string =>
+  problem instanceof DOMException || problem instanceof Error ? problem.name : "";
+
+/**
+ * In the origin private file system, written in place by FileSystemSyncAccessHandle, which dedicated workers alone
+ * have: what is written survives the worker's end at any point.
+ */
 export class FolderCabinet implements Cabinet {
   private constructor(
     private readonly root: FileSystemDirectoryHandle,
     private readonly folder: FileSystemDirectoryHandle,
   ) {}
 
-  /** Null where the browser has no such file system, or cannot write to it from here. */
+  /** Null where the browser has no such file system, or not from here. */
   static async open(): Promise<FolderCabinet | null> {
     try {
+      if (!("createSyncAccessHandle" in FileSystemFileHandle.prototype)) return null;
       const root = await navigator.storage.getDirectory();
-      const folder = await root.getDirectoryHandle(FILES, { create: true });
-      // Older Safari has the folder, and no streams into it.
-      const streams = "createWritable" in FileSystemFileHandle.prototype;
-      return streams ? new FolderCabinet(root, folder) : null;
+      return new FolderCabinet(root, await root.getDirectoryHandle(FILES, { create: true }));
     } catch {
       return null;
     }
   }
 
-  async create(id: string): Promise<CabinetWriter> {
-    return told(async () => {
-      const handle = await this.folder.getFileHandle(id, { create: true });
-      const stream = await handle.createWritable();
-      return {
-        write: (data) => told(() => stream.write(data)),
-        close: () => told(() => stream.close()),
-        abort: async () => {
-          await stream.abort().catch(() => {});
-          await this.delete(id);
-        },
-      };
+  async open(id: string, at: number): Promise<CabinetWriter> {
+    const handle = await told(async () =>
+      held(await this.folder.getFileHandle(id, { create: true })),
+    );
+    let end = at;
+    await told(async () => handle.truncate(at)).catch((problem) => {
+      handle.close();
+      throw problem;
     });
+    return {
+      write: (data) =>
+        told(async () => {
+          const written = handle.write(data, { at: end });
+          end += written;
+          if (written < data.length) throw error("storage.full");
+        }),
+      close: () =>
+        told(async () => {
+          try {
+            handle.flush();
+          } finally {
+            handle.close();
+          }
+        }),
+      abort: async () => {
+        handle.close();
+        await this.delete(id);
+      },
+    };
+  }
+
+  async size(id: string): Promise<number> {
+    try {
+      return (await (await this.folder.getFileHandle(id)).getFile()).size;
+    } catch (problem) {
+      if (nameOf(problem) === "NotFoundError") return 0;
+      throw storageFailure(problem);
+    }
   }
 
   async read(id: string, start: number, end: number): Promise<Bytes> {
@@ -83,8 +123,7 @@ export class FolderCabinet implements Cabinet {
 
   async delete(id: string): Promise<void> {
     await this.folder.removeEntry(id).catch((problem: unknown) => {
-      if (!(problem instanceof DOMException && problem.name === "NotFoundError"))
-        throw storageFailure(problem);
+      if (nameOf(problem) !== "NotFoundError") throw storageFailure(problem);
     });
   }
 
@@ -98,6 +137,18 @@ export class FolderCabinet implements Cabinet {
 
   async destroy(): Promise<void> {
     await told(() => this.root.removeEntry(FILES, { recursive: true }));
+  }
+}
+
+/** A worker that was just ended may hold its file a moment longer. */
+async function held(file: FileSystemFileHandle): Promise<FileSystemSyncAccessHandle> {
+  for (let left = HELD_TRIES; ; left--) {
+    try {
+      return await file.createSyncAccessHandle();
+    } catch (problem) {
+      if (nameOf(problem) !== "NoModificationAllowedError" || left === 0) throw problem;
+      await new Promise((go) => setTimeout(go, HELD_PAUSE_MS));
+    }
   }
 }
 
@@ -116,9 +167,14 @@ export class DatabaseCabinet implements Cabinet {
     return new DatabaseCabinet(await openDatabase(name, [PARTS]), name);
   }
 
-  async create(id: string): Promise<CabinetWriter> {
-    let number = 0;
+  async open(id: string, at: number): Promise<CabinetWriter> {
+    let number = Math.floor(at / PART);
     let filled: Bytes = new Uint8Array(0);
+    await told(async () => {
+      const begun: Bytes | undefined = await this.database.get(PARTS, [id, number]);
+      filled = begun?.slice(0, at % PART) ?? filled;
+      await this.database.delete(PARTS, IDBKeyRange.bound([id, number], [id, []]));
+    });
     const put = (part: Bytes) =>
       told(async () => void (await this.database.put(PARTS, part, [id, number++])));
     return {
@@ -132,6 +188,16 @@ export class DatabaseCabinet implements Cabinet {
       close: () => put(filled),
       abort: () => this.delete(id),
     };
+  }
+
+  async size(id: string): Promise<number> {
+    return told(async () => {
+      const all = IDBKeyRange.bound([id, 0], [id, []]);
+      const cursor = await this.database.transaction(PARTS).store.openCursor(all, "prev");
+      if (cursor === null) return 0;
+      const [, number] = cursor.key as unknown as [string, number];
+      return number * PART + (cursor.value as Bytes).length;
+    });
   }
 
   async read(id: string, start: number, end: number): Promise<Bytes> {

@@ -1,35 +1,47 @@
-/** Runs in a worker of a real browser; posts what came of it. */
+/** Runs in a worker of a real browser: `begin` writes until it is ended, `goOn` goes on where that was. */
 
-import { hashHolds, seal, unseal } from "../../src/client/files";
-import { OpfsSpool } from "../../src/client/opfs";
-import { BlobSpool } from "../../src/client/spool";
+import { FolderCabinet } from "../../src/vault/cabinet";
+import { CHUNK, Files } from "../../src/vault/files";
 import { equal } from "../../src/wire/bytes";
 
-async function run(): Promise<object> {
-  const data = new Uint8Array(700_001).map((_, at) => at % 251);
-  const spool = await OpfsSpool.open("one.up");
-  const file = await seal(new Blob([data]), "one", spool);
-  const held = await OpfsSpool.open("one.up").then(
-    () => "open",
-    (problem: { code: string }) => problem.code,
-  );
-  spool.close();
-  const again = await OpfsSpool.open("one.up");
-  const size = await again.size();
-  const whole = await hashHolds(again, file.hash);
-  const sink = new BlobSpool();
-  await unseal(again, file, sink);
-  const same = equal(new Uint8Array(await sink.blob().arrayBuffer()), data);
-  const names = await OpfsSpool.names();
-  await again.clear();
-  const cleared = await again.size();
-  again.close();
-  await OpfsSpool.remove("one.up");
-  await OpfsSpool.remove("one.up");
-  return { held, size, whole, same, names, cleared, left: await OpfsSpool.names() };
+const NAME = { id: "00112233445566778899aabbccddeeff", key: new Uint8Array(32).fill(7) };
+const SIZE = 40 * CHUNK + 17;
+const DATA = new Uint8Array(SIZE).map((_, at) => at % 251);
+
+async function begin(files: Files): Promise<void> {
+  const writer = await files.writer(NAME);
+  await writer.write(DATA.subarray(0, 20 * CHUNK + 5));
+  postMessage("written");
 }
 
-run().then(
-  (found) => postMessage(found),
-  (problem) => postMessage({ problem: String(problem) }),
-);
+async function goOn(files: Files, cabinet: FolderCabinet): Promise<object> {
+  let seen = 0;
+  let same = true;
+  const writer = await files.writer(NAME, async (chunk) => {
+    same &&= equal(chunk, DATA.subarray(seen, seen + CHUNK));
+    seen += chunk.length;
+  });
+  await writer.write(DATA.subarray(seen));
+  const file = await writer.finish();
+  const found = new Uint8Array(await (await files.blob(file, "")).arrayBuffer());
+  const part = await files.slice(file, 3 * CHUNK - 5, 5 * CHUNK + 1);
+  const whole = equal(found, DATA) && equal(part, DATA.subarray(3 * CHUNK - 5, 5 * CHUNK + 1));
+  const at = (await cabinet.list()).length;
+  await files.sweep(new Set());
+  return {
+    seen: seen / CHUNK,
+    same,
+    size: file.size === SIZE,
+    whole,
+    at,
+    left: await cabinet.list(),
+  };
+}
+
+addEventListener("message", async ({ data }) => {
+  const cabinet = await FolderCabinet.open();
+  if (cabinet === null) return postMessage("no folder");
+  const files = new Files(cabinet);
+  if (data === "begin") await begin(files);
+  else postMessage(await goOn(files, cabinet));
+});

@@ -87,7 +87,7 @@ const operations: Record<string, Operation> = {
     ),
   open_file: async ({ conversation, message }) => {
     const blob = await phone.openFile(String(conversation), String(message));
-    return hex(new Uint8Array(await blob.arrayBuffer()));
+    return blob && hex(new Uint8Array(await blob.arrayBuffer()));
   },
 };
 

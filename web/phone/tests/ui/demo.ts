@@ -246,6 +246,7 @@ export class Demo implements PhoneFace {
   async retry(_id: string, message: string) {
     this.#put({ ...this.#find(message), sending: "sent", failure: "" });
   }
+  async cancelFile() {}
   async openFile(_id: string, message: string) {
     const kept = this.#files.get(message);
     if (kept) return kept;

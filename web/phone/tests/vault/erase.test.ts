@@ -58,7 +58,7 @@ beforeEach(async () => {
   await store.write((change) => change.put(table<string>("notes"), "a", "a secret"));
   store.close();
   const cabinet = await DatabaseCabinet.open();
-  await (await cabinet.create("x")).close();
+  await (await cabinet.open("x", 0)).close();
   cabinet.close();
   (await openDB("workbox-expiration", 1)).close();
 });

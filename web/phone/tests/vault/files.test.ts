@@ -3,18 +3,18 @@
 import "fake-indexeddb/auto";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { DatabaseCabinet } from "../../src/vault/cabinet";
-import { CHUNK, type FileAtRest, Files } from "../../src/vault/files";
+import { CHUNK, type FileAtRest, type FileName, Files } from "../../src/vault/files";
 import { randomBytes } from "../../src/wire/bytes";
 import { bytesOf, dump, type RawRecord, withRaw } from "./raw";
 
-let name = "";
+let cabinetName = "";
 let count = 0;
 let files: Files;
 let cabinet: DatabaseCabinet;
 
 beforeEach(async () => {
-  name = `files ${++count}`;
-  cabinet = await DatabaseCabinet.open(name);
+  cabinetName = `files ${++count}`;
+  cabinet = await DatabaseCabinet.open(cabinetName);
   files = new Files(cabinet);
 });
 
@@ -56,23 +56,92 @@ test.each([0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK, 700_001])(
 test("what lies in the database is none of it, nor its key", async () => {
   const canary = Buffer.from("CANARY".repeat(20_000));
   const file = await files.write(stream(canary));
-  const all = bytesOf(await dump(name));
+  const all = bytesOf(await dump(cabinetName));
   expect(all.length).toBeGreaterThan(canary.length);
   expect(all.includes("CANARY")).toBe(false);
   expect(all.includes(Buffer.from(file.key))).toBe(false);
 });
 
+describe("a file whose writing was cut off", () => {
+  const content = long(10 * CHUNK + 7);
+
+  async function goOn(name: FileName): Promise<{ seen: number; file: FileAtRest }> {
+    let seen = 0;
+    const writer = await files.writer(name, async (chunk) => {
+      expect(Buffer.from(chunk).equals(content.subarray(seen, seen + CHUNK))).toBe(true);
+      seen += chunk.length;
+    });
+    expect(writer.size).toBe(seen);
+    await writer.write(content.subarray(seen));
+    return { seen: seen / CHUNK, file: await writer.finish() };
+  }
+
+  async function begun(length: number): Promise<FileName> {
+    const name = files.newName();
+    const writer = await files.writer(name);
+    await writer.write(content.subarray(0, length));
+    await writer.pause();
+    return name;
+  }
+
+  test.each([0, 5, CHUNK, 3 * CHUNK, 3 * CHUNK + 1, 9 * CHUNK])(
+    "after %i bytes goes on behind the last whole chunk",
+    async (length) => {
+      const name = await begun(length);
+      const whole = Math.max(0, Math.ceil(length / CHUNK) - 1);
+      expect(await files.written(name.id)).toBe(whole * CHUNK);
+      const { seen, file } = await goOn(name);
+      expect(seen).toBe(whole);
+      expect((await read(file)).equals(Buffer.from(content))).toBe(true);
+    },
+  );
+
+  test("and that was damaged goes on before the damage", async () => {
+    const name = await begun(8 * CHUNK);
+    await withRaw(cabinetName, async (database) => {
+      const part = (await database.get("parts", [name.id, 1])) as Uint8Array;
+      part[100] = (part[100] ?? 0) ^ 1;
+      await database.put("parts", part, [name.id, 1]);
+    });
+    const { seen, file } = await goOn(name);
+    expect(seen).toBe(3);
+    expect((await read(file)).equals(Buffer.from(content))).toBe(true);
+  });
+
+  test("and that is not wanted any more leaves nothing", async () => {
+    const name = await begun(8 * CHUNK);
+    await (await files.writer(name)).discard();
+    expect(await dump(cabinetName)).toEqual([]);
+  });
+
+  test("writes no chunk twice under one nonce", async () => {
+    const nonces = new Set<string>();
+    const encrypt = vi.spyOn(crypto.subtle, "encrypt").mockImplementation(async (how) => {
+      nonces.add(Buffer.from((how as AesGcmParams).iv as Uint8Array).toString("hex"));
+      return new ArrayBuffer(CHUNK + 16);
+    });
+    const name = files.newName();
+    for (let i = 0; i < 3; i++) {
+      const writer = await files.writer(name);
+      await writer.write(content.subarray(0, 4 * CHUNK));
+      await writer.pause();
+    }
+    expect(nonces.size).toBe(9);
+    encrypt.mockRestore();
+  });
+});
+
 describe("a file", () => {
   const change = async (work: (parts: RawRecord[]) => RawRecord[]) => {
-    const parts = (await dump(name)).filter((one) => one.store === "parts");
-    await withRaw(name, async (database) => {
+    const parts = (await dump(cabinetName)).filter((one) => one.store === "parts");
+    await withRaw(cabinetName, async (database) => {
       await database.clear("parts");
       for (const { key, value } of work(parts)) await database.put("parts", value, key);
     });
   };
   const mapped = (all: (bytes: Uint8Array) => Uint8Array) =>
     change((parts) => parts.map((one) => ({ ...one, value: all(one.value as Uint8Array) })));
-  const SEALED = CHUNK + 16;
+  const SEALED = CHUNK + 28;
 
   test.each<[string, (bytes: Uint8Array) => Uint8Array]>([
     ["cut within a chunk", (bytes) => bytes.slice(0, -1)],
@@ -117,7 +186,7 @@ describe("a file", () => {
       },
     });
     await expect(files.write(broken)).rejects.toThrow("the network");
-    expect(await dump(name)).toEqual([]);
+    expect(await dump(cabinetName)).toEqual([]);
     const put = vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(() => {
       throw new DOMException("", "QuotaExceededError");
     });

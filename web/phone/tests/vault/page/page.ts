@@ -1,9 +1,8 @@
 /** The vault in a page, for a test to drive: `await vault.create()`. Bytes are hex. */
 
 import { openDB } from "idb";
-import { FolderCabinet, openCabinet } from "../../../src/vault/cabinet";
 import { erase, resume, tombstone } from "../../../src/vault/erase";
-import { type FileAtRest, Files } from "../../../src/vault/files";
+import type { FileAtRest } from "../../../src/vault/files";
 import { Keeping, newKey } from "../../../src/vault/keeping";
 import { stretch } from "../../../src/vault/keys";
 import { Search } from "../../../src/vault/search";
@@ -34,6 +33,15 @@ function textOf(i: number): string {
 function here(): Store {
   if (!store) throw new Error("no store");
   return store;
+}
+
+function inWorker<T>(asked: object): Promise<T> {
+  const worker = new Worker(new URL("./filesWorker.ts", import.meta.url), { type: "module" });
+  return new Promise<T>((resolve, reject) => {
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = ({ message }) => reject(new Error(message));
+    worker.postMessage(asked);
+  }).finally(() => worker.terminate());
 }
 
 async function withKeeping<T>(work: (keeping: Keeping) => Promise<T>): Promise<T> {
@@ -158,16 +166,14 @@ const vault = {
   },
 
   async keepFile(text: string, times: number) {
-    const cabinet = await openCabinet();
-    const content = new Blob([text.repeat(times)]).stream();
-    const file = await new Files(cabinet).write(content);
+    const { file, folder } = await inWorker<{ file: FileAtRest; folder: boolean }>({ text, times });
     await here().write((change) => change.put(files, "file", file));
-    return { folder: cabinet instanceof FolderCabinet, size: file.size };
+    return { folder, size: file.size };
   },
   async readFile() {
     const file = await here().get(files, "file");
     if (!file) throw new Error("no file");
-    return (await new Files(await openCabinet()).blob(file, "text/plain")).text();
+    return inWorker<string>({ file });
   },
 
   async erase() {

@@ -7,5 +7,6 @@ export default defineConfig({
   root: fileURLToPath(new URL(".", import.meta.url)),
   base: "./",
   logLevel: "warn",
+  worker: { format: "es" },
   build: { outDir: process.env.OUT ?? "", target: "es2022", emptyOutDir: true },
 });
