@@ -7,65 +7,17 @@
 import type { Bytes } from "../wire/bytes";
 import { MAX_PREVIEW, MAX_SECONDS, MAX_SIDE, MAX_WAVEFORM, type Media } from "../wire/content";
 import type { Attachment } from "./face";
+import { pictureOf } from "./picture";
 import type { FileMeta } from "./rows";
 
 /** Of a preview, in pixels. */
 export const MAX_PREVIEW_SIDE = 512;
 
-interface Picture {
-  type: "image/jpeg" | "image/png" | "image/webp";
-  width: number;
-  height: number;
-}
-
-/** What kind of picture it is and how large, by its header; null for anything else. */
-export function pictureOf(data: Uint8Array): Picture | null {
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  try {
-    return png(view) ?? jpeg(view) ?? webp(view);
-  } catch (problem) {
-    if (problem instanceof RangeError) return null;
-    throw problem;
-  }
-}
-
-function png(view: DataView): Picture | null {
-  if (view.getUint32(0) !== 0x89504e47 || view.getUint32(4) !== 0x0d0a1a0a) return null;
-  if (view.getUint32(12) !== 0x49484452) return null;
-  return { type: "image/png", width: view.getUint32(16), height: view.getUint32(20) };
-}
-
-/** The frame header (SOF) says it; what comes before it is passed over. */
-function jpeg(view: DataView): Picture | null {
-  if (view.getUint16(0) !== 0xffd8) return null;
-  let at = 2;
-  while (view.getUint8(at) === 0xff) {
-    const marker = view.getUint8(at + 1);
-    if (marker >= 0xc0 && marker <= 0xc2)
-      return { type: "image/jpeg", width: view.getUint16(at + 7), height: view.getUint16(at + 5) };
-    if (marker === 0xda || marker < 0xc0) return null;
-    at += 2 + view.getUint16(at + 2);
-  }
-  return null;
-}
-
-/** Only still ones, and no canvas larger than its picture (VP8X). */
-function webp(view: DataView): Picture | null {
-  if (view.getUint32(0) !== 0x52494646 || view.getUint32(8) !== 0x57454250) return null;
-  const form = view.getUint32(12);
-  if (form === 0x56503820) {
-    const [width, height] = [view.getUint16(26, true), view.getUint16(28, true)];
-    return { type: "image/webp", width: width & 0x3fff, height: height & 0x3fff };
-  }
-  if (form !== 0x5650384c || view.getUint8(20) !== 0x2f) return null;
-  const bits = view.getUint32(21, true);
-  return { type: "image/webp", width: (bits & 0x3fff) + 1, height: ((bits >>> 14) & 0x3fff) + 1 };
-}
-
 /** A data: URL, which the pages' policy allows for pictures; "" for what must not be shown. */
 export function previewUrl(data: Uint8Array): string {
   const picture = data.length > MAX_PREVIEW ? null : pictureOf(data);
-  if (picture === null) return "";
+  // Only still ones: a preview is drawn for everybody who looks at the list.
+  if (picture === null || picture.moving) return "";
   const sides = [picture.width, picture.height];
   if (sides.some((side) => side < 1 || side > MAX_PREVIEW_SIDE)) return "";
   return `data:${picture.type};base64,${btoa(String.fromCharCode(...data))}`;

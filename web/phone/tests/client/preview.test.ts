@@ -3,47 +3,14 @@ import {
   mediaOfMeta,
   metaOfMedia,
   metaOfPage,
-  pictureOf,
   previewBytes,
   previewUrl,
 } from "../../src/client/preview";
 import { concat, fromHex, utf8 } from "../../src/wire/bytes";
 
-const two = (n: number): number[] => [n >> 8, n & 255];
-const png = (width: number, height: number): Uint8Array =>
-  concat(
-    fromHex("89504e470d0a1a0a0000000d49484452"),
-    Uint8Array.from([0, 0, ...two(width), 0, 0, ...two(height), 8, 2, 0, 0, 0]),
-  );
-const jpeg = (width: number, height: number, before = "ffe000044a46"): Uint8Array =>
-  concat(
-    fromHex(`ffd8${before}ffc0001108`),
-    Uint8Array.from([...two(height), ...two(width), 3, 1, 0x22, 0]),
-  );
-const vp8 = (width: number, height: number): Uint8Array =>
-  concat(
-    utf8("RIFF"),
-    fromHex("20000000"),
-    utf8("WEBPVP8 "),
-    fromHex("140000009001009d012a"),
-    Uint8Array.from([width & 255, width >> 8, height & 255, height >> 8]),
-  );
+import { gif, jpeg, png, vp8, vp8x } from "./pictures";
 
 describe("a preview", () => {
-  it("says what it is and how large", () => {
-    expect(pictureOf(png(28, 21))).toEqual({ type: "image/png", width: 28, height: 21 });
-    expect(pictureOf(jpeg(28, 21))).toEqual({ type: "image/jpeg", width: 28, height: 21 });
-    expect(pictureOf(vp8(28, 21))).toEqual({ type: "image/webp", width: 28, height: 21 });
-    // 64 x 32, lossless: fourteen bits each, less one.
-    const lossless = concat(
-      utf8("RIFF"),
-      fromHex("20000000"),
-      utf8("WEBPVP8L"),
-      fromHex("140000002f3fc00700"),
-    );
-    expect(pictureOf(lossless)).toEqual({ type: "image/webp", width: 64, height: 32 });
-  });
-
   it("is nothing where it is no picture, or would be too large", () => {
     const bombs = [png(513, 1), png(65535, 65535), jpeg(1, 513), jpeg(0, 5), vp8(513, 2)];
     const others = [
@@ -51,6 +18,8 @@ describe("a preview", () => {
       utf8("<svg xmlns='http://www.w3.org/2000/svg'/>"),
       utf8("GIF89a...."),
     ];
+    // They move, or might.
+    for (const data of [gif(28, 21), vp8x(28, 21)]) expect(previewUrl(data)).toBe("");
     const cut = [0, 1, 5, 15, 20].map((end) => png(2, 2).subarray(0, end));
     const loop = concat(fromHex("ffd8"), fromHex("ffe00000").slice(), fromHex("ffe00000"));
     for (const data of [...bombs, ...others, ...cut, loop]) expect(previewUrl(data)).toBe("");

@@ -190,6 +190,7 @@ export const en = {
   "chat.pause": "Pause",
   "chat.position": "Position",
   "chat.view": "View photo",
+  "chat.cancel": "Cancel the transfer",
   "chat.progress": "{done} of {size}",
   "chat.announce": "{who}: {text}",
   "chat.unread": "New messages",

@@ -195,6 +195,7 @@ export const fr: Record<keyof typeof en, string> = {
   "chat.pause": "Pause",
   "chat.position": "Position",
   "chat.view": "Voir la photo",
+  "chat.cancel": "Annuler le transfert",
   "chat.progress": "{done} sur {size}",
   "chat.announce": "{who} : {text}",
   "chat.unread": "Nouveaux messages",

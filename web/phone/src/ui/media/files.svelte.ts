@@ -1,5 +1,6 @@
 /** Files of messages as object URLs, for as long as a view needs them. */
 import type { Message } from "../../client/face.ts";
+import { HEADER, isShowable } from "../../client/picture.ts";
 import type { Session } from "../model/session.svelte.ts";
 
 /** Photos up to this size are fetched as soon as they are seen. */
@@ -9,6 +10,8 @@ export const MAX_FILE = 100 * 1024 * 1024;
 export class FileView {
   url = $state("");
   busy = $state(false);
+  /** A photo that is none, or of more pixels than are shown: it can be saved, and nothing else. */
+  unfit = $state(false);
 
   constructor(
     private readonly session: Session,
@@ -25,17 +28,29 @@ export class FileView {
       const blob = quiet
         ? await getting.catch(() => undefined)
         : await this.session.attempt(getting);
-      if (blob) this.url = URL.createObjectURL(inert(blob));
-      return this.url || undefined;
+      if (!blob) return undefined;
+      this.unfit = this.message().kind === "photo" && !(await isPhoto(blob));
+      this.url = URL.createObjectURL(inert(blob));
+      return this.url;
     } finally {
       this.busy = false;
     }
+  }
+
+  /** Stops what is under way, up or down. */
+  async cancel(): Promise<void> {
+    const { conversation, id } = this.message();
+    await this.session.attempt(this.session.phone.cancelFile(conversation, id));
   }
 
   close(): void {
     if (this.url) URL.revokeObjectURL(this.url);
     this.url = "";
   }
+}
+
+async function isPhoto(blob: Blob): Promise<boolean> {
+  return isShowable(new Uint8Array(await blob.slice(0, HEADER).arrayBuffer()));
 }
 
 /** Saved under its name; a browser shows none of it. */

@@ -2,10 +2,14 @@
  * Photos before they are sent: drawn anew on a canvas, smaller. What a camera wrote beside the picture (place,
  * time, device) has no way through that.
  */
+import { HEADER, pictureOf } from "../../client/picture.ts";
+
 const LONGEST = 2048;
 const QUALITY = 0.84;
 const PREVIEW = 28;
 const TYPE = "image/jpeg";
+/** Of a picture that a person chose: no camera makes more. */
+const MAX_OWN_PIXELS = 250_000_000;
 
 export interface Photo {
   file: Blob;
@@ -18,6 +22,10 @@ export interface Photo {
 
 /** Rejects with the browser's InvalidStateError or EncodingError for what is no picture. */
 export async function preparePhoto(file: Blob, now = new Date()): Promise<Photo> {
+  const head = new Uint8Array(await file.slice(0, HEADER).arrayBuffer());
+  const picture = pictureOf(head);
+  if (picture !== null && picture.width * picture.height > MAX_OWN_PIXELS)
+    throw new DOMException("too many pixels", "EncodingError");
   // Turned as the camera says, once and for all.
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
   try {
