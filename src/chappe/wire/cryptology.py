@@ -255,7 +255,7 @@ TABLE: Final = (
     # Hashes
     Row(
         "sha-256", Family.HASH, "SHA-256", "hash", None, "output 256 bits", (I,), ("FIPS 180-4",),
-        f"hashlib (OpenSSL); {_CRYPTOGRAPHY}; WebCrypto; @noble/hashes",
+        f"hashlib (OpenSSL); {_CRYPTOGRAPHY}; WebCrypto; @noble/hashes; hash-wasm",
         {"en": "Names, commitments, Merkle trees, certificates' pins, files' integrity",
          "fr": "Noms, engagements, arbres de Merkle, empreintes de certificats, intégrité des fichiers"},
         {
@@ -264,7 +264,7 @@ TABLE: Final = (
             "chappe.relay.shares": ("hashlib.sha256", _P + "hashes.SHA256"),
             "chappe.tlog": ("hashlib.sha256",), "chappe.vault": ("hashlib.sha256", _P + "hashes.SHA256"),
             "chappe.wire": ("hashlib.sha256",), "chappe.mls": (_P + "hashes.SHA256", _P + "hashes.Hash"),
-            "phone/client": (_NOBLE_SHA2 + "sha256",), "phone/tlog": (_NOBLE_SHA2 + "sha256",),
+            "phone/client": ("hash-wasm:createSHA256", _NOBLE_SHA2 + "sha256"), "phone/tlog": (_NOBLE_SHA2 + "sha256",),
             "phone/wire": (_NOBLE_SHA2 + "sha256",), "phone/sw": ("subtle:SHA-256",),
             "phone/vault": ("subtle:SHA-256",), "phone/build": ("node:crypto:createHash",),
         },
