@@ -142,7 +142,7 @@ def test_a_share_is_told_only_when_its_tries_are_back(bench: Bench, monkeypatch:
 
 def test_a_damaged_row_is_its_own_devices_trouble(bench: Bench) -> None:
     ada, ben = bench.enrolled(), bench.enrolled()
-    bench.shares._change(lambda: bench.shares._store.set_wrapped(ada.device, bytes(92)))
+    bench.shares._change(lambda: bench.shares._store.set_wrapped([(ada.device, bytes(92))]))
     outcomes = judged(bench, [(ada, right(bench, ada)), (ben, right(bench, ben))])
     assert [told(one) for one in outcomes] == ["storage.failed", "open"]
 

@@ -380,9 +380,12 @@ class Shares:
     def _rewrap(self, old: EpochKey, new: EpochKey) -> None:
         clear = bytearray(SECRETS_BYTES)
         try:
-            for row in self._store.rows():
-                old.unwrap(row.device, row.unlock_key, row.wrapped, clear)
-                self._store.set_wrapped(row.device, new.wrap(row.device, row.unlock_key, clear))
+            for page in self._store.pages_of_rows():
+                wrapped = []
+                for row in page:
+                    old.unwrap(row.device, row.unlock_key, row.wrapped, clear)
+                    wrapped.append((row.device, new.wrap(row.device, row.unlock_key, clear)))
+                self._store.set_wrapped(wrapped)
         finally:
             wipe(clear)
 

@@ -7,7 +7,7 @@ head outside can tell which database is the newest.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,8 +119,8 @@ class ShareStore:
             found = self._connection.execute("SELECT * FROM shares WHERE device = ?", (device,)).fetchone()
         return None if found is None else Row(*found)
 
-    def rows(self) -> Iterator[Row]:
-        """All, in the order of their devices; rows may be written meanwhile."""
+    def pages_of_rows(self) -> Iterator[list[Row]]:
+        """All, in the order of their devices, some at a time; rows may be written meanwhile."""
         after = b""
         while True:
             with _typed():
@@ -129,7 +129,7 @@ class ShareStore:
                 ).fetchall()
             if not found:
                 return
-            yield from (Row(*values) for values in found)
+            yield [Row(*values) for values in found]
             after = found[-1][0]
 
     def spent(self) -> list[bytes]:
@@ -190,8 +190,15 @@ class ShareStore:
         self._connection.execute(_BURY, {"device": device, "ordered": int(ordered)})
         self._connection.execute("DELETE FROM shares WHERE device = ?", (device,))
 
-    def set_wrapped(self, device: bytes, wrapped: bytes) -> None:
-        self._connection.execute("UPDATE shares SET wrapped = ? WHERE device = ?", (wrapped, device))
+    def set_wrapped(self, wrapped: Sequence[tuple[bytes, bytes]]) -> None:
+        """Of so many devices. One statement: at each the driver lets go of the interpreter, and a busy event
+        loop gives it back late."""
+        places = ", ".join(["(?, ?)"] * len(wrapped))
+        self._connection.execute(
+            f"WITH new (device, wrapped) AS (VALUES {places}) "  # noqa: S608 - question marks alone
+            "UPDATE shares SET wrapped = new.wrapped FROM new WHERE shares.device = new.device",
+            [value for pair in wrapped for value in pair],
+        )
 
     def set_epoch(self, epoch: bytes) -> None:
         self._connection.execute("UPDATE meta SET epoch = ?", (epoch,))
