@@ -33,7 +33,7 @@ check: $(READY)
 	$(VENV)/bin/lint-imports
 
 # The phone's own checks and tests. Without Node there is nothing to check with.
-check-phone: $(PHONE_READY)
+check-phone: $(PHONE_BUILT)
 	@if test -e $(PHONE_READY); then cd $(PHONE) && npm run --silent check && npm run --silent test $(PHONE_OPTIONS); fi
 
 setup: $(READY)
