@@ -10,7 +10,7 @@ from chappe.client import Phone
 from tests.client.test_files import received
 from tests.client.world import World, meet, texts, until
 from tests.relay.test_knocks import address, knocking, knocks, send, some, subscribe
-from tests.relay.test_push import Browser
+from tests.relay.push_service import Browser
 
 PIN = "480297"
 
