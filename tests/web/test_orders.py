@@ -103,16 +103,29 @@ async def test_an_organisation_bounds_erases_and_removes(
         await asyncio.gather(ada.settled(), dan.settled())
         await world.shut("eve")
 
-        await officer.order("policy", [], "for everybody", FleetPolicy(1, 120, 8))
+        assert (await ada.call("bounds"), (await ada.call("settings"))["lockOnHide"]) == (None, False)
+        await officer.order("policy", [], "for everybody", FleetPolicy(1, 120, 8, lock_on_hide=True))
         loop = asyncio.get_running_loop()
         deadline = loop.time() + PATIENCE
-        while (await ada.call("settings"))["idleSeconds"] != 120:
+        # What is bounded is bounded from the moment that it shows.
+        while (settings := await ada.call("settings"))["idleSeconds"] != 120:
             assert loop.time() < deadline
-            await asyncio.sleep(0.05)
-        settings = await ada.call("settings")
-        with pytest.raises(NodeError) as beyond:
-            await ada.call("saveSettings", {**settings, "idleSeconds": 600})
-        assert beyond.value.code == "usage.invalid"
+            await asyncio.sleep(0)
+        assert settings["lockOnHide"] is True
+        for beyond in ({"idleSeconds": 600}, {"offlineHours": 2}, {"lockOnHide": False}):
+            with pytest.raises(NodeError) as refused:
+                await ada.call("saveSettings", {**settings, **beyond})
+            assert refused.value.code == "usage.invalid", beyond
+        bounds = {"idleSeconds": 120, "offlineHours": 1, "pinLength": 8, "lockOnHide": True}
+        assert await ada.call("bounds") == bounds
+        (told,) = [one for one in ada.events if one["type"] == "settings"]
+        assert (told["settings"], told["bounds"]) == (settings, bounds)
+        await _first_pins_are_held_to_it(world, relay, ada, phones)
+        # Out of sight it locks, whatever the person wants.
+        await ada.call("visible", False)
+        await becomes(ada, "locked")
+        await ada.ask("unlock", pin=PIN)
+        assert (await ada.call("settings"))["lockOnHide"] is True
         with pytest.raises(NodeError) as short:
             await ada.ask("change_pin", old=PIN, next="731864")
         assert short.value.code == "vault.weak_pin"
@@ -134,6 +147,37 @@ async def test_an_organisation_bounds_erases_and_removes(
         await officer.close()
         for phone in phones:
             phone.close()
+
+
+async def _first_pins_are_held_to_it(
+    world: World, relay: RelayProcess, ada: WebPhone, phones: list[WebPhone]
+) -> None:
+    """A new line's, as the relay says before; a linked device's, by the signed policy that waits for it."""
+    (code,) = new_codes(relay.settings, 1, "Press").codes
+    gil, two = WebPhone(relay, "gil"), WebPhone(relay, "two")
+    phones += [gil, two]
+    assert await gil.call("organisationOf", code) == {"name": "Press", "pinLength": 8}
+    assert await gil.call("organisationOf", relay.code()) == {"name": "", "pinLength": 6}
+    assert await gil.call("judgePin", PIN, "gil", 8) == {"reason": "short", "least": 8}
+    assert await gil.call("judgePin", PIN, "gil") is None
+    with pytest.raises(NodeError) as short:
+        await gil.ask("activate", link=code, name=world.address("gil"), pin=PIN)
+    assert short.value.code == "vault.weak_pin"
+    assert await gil.call("stage") == "none"
+    await gil.ask("activate", link=code, name=world.address("gil"), pin="40718263")
+    assert (await gil.call("settings"))["idleSeconds"] == 120
+
+    receiving = asyncio.create_task(two.ask("receive_link", pin=PIN))
+    await until(lambda: any(e["type"] == "link" for e in two.events), "the link")
+    link = next(e["link"] for e in two.events if e["type"] == "link")
+    giving = asyncio.create_task(ada.call("giveLink", link))
+    with pytest.raises(NodeError) as linked:
+        await receiving
+    assert linked.value.code == "vault.weak_pin"
+    me = await two.ask("receive_link", pin="40718263")
+    await giving
+    assert me["address"] == ada.address
+    assert (await two.call("bounds"))["pinLength"] == 8
 
 
 async def _member(world: World, relay: RelayProcess, name: str, phones: list[WebPhone]) -> WebPhone:

@@ -77,6 +77,9 @@ def policy(
     ],
     idle: Annotated[str, typer.Option(help="Time without use after which it locks, at most, such as 15m.")],
     pin_length: Annotated[int, typer.Option(min=6, max=32, help="Digits of a PIN, at least.")] = 6,
+    lock_on_hide: Annotated[
+        bool, typer.Option("--lock-on-hide", help="A phone locks whenever its page goes out of sight.")
+    ] = False,
     targets: Annotated[
         list[str] | None, typer.Argument(metavar="LINE…", help="None: every line, now and later.")
     ] = None,
@@ -93,7 +96,7 @@ def policy(
         raise error("usage.invalid", "--idle is between 10 seconds and 24 hours.")
     if offline_hours:
         note(say("policy.offline", hours=offline_hours))
-    wanted = FleetPolicy(offline_hours, seconds, pin_length)
+    wanted = FleetPolicy(offline_hours, seconds, pin_length, lock_on_hide)
     _order("policy", targets or [], reason, officer, passphrase_file, yes=yes, policy=wanted)
 
 

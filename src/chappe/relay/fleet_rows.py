@@ -12,7 +12,7 @@ from chappe.relay.fleet_tables import order_devices, orders, rosters
 from chappe.relay.tables import devices, lines
 from chappe.wire import frames
 from chappe.wire.errors import error
-from chappe.wire.orders import DESTROYING, OUTCOMES, Reason, SignedOrder
+from chappe.wire.orders import DESTROYING, OUTCOMES, FleetPolicy, Reason, SignedOrder, read_order
 from chappe.wire.rosters import Roster, SignedRoster
 
 AT_ONCE: Final = 500
@@ -143,6 +143,15 @@ def newest_policy(connection: Connection, organisation: bytes) -> bytes | None:
         .limit(1)
     ).scalar()
     return found
+
+
+def policy_of(connection: Connection, organisation: bytes) -> FleetPolicy | None:
+    """What holds for every line of the organisation, now and later."""
+    order = newest_policy(connection, organisation)
+    if order is None:
+        return None
+    row = connection.execute(select(orders).where(orders.c.order_id == order)).one()
+    return read_order(signed_order(row)).policy
 
 
 def encode(part: msgspec.Struct) -> bytes:

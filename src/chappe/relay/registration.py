@@ -45,7 +45,7 @@ def answer(registered: object) -> api.Activated:
 def organisation(found: object) -> api.Organisation:
     """The body that tells whose line a code makes."""
     assert isinstance(found, CodeOf)
-    return api.Organisation(found.name, api.to_base64(found.fleet_key))
+    return api.Organisation(found.name, api.to_base64(found.fleet_key), found.pin_length)
 
 
 def _checked(raw: bytes, server: str, now: int) -> DeviceCertificate:

@@ -61,11 +61,16 @@ class CodeFor(Body, frozen=True):
     code: Annotated[str, Meta(max_length=64)]
 
 
-class Organisation(Body, frozen=True):
-    """Answer: its name and the fleet key (base64url of 32 bytes); both empty where it is of none."""
+class Organisation(Body, frozen=True, omit_defaults=True):
+    """Answer: its name and the fleet key (base64url of 32 bytes); both empty where it is of none.
+
+    `pin_length`: digits that a PIN there has at least. The relay's word, for who chooses one; what holds is
+    the signed policy.
+    """
 
     name: str
     fleet_key: Base64
+    pin_length: Annotated[int, Meta(ge=6, le=32)] = 6
 
 
 class AddDevice(Body, frozen=True):

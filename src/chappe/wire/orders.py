@@ -60,13 +60,15 @@ class Target(Strict, frozen=True):
     device: Id16 | None = None
 
 
-class FleetPolicy(Strict, frozen=True):
+class FleetPolicy(Strict, frozen=True, omit_defaults=True):
     """The most that a phone may allow itself. Hours without the relay, seconds without use, digits of a PIN
-    at least."""
+    at least; `lock_on_hide`: it locks when it goes out of sight. What says nothing new is left out, so that a
+    program which does not know the last one yet obeys the others."""
 
     offline_hours: Annotated[int, Meta(ge=0, le=72)]
     idle_seconds: Annotated[int, Meta(ge=10, le=86_400)]
     pin_length: Annotated[int, Meta(ge=6, le=32)] = 6
+    lock_on_hide: bool = False
 
 
 class Order(Strict, frozen=True):

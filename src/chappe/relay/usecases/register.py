@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from chappe.relay import audit
-from chappe.relay.fleet_rows import newest_policy
+from chappe.relay.fleet_rows import newest_policy, policy_of
 from chappe.relay.fleet_tables import order_devices, organisations
 from chappe.relay.ports import Unit
 from chappe.relay.tables import codes, devices, lines, mailboxes
@@ -126,15 +126,19 @@ class FindCode:
         if code.used_at is None and code.expires_at <= unit.now:
             raise error("code.expired")
         row = _organisation(unit.connection, code.organisation)
-        return CodeOf("", b"") if row is None else CodeOf(row.name, row.fleet_key)
+        if row is None:
+            return CodeOf("", b"")
+        policy = policy_of(unit.connection, row.organisation)
+        return CodeOf(row.name, row.fleet_key, 6 if policy is None else policy.pin_length)
 
 
 @dataclass(frozen=True, slots=True)
 class CodeOf:
-    """An organisation's name and fleet key; empty where a code is of none."""
+    """An organisation's name and fleet key, empty where a code is of none; the least digits of a PIN."""
 
     name: str
     fleet_key: bytes
+    pin_length: int = 6
 
 
 def _organisation(connection: Connection, organisation: bytes | None) -> Row[Any] | None:

@@ -10,11 +10,14 @@ import { POLICY, type Policy, placeOf } from "../vault/vault";
 import { fromBase64 } from "../wire/api";
 import { checkAddress } from "../wire/certificate";
 import { ChappeError, error } from "../wire/errors";
+import { byDevice } from "../wire/fleet";
 import type { RelayPlace } from "../wire/links";
-import { unlockKeyBytes } from "../wire/orders";
+import { type FleetPolicy, readOrder, type SignedOrder, unlockKeyBytes } from "../wire/orders";
 import { PUBLIC_KEY_BYTES } from "../wire/unlock";
-import { activate, finish, link, readActivation } from "./activation";
+import { activate, finish, link, organisationOf, readActivation } from "./activation";
+import { cleanName } from "./clean";
 import { ASK_WHY, eraseBy, eraseIfOrdered, settleErased } from "./erasing";
+import type { OrganisationOf } from "./face";
 import { HttpApi } from "./http";
 import { isNetwork } from "./messages";
 import { Opened, type Reach } from "./opened";
@@ -44,8 +47,20 @@ export class Access {
     const found = readActivation(text, this.here);
     check(pin, [name]);
     told("line");
-    const opened = await activate(this.keeping, this.reach, found, bare, name);
+    const judge = (address: string, least: number): void => {
+      check(pin, [address], least);
+    };
+    const opened = await activate(this.keeping, this.reach, found, bare, name, judge);
     return this.#begin(opened, pin, told);
+  }
+
+  /** Whose lines a code makes, by the relay's word. Raises code.*, link.*, certificate.invalid, network.*. */
+  async organisationOf(text: string): Promise<OrganisationOf> {
+    const bare = !text.trim().startsWith("chappe://");
+    const found = readActivation(text, this.here);
+    const api = new HttpApi(this.reach(found.place));
+    const { name, pinLength } = await organisationOf(api, found, bare);
+    return { name: name && cleanName(name), pinLength };
   }
 
   /** Raises link.*, vault.weak_pin, storage.*, network.*, unlock.*. */
@@ -59,6 +74,7 @@ export class Access {
   /** The first PIN of a profile that is open: with it the profile is finished. */
   async #begin(opened: Opened, pin: string, told: TellStage): Promise<Opened> {
     try {
+      await hearPolicy(opened);
       opened.start();
       await askToPersist().catch(() => false);
       await this.#setFirstPin(opened, pin, told);
@@ -75,8 +91,11 @@ export class Access {
     const key = await this.keeping.plainKey();
     try {
       const service = await serviceKey(opened.api);
-      const what = { key, device: me.deviceId, place: me.place, service, policy: POLICY };
-      await setPin(this.keeping, pin, me.address, what, enroller(opened), { tell });
+      const { bounds } = opened.engine.obeying.known;
+      const policy = bounds === null ? POLICY : withinBounds(POLICY, bounds);
+      const what = { key, device: me.deviceId, place: me.place, service, policy };
+      const circumstances = bounds === null ? { tell } : { tell, minDigits: bounds.pin_length };
+      await setPin(this.keeping, pin, me.address, what, enroller(opened), circumstances);
     } finally {
       wipe(key);
     }
@@ -157,6 +176,46 @@ export function ownWords(address: string): string[] {
   } catch {
     return [address];
   }
+}
+
+/**
+ * The organisation's policy waits for a new device, signed: its first PIN is held to it. Nothing else is obeyed
+ * before there is a PIN, and what cannot be heard now comes with the connection.
+ */
+async function hearPolicy({ core, engine, api }: Opened): Promise<void> {
+  const { me } = core;
+  const ask = { t: "waiting" as const };
+  const envelope = byDevice(
+    me.server,
+    me.deviceId,
+    "device",
+    me.signer.privateKey,
+    core.now(),
+    ask,
+  );
+  const answer = await api.fleet(envelope).catch((problem) => {
+    if (problem instanceof ChappeError && isNetwork(problem)) return null;
+    throw problem;
+  });
+  if (answer?.t !== "for_device") return;
+  for (const frame of answer.orders) if (isPolicy(frame.order)) await engine.obeying.take(frame);
+}
+
+function isPolicy(order: SignedOrder): boolean {
+  try {
+    return readOrder(order).kind === "policy";
+  } catch (problem) {
+    if (problem instanceof ChappeError) return false;
+    throw problem;
+  }
+}
+
+/** What is kept beside the vault, cut to the bounds. */
+function withinBounds(policy: Policy, bounds: FleetPolicy): Policy {
+  return {
+    idleSeconds: Math.min(policy.idleSeconds, bounds.idle_seconds),
+    offlineHours: Math.min(policy.offlineHours, bounds.offline_hours),
+  };
 }
 
 /** Until the service has it. The same bytes again are answered again. */

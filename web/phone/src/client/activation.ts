@@ -7,6 +7,7 @@
  */
 
 import { type Keeping, newKey } from "../vault/keeping";
+import { MIN_DIGITS } from "../vault/pins";
 import { Store } from "../vault/store";
 import { activateBytes, addDeviceBytes, fromBase64, toBase64 } from "../wire/api";
 import { type Bytes, equal, toHex } from "../wire/bytes";
@@ -45,13 +46,15 @@ export async function activate(
   link: ActivationLink,
   bare: boolean,
   name: string,
+  judge: (address: string, least: number) => void,
 ): Promise<Opened> {
   const api = new HttpApi(reach(link.place));
   const server = (await api.info()).name;
   const address = checkAddress(name.includes("@") ? name : `${name}@${server}`);
   if (!address.endsWith(`@${server}`))
     throw error("address.malformed", `Addresses of this relay end in @${server}.`);
-  const fleetKey = await fleetKeyOf(api, link, bare);
+  const { fleetKey, pinLength } = await organisationOf(api, link, bare);
+  judge(address, pinLength);
   const pending = { code: link.code, address };
   let store = await unfinished(keeping, pending);
   if (store === null) {
@@ -67,19 +70,21 @@ export async function activate(
 }
 
 /** The organisation's key, which a link names: the relay's word counts for a bare code alone. */
-async function fleetKeyOf(api: HttpApi, link: ActivationLink, bare: boolean): Promise<Bytes> {
-  const found = await api.codeFor(link.code).then(
-    (answer) => fromBase64(answer.fleet_key),
-    (problem) => {
-      // A relay without organisations: a line of one could not be made there.
-      if (problem instanceof ChappeError && problem.code === "http.unknown_path")
-        return new Uint8Array();
-      throw problem;
-    },
-  );
-  if (!bare && !equal(found, link.fleetKey))
+export async function organisationOf(
+  api: HttpApi,
+  link: ActivationLink,
+  bare: boolean,
+): Promise<{ name: string; fleetKey: Bytes; pinLength: number }> {
+  const { name, fleet_key, pin_length } = await api.codeFor(link.code).catch((problem) => {
+    // A relay without organisations: a line of one could not be made there.
+    if (problem instanceof ChappeError && problem.code === "http.unknown_path")
+      return { name: "", fleet_key: "", pin_length: MIN_DIGITS };
+    throw problem;
+  });
+  const fleetKey = fromBase64(fleet_key);
+  if (!bare && !equal(fleetKey, link.fleetKey))
     throw error("certificate.invalid", "The relay names another organisation than the link does.");
-  return found;
+  return { name, fleetKey, pinLength: pin_length };
 }
 
 /** A new device of a line that another device of it lets in. Raises link.*, storage.*, network.*. */

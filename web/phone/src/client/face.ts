@@ -6,6 +6,8 @@
  * Ids are lower-case hex, times Unix seconds, sizes bytes.
  */
 
+import type { PinReason } from "../vault/pins";
+
 /** Where the device stands. `none`: no line here yet. `erased`: by order; `Erased` says whose. */
 export type Stage = "none" | "locked" | "open" | "erased";
 
@@ -131,8 +133,29 @@ export interface Settings {
   notices: NoticeContent;
 }
 
+/** What the organisation bounds; null where it bounds nothing, or there is none. */
+export interface Bounds {
+  idleSeconds: number;
+  offlineHours: number;
+  pinLength: number;
+  lockOnHide: boolean;
+}
+
+/** The name is empty where a code is of no organisation. The relay's word, for who chooses a PIN. */
+export interface OrganisationOf {
+  name: string;
+  pinLength: number;
+}
+
+/** `least`: digits of a PIN here. */
+export interface PinProblem {
+  reason: PinReason;
+  least: number;
+}
+
 export type Event =
   | { type: "stage"; stage: Stage }
+  | { type: "settings"; settings: Settings; bounds: Bounds | null }
   | { type: "online"; online: boolean; problem: string }
   | { type: "conversation"; conversation: Conversation }
   | { type: "conversationGone"; id: string }
@@ -165,8 +188,10 @@ export interface PhoneFace {
   ): Promise<Me>;
   /** On a device of the line: take the link that the new one shows. */
   giveLink(link: string): Promise<void>;
-  /** Why a PIN will not do, or "" (codes of vault.weak_pin's reasons). */
-  judgePin(pin: string, address: string): Promise<string>;
+  /** Whose lines an activation code makes. Raises link.*, code.*, network.*. */
+  organisationOf(link: string): Promise<OrganisationOf>;
+  /** Why a PIN will not do, or null. `least`: digits that an organisation asks for, where none is known here. */
+  judgePin(pin: string, address: string, least?: number): Promise<PinProblem | null>;
   unlock(pin: string, tell: (stage: string) => void): Promise<void>;
   lock(): Promise<void>;
   changePin(old: string, next: string, tell: (stage: string) => void): Promise<void>;
@@ -225,6 +250,7 @@ export interface PhoneFace {
   devices(): Promise<DeviceInfo[]>;
 
   settings(): Promise<Settings>;
+  bounds(): Promise<Bounds | null>;
   saveSettings(settings: Settings): Promise<void>;
   /** Whether the browser may evict what is stored here. */
   persisted(): Promise<boolean>;

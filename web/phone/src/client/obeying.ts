@@ -70,7 +70,7 @@ export class Obeying {
       return;
     }
     if (await this.#repeatId(toHex(id))) return;
-    if (kind === "policy") await this.onBounds(judged);
+    if (kind === "policy") await this.#bound(judged);
     await this.core.change((tx) => {
       this.#put(tx, judged.known);
       const row = { order: toHex(id), receipt: this.receipt(judged), told: false };
@@ -79,6 +79,15 @@ export class Obeying {
     await this.onKnown(judged.known);
     this.onReports();
     if (kind !== "policy") this.onOrder(judged);
+  }
+
+  /**
+   * The bounds are known before anything is cut to them, or a person could still leave them meanwhile. The order
+   * counts as carried out with its receipt only: one that was cut off comes again.
+   */
+  async #bound(judged: Judged): Promise<void> {
+    await this.core.change((tx) => this.#put(tx, { ...judged.known, policyAt: this.at.policyAt }));
+    await this.onBounds(judged);
   }
 
   receipt({ order }: Judged): SignedReceipt {

@@ -3,8 +3,9 @@
 import { forget, tombstone } from "../vault/erase";
 import { isPersisted } from "../vault/eviction";
 import { Keeping } from "../vault/keeping";
-import { check, judge } from "../vault/pins";
+import { check, judge, MIN_DIGITS, type PinReason } from "../vault/pins";
 import { Session } from "../vault/session";
+import { Turns } from "../vault/turns";
 import { IDLE_SECONDS, MAX_IDLE, MAX_OFFLINE_HOURS, MIN_IDLE } from "../vault/vault";
 import { toHex } from "../wire/bytes";
 import { asChappeError, error } from "../wire/errors";
@@ -16,6 +17,7 @@ import { Devices } from "./devices";
 import { layDown, settleErased } from "./erasing";
 import type {
   Attachment,
+  Bounds,
   Contact,
   Conversation,
   DeviceInfo,
@@ -25,7 +27,9 @@ import type {
   Knocked,
   Me,
   Message,
+  OrganisationOf,
   PhoneFace,
+  PinProblem,
   SafetyNumber,
   Settings,
   Stage,
@@ -75,6 +79,8 @@ export class Phone implements PhoneFace {
   #telling = new Telling();
   /** One way in or out at a time. */
   #busy = false;
+  /** Settings are written by one at a time: a person, or an order. */
+  #saving = new Turns();
 
   private constructor(
     private access: Access,
@@ -165,9 +171,13 @@ export class Phone implements PhoneFace {
     this.#busy = true;
     try {
       const opened = await open();
-      const kept = (await opened.core.meta<Settings>(SETTINGS)) ?? DEFAULTS;
-      this.#settings = { ...DEFAULTS, ...kept };
+      const kept = { ...DEFAULTS, ...(await opened.core.meta<Settings>(SETTINGS)) };
+      const { bounds } = opened.engine.obeying.known;
+      // An order that was cut off between the bounds and what is cut to them holds all the same.
+      this.#settings = bounds === null ? kept : within(kept, bounds);
       this.#take(opened);
+      if (bounds !== null && !sameRules(this.#settings, kept))
+        await this.#write(() => this.#settings);
     } finally {
       this.#busy = false;
     }
@@ -238,7 +248,7 @@ export class Phone implements PhoneFace {
   /** What a person may allow themselves is cut to what the organisation allows. */
   async #bound(bounds: FleetPolicy | null): Promise<void> {
     if (bounds === null || this.#at === null) return;
-    await this.saveSettings(within(this.#settings, bounds));
+    await this.#write(() => within(this.#settings, bounds));
   }
 
   /** Let go of every key. */
@@ -249,9 +259,15 @@ export class Phone implements PhoneFace {
     await at.opened.close();
   }
 
-  async judgePin(pin: string, address: string): Promise<string> {
+  async organisationOf(link: string): Promise<OrganisationOf> {
+    return this.access.organisationOf(link);
+  }
+
+  async judgePin(pin: string, address: string, least = MIN_DIGITS): Promise<PinProblem | null> {
     const bounds = this.#at?.opened.engine.obeying.known.bounds;
-    return judge(pin, ownWords(address), bounds?.pin_length);
+    const digits = Math.max(least, bounds?.pin_length ?? MIN_DIGITS);
+    const problem = judge(pin, ownWords(address), digits);
+    return problem && { reason: problem.detail.reason as PinReason, least: digits };
   }
 
   async changePin(old: string, next: string, tell: TellStage): Promise<void> {
@@ -435,8 +451,27 @@ export class Phone implements PhoneFace {
     return this.#settings;
   }
 
+  async bounds(): Promise<Bounds | null> {
+    const { bounds } = this.#here.opened.engine.obeying.known;
+    return bounds && shownBounds(bounds);
+  }
+
   /** Raises usage.invalid. */
   async saveSettings(settings: Settings): Promise<void> {
+    await this.#write(() => settings);
+  }
+
+  async #write(make: () => Settings): Promise<void> {
+    const turn = this.#saving.take();
+    await turn.come;
+    try {
+      await this.#writeNow(make());
+    } finally {
+      turn.release();
+    }
+  }
+
+  async #writeNow(settings: Settings): Promise<void> {
     const { opened, session } = this.#here;
     const { idleSeconds, offlineHours } = settings;
     const fits =
@@ -448,12 +483,13 @@ export class Phone implements PhoneFace {
       offlineHours <= MAX_OFFLINE_HOURS;
     const { bounds } = opened.engine.obeying.known;
     const allowed = bounds === null ? settings : within(settings, bounds);
-    if (!fits || allowed.idleSeconds !== idleSeconds || allowed.offlineHours !== offlineHours)
+    if (!fits || !sameRules(allowed, settings))
       throw error("usage.invalid", "That is not within what the organisation allows.");
     await this.access.setPolicy({ idleSeconds, offlineHours });
     await opened.core.change((tx) => opened.core.setMeta(tx, SETTINGS, settings));
     this.#settings = settings;
     session.setRules(settings);
+    this.#telling.tell({ type: "settings", settings, bounds: bounds && shownBounds(bounds) });
   }
 
   async persisted(): Promise<boolean> {
@@ -478,4 +514,18 @@ const within = (settings: Settings, bounds: FleetPolicy): Settings => ({
   ...settings,
   idleSeconds: Math.min(settings.idleSeconds, bounds.idle_seconds),
   offlineHours: Math.min(settings.offlineHours, bounds.offline_hours),
+  // Kept by a program that did not know it, there may be none.
+  lockOnHide: settings.lockOnHide || bounds.lock_on_hide === true,
+});
+
+const sameRules = (one: Settings, other: Settings): boolean =>
+  one.idleSeconds === other.idleSeconds &&
+  one.offlineHours === other.offlineHours &&
+  one.lockOnHide === other.lockOnHide;
+
+const shownBounds = (bounds: FleetPolicy): Bounds => ({
+  idleSeconds: bounds.idle_seconds,
+  offlineHours: bounds.offline_hours,
+  pinLength: bounds.pin_length,
+  lockOnHide: bounds.lock_on_hide === true,
 });

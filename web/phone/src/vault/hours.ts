@@ -74,7 +74,10 @@ async function tryCopy(
     return share;
   }
   if (left.tries === 0) await dropOffline(keeping);
-  throw error("vault.wrong_pin", wrongOffline(left.tries));
+  throw error("vault.wrong_pin", wrongOffline(left.tries), {
+    reason: "offline",
+    tries: left.tries,
+  });
 }
 
 async function write(keeping: Keeping, { entry }: Candidate, copy: OfflineCopy): Promise<void> {

@@ -175,6 +175,7 @@ async function instead(
     throw error(
       "vault.wrong_pin",
       `${(problem as Error).message} The PIN that was set last is the one that holds.`,
+      { ...(problem as ChappeError).detail, reason: "last" },
     );
   if (!isAway(problem)) throw problem;
   tell("offline");

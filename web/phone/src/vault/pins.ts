@@ -6,7 +6,7 @@
  * kinds are normalised to Unicode NFC: what looks the same is the same.
  */
 
-import { error } from "../wire/errors";
+import { ChappeError, error } from "../wire/errors";
 import { casefold } from "./folding";
 
 export const MIN_DIGITS = 6;
@@ -51,6 +51,19 @@ const ROWS = [
   "1qaz2wsx3edc4rfv5tgb6yhn7ujm",
 ];
 
+/** Why a PIN will not do: pages have words for each. */
+export type PinReason =
+  | "short"
+  | "long"
+  | "control"
+  | "same"
+  | "run"
+  | "repeated"
+  | "date"
+  | "common"
+  | "own"
+  | "few";
+
 /** As it goes into the derivation. */
 export function normalise(pin: string): string {
   return pin.normalize("NFC");
@@ -60,31 +73,36 @@ export function normalise(pin: string): string {
  * The normalised PIN. `own`: what a thief knows of its owner, such as the line's address. `minDigits`: what
  * an organisation's policy asks for.
  *
- * Raises vault.weak_pin, with the reason.
+ * Raises vault.weak_pin; its detail says the reason (a `PinReason`), and the least number of digits.
  */
 export function check(pin: string, own: readonly string[] = [], minDigits = MIN_DIGITS): string {
   const normal = normalise(pin);
   if (count(normal) > MAX_LENGTH)
-    throw weak(`A PIN or passphrase has at most ${MAX_LENGTH} characters.`);
+    throw weak("long", `A PIN or passphrase has at most ${MAX_LENGTH} characters.`);
   if (/[\p{Cc}\p{Cs}]/u.test(normal))
-    throw weak("A PIN or passphrase holds no control characters.");
+    throw weak("control", "A PIN or passphrase holds no control characters.");
   if (/^[0-9]+$/.test(normal)) checkDigits(normal, own, minDigits);
   else checkPassphrase(normal, own, minDigits);
   return normal;
 }
 
-/** Why it will not do, or "": for a page that judges while somebody types. */
-export function judge(pin: string, own: readonly string[] = [], minDigits = MIN_DIGITS): string {
+/** Why it will not do, or null: for a page that judges while somebody types. */
+export function judge(
+  pin: string,
+  own: readonly string[] = [],
+  minDigits = MIN_DIGITS,
+): ChappeError | null {
   try {
     check(pin, own, minDigits);
-    return "";
+    return null;
   } catch (problem) {
-    return (problem as Error).message;
+    if (problem instanceof ChappeError) return problem;
+    throw problem;
   }
 }
 
-function weak(reason: string): Error {
-  return error("vault.weak_pin", reason);
+function weak(reason: PinReason, message: string, least?: number): ChappeError {
+  return error("vault.weak_pin", message, least === undefined ? { reason } : { reason, least });
 }
 
 /** Characters, not the halves of which JavaScript makes some. */
@@ -96,15 +114,21 @@ function count(text: string): number {
 
 function checkDigits(pin: string, own: readonly string[], minDigits: number): void {
   if (pin.length < minDigits)
-    throw weak(`A PIN has ${minDigits} digits or more; a passphrase ${MIN_PASSPHRASE} characters.`);
+    throw weak(
+      "short",
+      `A PIN has ${minDigits} digits or more; a passphrase ${MIN_PASSPHRASE} characters.`,
+      minDigits,
+    );
   if (new Set(pin).size === 1)
-    throw weak("The same digit again and again is among the first PINs tried.");
-  if (isRun(pin)) throw weak("Digits in a row, up or down, are among the first PINs tried.");
-  if (isRepeated(pin)) throw weak("The same few digits repeated are among the first PINs tried.");
-  if (isDate(pin)) throw weak("That reads as a date; dates are among the first PINs tried.");
-  if (COMMON_PINS.has(pin)) throw weak("That is one of the most used PINs.");
+    throw weak("same", "The same digit again and again is among the first PINs tried.");
+  if (isRun(pin)) throw weak("run", "Digits in a row, up or down, are among the first PINs tried.");
+  if (isRepeated(pin))
+    throw weak("repeated", "The same few digits repeated are among the first PINs tried.");
+  if (isDate(pin))
+    throw weak("date", "That reads as a date; dates are among the first PINs tried.");
+  if (COMMON_PINS.has(pin)) throw weak("common", "That is one of the most used PINs.");
   if (own.some((word) => word.replace(/[^0-9]/g, "").includes(pin)))
-    throw weak("Those digits stand in the line's own address.");
+    throw weak("own", "Those digits stand in the line's own address.");
 }
 
 /** 123456, 654321, 890123: each digit one more, or one less, than the one before it. */
@@ -154,17 +178,22 @@ function isDay(year: string, month: string, day: string): boolean {
 
 function checkPassphrase(pin: string, own: readonly string[], minDigits: number): void {
   if (count(pin) < MIN_PASSPHRASE)
-    throw weak(`A passphrase has ${MIN_PASSPHRASE} characters or more; a PIN ${minDigits} digits.`);
+    throw weak(
+      "short",
+      `A passphrase has ${MIN_PASSPHRASE} characters or more; a PIN ${minDigits} digits.`,
+      minDigits,
+    );
   const plain = squeezed(casefold(pin));
   if (new Set(plain).size < MIN_DIFFERENT)
-    throw weak("That passphrase has too few different characters.");
-  if (isRepeated(plain)) throw weak("That passphrase is one part repeated; take different words.");
+    throw weak("few", "That passphrase has too few different characters.");
+  if (isRepeated(plain))
+    throw weak("repeated", "That passphrase is one part repeated; take different words.");
   if (ROWS.some((row) => row.includes(plain) || backwards(row).includes(plain)))
-    throw weak("Keys or letters in a row are among the first passphrases tried.");
+    throw weak("run", "Keys or letters in a row are among the first passphrases tried.");
   if (count(without(plain, COMMON_WORDS)) < MIN_PASSPHRASE / 2)
-    throw weak("That is close to one of the most used passphrases.");
+    throw weak("common", "That is close to one of the most used passphrases.");
   if (count(without(plain, names(own))) < MIN_PASSPHRASE / 2)
-    throw weak("That is little more than the line's own address or name.");
+    throw weak("own", "That is little more than the line's own address or name.");
 }
 
 /** Without spaces: Unicode's, which are not quite those of JavaScript. */

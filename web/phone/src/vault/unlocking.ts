@@ -153,6 +153,7 @@ export class Opening {
       throw error(
         "vault.wrong_pin",
         "That is not the PIN, but the relay took it; tell its operator.",
+        { reason: "taken" },
       );
     this.share = new Uint8Array(share);
     return key;
@@ -165,16 +166,16 @@ export class Opening {
 }
 
 function outcome({ status, tries, wait }: Answer): Error {
-  if (status === "wait")
-    return error(
-      "vault.wait",
-      `Too many wrong PINs: the next try is in ${words(Math.max(wait, 1))}.`,
-    );
+  if (status === "wait") {
+    const left = Math.max(wait, 1);
+    const message = `Too many wrong PINs: the next try is in ${words(left)}.`;
+    return error("vault.wait", message, { wait: left });
+  }
   if (status === "gone" || tries === 0) return error("vault.destroyed");
   const left = tries === 1 ? "1 try is left" : `${tries} tries are left`;
   const when = wait ? `, the next in ${words(wait)}` : "";
   const last = tries === 1 ? "; after a wrong one nothing opens this profile any more" : "";
-  return error("vault.wrong_pin", `That is not the PIN: ${left}${when}${last}.`);
+  return error("vault.wrong_pin", `That is not the PIN: ${left}${when}${last}.`, { tries, wait });
 }
 
 /** A wait, for people, rounded up. */

@@ -38,8 +38,15 @@ export type Activate = Of<typeof activate>;
 /** POST /v1/activate/organisation: whose lines does this code make? */
 export const codeFor = struct({ code: text(0, 64) });
 
-/** Answer: its name and the fleet key (base64url of 32 bytes); both empty where it is of none. */
-export const organisation = struct({ name: text(), fleet_key: base64 });
+/**
+ * Answer: its name and the fleet key (base64url of 32 bytes), both empty where it is of none; the digits that a
+ * PIN there has at least, by the relay's word.
+ */
+export const organisation = struct({
+  name: text(),
+  fleet_key: base64,
+  pin_length: optional(int(6, 32), 6),
+});
 export type Organisation = Of<typeof organisation>;
 
 /** POST /v1/devices; `proof` is the device's signature over `addDeviceBytes`. */

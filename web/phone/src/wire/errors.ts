@@ -12,10 +12,25 @@ export type Code = keyof typeof table;
 /** Whose doing it is. `network`: trying again is right. `crypto`: never retried by itself. */
 export type Fault = "input" | "refusal" | "network" | "crypto" | "storage";
 
+/**
+ * What a page words by itself, in its language: numbers, and one word of a list that the place which throws
+ * names. `wait` in seconds.
+ */
+export interface Detail {
+  reason?: string;
+  tries?: number;
+  wait?: number;
+  least?: number;
+}
+
 export class ChappeError extends Error {
   readonly code: Code;
 
-  constructor(code: Code, message?: string) {
+  constructor(
+    code: Code,
+    message?: string,
+    readonly detail: Detail = {},
+  ) {
     super(message ?? table[code].message);
     this.name = "ChappeError";
     this.code = code;
@@ -26,8 +41,8 @@ export class ChappeError extends Error {
   }
 
   /** What crosses from the worker to the pages, where a class would be lost. */
-  toJSON(): { code: Code; message: string } {
-    return { code: this.code, message: this.message };
+  toJSON(): { code: Code; message: string; detail: Detail } {
+    return { code: this.code, message: this.message, detail: this.detail };
   }
 }
 
@@ -37,8 +52,8 @@ export function isCode(text: unknown): text is Code {
   return typeof text === "string" && Object.hasOwn(table, text);
 }
 
-export function error(code: Code, message?: string): ChappeError {
-  return new ChappeError(code, message);
+export function error(code: Code, message?: string, detail?: Detail): ChappeError {
+  return new ChappeError(code, message, detail);
 }
 
 /** The error a peer named, in our words; an unknown code (a newer peer) becomes `frame.unknown_type`. */

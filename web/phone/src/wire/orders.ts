@@ -16,7 +16,7 @@ import {
   officerSignature,
   type Roster,
 } from "./rosters";
-import { bytes, int, list, nullable, type Of, oneOf, optional, struct, text } from "./shape";
+import { bool, bytes, int, list, nullable, type Of, oneOf, optional, struct, text } from "./shape";
 import { bodyBytes, check, packed, unpacked } from "./signing";
 
 const ORDER_CONTEXT = "chappe order v1";
@@ -41,6 +41,7 @@ const fleetPolicy = struct({
   offline_hours: int(0, 72),
   idle_seconds: int(10, 86_400),
   pin_length: optional(int(6, 32), 6),
+  lock_on_hide: optional(bool, false),
 });
 const orderShape = struct({
   version: int(1, 1),
@@ -76,7 +77,7 @@ export const signedReceipt = struct({
 export type Kind = Of<typeof kind>;
 /** A device of a line, or all that it has (`device` null). */
 export type Target = Of<typeof target>;
-/** The most that a phone may allow itself: hours without the relay, seconds without use, digits of a PIN. */
+/** The most that a phone may allow itself: hours without the relay, seconds without use, digits of a PIN, staying open out of sight. */
 export type FleetPolicy = Of<typeof fleetPolicy>;
 /** `organisation`: 16 bytes, or empty in an order of the line's owner. */
 export type Order = Of<typeof orderShape>;

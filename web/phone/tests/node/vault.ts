@@ -80,7 +80,8 @@ async function dump(): Promise<string> {
 }
 
 const operations: Record<string, Operation> = {
-  judge: ({ pins, own }) => (pins as string[]).map((pin) => judge(pin, own as string[])),
+  judge: ({ pins, own }) =>
+    (pins as string[]).map((pin) => judge(pin, own as string[])?.message ?? ""),
   casefold: ({ texts }) => (texts as string[]).map(casefold),
   derive: async ({ pin, r, s, device, ...args }) => {
     const [secret, share] = [unhex(r), unhex(s)];

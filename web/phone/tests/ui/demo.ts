@@ -1,6 +1,7 @@
 /** A phone in memory, with the face of the real one: for tests of the pages, and their pictures. */
 import type {
   Attachment,
+  Bounds,
   Contact,
   Conversation,
   DeviceInfo,
@@ -10,15 +11,17 @@ import type {
   Me,
   Message,
   PhoneFace,
+  PinProblem,
   Settings,
   Stage,
 } from "../../src/client/face.ts";
+import type { Detail } from "../../src/wire/errors.ts";
 import * as data from "./data.ts";
 
 const PIN = "284917";
 
-function failure(code: string, message = code): Error {
-  return Object.assign(new Error(message), { code });
+function failure(code: string, detail: Detail = {}): Error {
+  return Object.assign(new Error(code), { code, detail });
 }
 
 const later = (ms: number) => new Promise((done) => setTimeout(done, ms));
@@ -102,20 +105,20 @@ export class Demo implements PhoneFace {
   async giveLink(link: string) {
     if (!link.startsWith("chappe://")) throw failure("link.malformed");
   }
-  async judgePin(pin: string) {
-    if (pin.length < 6) return "A PIN has 6 digits or more; a passphrase 12 characters.";
-    if (/^(\d)\1+$/.test(pin))
-      return "The same digit again and again is among the first PINs tried.";
-    if ("0123456789".includes(pin))
-      return "Digits in a row, up or down, are among the first PINs tried.";
-    return "";
+  async organisationOf() {
+    return { name: "Press", pinLength: 7 };
+  }
+  async judgePin(pin: string, _address: string, least = 6): Promise<PinProblem | null> {
+    if (pin.length < least) return { reason: "short", least };
+    if (/^(\d)\1+$/.test(pin)) return { reason: "same", least };
+    return "0123456789".includes(pin) ? { reason: "run", least } : null;
   }
   async unlock(pin: string, tell: (stage: string) => void) {
     tell("pin");
     await later(30);
     if (pin !== PIN) {
       this.#tries -= 1;
-      throw failure("vault.wrong_pin", `That is not the PIN: ${this.#tries} tries are left.`);
+      throw failure("vault.wrong_pin", { tries: this.#tries });
     }
     this.#enter("open");
   }
@@ -290,6 +293,9 @@ export class Demo implements PhoneFace {
     return data.devicesOf(data.ME);
   }
 
+  async bounds(): Promise<Bounds | null> {
+    return null;
+  }
   async settings() {
     return this.#settings;
   }

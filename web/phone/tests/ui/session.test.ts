@@ -1,6 +1,6 @@
 /** What the page keeps and tells: nothing after locking, whatever the order of events; looking is no use of it. */
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import type { Conversation, Event, PhoneFace, Stage } from "../../src/client/face.ts";
+import type { Conversation, Event, PhoneFace, Settings, Stage } from "../../src/client/face.ts";
 import type { Heard } from "../../src/sw/push.ts";
 import { Route } from "../../src/ui/model/route.svelte.ts";
 import { Session } from "../../src/ui/model/session.svelte.ts";
@@ -53,6 +53,7 @@ function slow(stage: Stage, lockOnHide = false) {
     conversations: async () => [{ id: "c1", name: "secret", at: 1, unread: 0 } as Conversation],
     contacts: async () => [],
     settings: async () => ({ lockOnHide }),
+    bounds: async () => null,
     persisted: () =>
       new Promise<boolean>((done) => {
         answer = done;
@@ -140,6 +141,22 @@ test("out of sight, what is to lock is gone from the page before anything else h
   // A browser may stop the page at once: a picture of it shows nothing.
   expect(session.stage).toBe("locked");
   expect(session.conversations.size).toBe(0);
+  await turn();
+  expect(calls).toEqual(["lock"]);
+});
+
+test("an order that asks for it makes the page lock out of sight", async () => {
+  const { session, calls, hear, answer } = slow("open");
+  const starting = session.start();
+  await turn();
+  answer();
+  await starting;
+  const bounds = { idleSeconds: 60, offlineHours: 0, pinLength: 6, lockOnHide: true };
+  hear({ type: "settings", settings: { lockOnHide: true } as Settings, bounds });
+  expect(session.bounds).toEqual(bounds);
+  session.visible(false);
+  expect(session.stage).toBe("locked");
+  expect(session.bounds).toBeNull();
   await turn();
   expect(calls).toEqual(["lock"]);
 });

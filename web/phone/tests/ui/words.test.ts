@@ -5,7 +5,15 @@ import { expect, test } from "vitest";
 import { en } from "../../src/ui/i18n/en.ts";
 import { fr } from "../../src/ui/i18n/fr.ts";
 import { fill, type Key, t, words } from "../../src/ui/i18n/index.svelte.ts";
-import { explain, explainPin, triesOf, waitOf } from "../../src/ui/model/errors.ts";
+import {
+  explain,
+  explainPin,
+  explainTry,
+  explainWithPin,
+  waitOf,
+} from "../../src/ui/model/errors.ts";
+import { judge, type PinReason } from "../../src/vault/pins.ts";
+import { type Detail, error } from "../../src/wire/errors.ts";
 
 const keys = Object.keys(en) as Key[];
 const places = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort();
@@ -53,25 +61,46 @@ test("codes have words, and unknown ones say the code", () => {
   words.language = "en";
 });
 
-test("what the share service says of tries and waiting is found", () => {
-  const wrong = { message: "That is not the PIN: 6 tries are left, the next in 1 minute." };
-  expect(triesOf(wrong)).toBe(6);
-  expect(waitOf(wrong)).toBe("1 min");
-  expect(
-    triesOf({ message: "That is not the PIN: 1 try is left; after a wrong one nothing" }),
-  ).toBe(1);
-  expect(waitOf({ message: "Too many wrong PINs: the next try is in 8 hours." })).toBe("8 h");
+test("tries and waiting arrive as numbers, and each language words them", () => {
+  const wrong = (detail: Detail) => error("vault.wrong_pin", "not for people", detail).toJSON();
+  expect(explainTry(wrong({ tries: 6, wait: 60 }))).toBe(
+    `${en["error.vault.wrong_pin"]} 6 tries are left.`,
+  );
+  expect(explainTry(wrong({ tries: 1 }))).toContain("nothing opens this device");
+  expect(explainTry(wrong({ tries: 2, reason: "offline" }))).toContain(
+    "2 tries are left without it",
+  );
+  expect(explainTry(wrong({ tries: 0, reason: "offline" }))).toContain(en["lock.offline.none"]);
+  expect(explainTry(wrong({ reason: "taken" }))).toContain(en["lock.because.taken"]);
+  expect(explainTry(wrong({ tries: 3, reason: "last" }))).toContain(en["lock.because.last"]);
+  expect(explainTry({ code: "vault.wrong_pin", message: "9 tries are left" })).not.toContain("9");
+  expect(waitOf(wrong({ wait: 61 }))).toBe("2 minutes");
+  expect(waitOf(wrong({ wait: 8 * 3600 }))).toBe("8 hours");
+  expect(waitOf(wrong({ wait: 1 }))).toBe("1 second");
   expect(waitOf({})).toBe("");
+  words.language = "fr";
+  expect(explainTry(wrong({ tries: 6 }))).toContain("Il reste 6 essais.");
+  expect(waitOf(wrong({ wait: 3600 }))).toMatch(/^1\sheure$/);
+  words.language = "en";
 });
 
-test("every reason of the vault's against a PIN has its own words", () => {
-  const python = readFileSync(
-    join(import.meta.dirname, "../../../../src/chappe/vault/pins.py"),
-    "utf8",
-  );
-  const reasons = [...python.matchAll(/_weak\(f?"([^"]+)"/g)].map((found) => found[1] ?? "");
-  expect(reasons.length).toBeGreaterThan(12);
-  for (const reason of reasons) expect(explainPin(reason), reason).not.toBe(t("pin.reason.weak"));
-  expect(explainPin("")).toBe("");
-  expect(explainPin("Something new.")).toBe(t("pin.reason.weak"));
+test("every reason of the vault's against a PIN is a code, and has words in both languages", () => {
+  const source = readFileSync(join(import.meta.dirname, "../../src/vault/pins.ts"), "utf8");
+  const thrown = new Set([...source.matchAll(/weak\(\s*"(\w+)"/g)].map((found) => found[1]));
+  expect(thrown.size).toBe(10);
+  for (const reason of thrown) expect(keys).toContain(`pin.reason.${reason}`);
+  for (const pin of [
+    "1",
+    "x".repeat(300),
+    "abcd\u0007efghijkl",
+    "888888",
+    "234567",
+    "121212",
+    "250380",
+    "159753",
+  ])
+    expect(thrown).toContain(judge(pin)?.detail.reason);
+  expect(explainPin({ reason: "short", least: 8 })).toMatch(/^8 digits or more/);
+  expect(explainWithPin(judge("12345", [], 9)?.toJSON())).toMatch(/^9 digits or more/);
+  expect(explainPin({ reason: "new" as PinReason, least: 6 })).toBe(t("pin.reason.weak"));
 });

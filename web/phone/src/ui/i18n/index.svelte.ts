@@ -52,6 +52,12 @@ export function formatNumber(number: number): string {
   return new Intl.NumberFormat(words.language).format(number);
 }
 
+/** "5 minutes", as the language writes it. */
+export function formatUnit(number: number, unit: "second" | "minute" | "hour"): string {
+  const options = { style: "unit", unit, unitDisplay: "long" } as const;
+  return new Intl.NumberFormat(words.language, options).format(number);
+}
+
 export function fill(text: string, values: Values): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) =>
     name in values ? String(values[name]) : whole,

@@ -1,5 +1,11 @@
 /** What went wrong, in words. Errors cross from the worker as `{code, message}`. */
-import { known, t } from "../i18n/index.svelte.ts";
+import type { PinProblem } from "../../client/face.ts";
+import type { PinReason } from "../../vault/pins.ts";
+import type { Detail } from "../../wire/errors.ts";
+import { count, formatNumber, formatUnit, known, t } from "../i18n/index.svelte.ts";
+
+/** Of a PIN, where nothing asks for more. */
+export const MIN_DIGITS = 6;
 
 export function codeOf(problem: unknown): string {
   const code = (problem as { code?: unknown } | null)?.code;
@@ -15,37 +21,46 @@ export function explainCode(code: string): string {
   return known(key) ? t(key) : t("error.unknown", { code });
 }
 
-/** When the next try is due, if the engine says so: "… in 5 minutes." is for people, so only the number counts. */
+/** What the engine says beside the code: numbers and one word, never a sentence. */
+export function detailOf(problem: unknown): Detail {
+  const detail = (problem as { detail?: unknown } | null)?.detail;
+  return typeof detail === "object" && detail !== null ? detail : {};
+}
+
+/** When the next try is due, in words, or "". */
 export function waitOf(problem: unknown): string {
-  const message = (problem as { message?: unknown } | null)?.message;
-  const found = typeof message === "string" ? /(\d+) (second|minute|hour)s?/.exec(message) : null;
-  return found ? `${found[1]} ${UNITS[found[2] ?? ""] ?? ""}` : "";
+  const { wait } = detailOf(problem);
+  if (wait === undefined || wait <= 0) return "";
+  const unit = wait < 60 ? "second" : wait < 3600 ? "minute" : "hour";
+  const length = { second: 1, minute: 60, hour: 3600 }[unit];
+  return formatUnit(Math.ceil(wait / length), unit);
 }
 
-const UNITS: Record<string, string> = { second: "s", minute: "min", hour: "h" };
-
-/** How many tries the engine says are left, or null. */
-export function triesOf(problem: unknown): number | null {
-  const message = (problem as { message?: unknown } | null)?.message;
-  const found = typeof message === "string" ? /(\d+) (?:tries|try)/.exec(message) : null;
-  return found ? Number(found[1]) : null;
+/** Why a PIN did not open: what it comes to, and the tries that are left. */
+export function explainTry(problem: unknown): string {
+  const { reason = "", tries } = detailOf(problem);
+  if (codeOf(problem) !== "vault.wrong_pin") return explain(problem);
+  const said = [explain(problem)];
+  const more = `lock.because.${reason}`;
+  if (reason === "offline") said.push(offline(tries ?? 0));
+  else if (tries !== undefined) said.push(count("lock.tries", tries));
+  if (known(more)) said.push(t(more));
+  return said.join(" ");
 }
 
-const REASONS: [RegExp, Parameters<typeof t>[0]][] = [
-  [/digits or more|characters or more|has \d+ digits/i, "pin.reason.short"],
-  [/at most/i, "pin.reason.long"],
-  [/control/i, "pin.reason.control"],
-  [/same (few|parts?|characters|letters|words)|repeated/i, "pin.reason.repeated"],
-  [/same digit|again and again/i, "pin.reason.same"],
-  [/in a row|keyboard|alphabet/i, "pin.reason.run"],
-  [/date/i, "pin.reason.date"],
-  [/most used|common/i, "pin.reason.common"],
-  [/own|address|name/i, "pin.reason.own"],
-  [/different/i, "pin.reason.few"],
-];
+const offline = (tries: number): string =>
+  tries === 0 ? t("lock.offline.none") : count("lock.offline", tries);
 
-/** The vault's reason against a PIN, in the language of the page. "" for none. */
-export function explainPin(reason: string): string {
-  if (reason === "") return "";
-  return t(REASONS.find(([pattern]) => pattern.test(reason))?.[1] ?? "pin.reason.weak");
+/** The vault's reason against a PIN, in the language of the page. */
+export function explainPin({ reason, least }: PinProblem): string {
+  if (reason === "short") return t("pin.reason.short", { n: formatNumber(least) });
+  const key = `pin.reason.${reason}`;
+  return known(key) ? t(key) : t("pin.reason.weak");
+}
+
+/** A failure in which a PIN was refused says why. */
+export function explainWithPin(problem: unknown): string {
+  const { reason, least } = detailOf(problem);
+  if (codeOf(problem) !== "vault.weak_pin" || reason === undefined) return explain(problem);
+  return explainPin({ reason: reason as PinReason, least: least ?? MIN_DIGITS });
 }

@@ -2,6 +2,7 @@
 import { getContext, setContext, tick } from "svelte";
 import { SvelteMap } from "svelte/reactivity";
 import type {
+  Bounds,
   Contact,
   Conversation,
   Event,
@@ -30,6 +31,8 @@ export class Session {
   me = $state.raw<Me | null>(null);
   online = $state(true);
   settings = $state.raw<Settings | null>(null);
+  /** What the organisation allows; null where it bounds nothing. */
+  bounds = $state.raw<Bounds | null>(null);
   persisted = $state(true);
   conversations = new SvelteMap<string, Conversation>();
   contacts = new SvelteMap<string, Contact>();
@@ -171,16 +174,18 @@ export class Session {
 
   /** False, and nothing is kept, if the phone went to another stage meanwhile. */
   async #load(turn: number): Promise<boolean> {
-    const [me, conversations, contacts, settings, persisted] = await Promise.all([
+    const [me, conversations, contacts, settings, bounds, persisted] = await Promise.all([
       this.phone.me(),
       this.phone.conversations(),
       this.phone.contacts(),
       this.phone.settings(),
+      this.phone.bounds(),
       this.phone.persisted(),
     ]);
     if (turn !== this.#stages) return false;
     this.me = me;
     this.settings = settings;
+    this.bounds = bounds;
     this.persisted = persisted;
     for (const one of conversations) this.conversations.set(one.id, one);
     for (const one of contacts) this.contacts.set(one.address, one);
@@ -196,6 +201,7 @@ export class Session {
     this.contacts.clear();
     this.typing.clear();
     this.settings = null;
+    this.bounds = null;
     this.toast = "";
     this.route.reset();
     this.notices.clear(false);
@@ -231,6 +237,10 @@ export class Session {
         break;
       case "contact":
         this.contacts.set(event.contact.address, event.contact);
+        break;
+      case "settings":
+        this.settings = event.settings;
+        this.bounds = event.bounds;
         break;
       case "typing":
         this.#typing(event.conversation, event.address, event.until);
