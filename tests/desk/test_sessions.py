@@ -80,8 +80,8 @@ def test_a_link_works_once_and_for_a_day_and_the_newest_only(world: World) -> No
 
 
 @pytest.mark.parametrize("secret", ["", "x", "A" * 43, "é" * 43, "A" * 64])
-def test_guessed_links(world: World, secret: str) -> None:
-    assert code(world.browser().post("/session/link", {"secret": secret})) == "desk.bad_code"
+def test_guessed_links(shared: World, secret: str) -> None:
+    assert code(shared.browser().post("/session/link", {"secret": secret})) == "desk.bad_code"
 
 
 def test_recovery_codes_work_once_each_and_ask_for_a_new_passkey(world: World) -> None:
@@ -144,21 +144,23 @@ def test_what_takes_a_fresh_sign_in(world: World) -> None:
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-def test_another_site_changes_nothing(world: World, headers: dict[str, str]) -> None:
-    browser = world.signed_in(Role.OPERATOR)
+def test_another_site_changes_nothing(
+    shared: World, shared_operator: Browser, headers: dict[str, str]
+) -> None:
+    browser = shared_operator
     size = len(browser.get("/tokens").json()["items"])
     answer = browser.post("/tokens", {"label": "x", "scopes": ["log:read"]}, headers)
     assert answer.json()["code"] == "desk.cross_site"
     assert len(browser.get("/tokens").json()["items"]) == size
     # Nor does it sign somebody in as somebody else.
-    person = world.account(Role.OPERATOR)
-    answer = world.browser().post("/session/link", {"secret": person.link}, headers)
+    person = shared.account(Role.OPERATOR)
+    answer = shared.browser().post("/session/link", {"secret": person.link}, headers)
     assert answer.json()["code"] == "desk.cross_site"
     assert "set-cookie" not in answer.headers
 
 
-def test_another_site_reads_nothing(world: World) -> None:
-    browser = world.signed_in(Role.OPERATOR)
+def test_another_site_reads_nothing(shared: World, shared_operator: Browser) -> None:
+    browser = shared_operator
     answer = browser.request("GET", "/accounts", headers={"Sec-Fetch-Site": "cross-site"})
     assert answer.json()["code"] == "desk.cross_site"
     assert browser.get("/accounts").headers["cross-origin-resource-policy"] == "same-origin"
@@ -181,10 +183,10 @@ def lying(**lies: Any) -> Authenticator:
     ],
     ids=["origin", "subdomain", "relying party", "not verified", "not present", "framed", "algorithm"],
 )
-def test_passkeys_that_are_not_made_here(world: World, authenticator: Authenticator) -> None:
-    browser = world.browser()
+def test_passkeys_that_are_not_made_here(shared: World, authenticator: Authenticator) -> None:
+    browser = shared.browser()
     browser.authenticator = authenticator
-    assert browser.post("/session/link", {"secret": world.account(Role.OPERATOR).link}).status_code == 200
+    assert browser.post("/session/link", {"secret": shared.account(Role.OPERATOR).link}).status_code == 200
     assert code(browser.make_passkey()) == "desk.passkey"
     assert browser.get("/session").json()["enrolling"] is True
 
@@ -284,8 +286,8 @@ def test_a_ceremony_of_one_account_makes_no_passkey_for_another(world: World) ->
         {"id": ["a"] * 1000, "rawId": None},
     ],
 )
-def test_answers_that_are_none(world: World, response: dict[str, Any]) -> None:
-    browser = world.signed_in(Role.OPERATOR)
+def test_answers_that_are_none(shared: World, shared_operator: Browser, response: dict[str, Any]) -> None:
+    browser = shared_operator
     assert code(browser.post("/session/passkey", {"response": response})) == "desk.passkey"
     assert code(browser.post("/passkeys", {"label": "x", "response": response})) == "desk.passkey"
 

@@ -12,17 +12,28 @@ import httpx
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from chappe.desk import accounts
+from chappe.desk import accounts, resellers
 from chappe.desk.accounts import NewAccount
 from chappe.desk.api import PREFIX, build_app
 from chappe.desk.database import Unit
 from chappe.desk.desk import Desk
+from chappe.desk.models import read_id
+from chappe.desk.resellers import Particulars
 from chappe.desk.settings import DeskSettings
 from chappe.desk.who import CONSOLE, Role
+from chappe.wire.limits import Attempts
 from tests.desk.authenticator import Authenticator
 
 NAME = "desk.example.org"
 ORIGIN = f"https://{NAME}"
+
+
+def tva_of(siren: str) -> str:
+    """The French VAT number of a company: its key is 12 + 3 (SIREN mod 97), mod 97."""
+    short = siren.replace(" ", "")
+    return f"FR{(12 + 3 * (int(short) % 97)) % 97:02d}{short}"
+
+
 PAGE = {"Origin": ORIGIN, "Chappe-Desk": "1"}
 
 
@@ -54,6 +65,10 @@ class World:
     def close(self) -> None:
         self.desk.close()
 
+    def be_patient(self) -> None:
+        """With strangers: for tests that ask more than thirty things."""
+        self.desk.attempts = Attempts(100_000, 100_000)
+
     def browser(self) -> Browser:
         """Somebody's, who is not signed in."""
         return Browser(self)
@@ -75,6 +90,29 @@ class World:
 
         id_, link = self.desk.database.change(CONSOLE, work)
         return Person(id_, link, email)
+
+    def application(self, siren: str) -> dict[str, str]:
+        """What a company in France says of itself."""
+        return {
+            "name": f"Société {siren}",
+            "country": "FR",
+            "registration": siren,
+            "vat_number": str(tva_of(siren)),
+            "street": "1 rue de la Paix",
+            "postcode": "75002",
+            "city": "Paris",
+            "contact_name": "Camille Martin",
+            "contact_email": "camille@example.org",
+            "contact_phone": "+33123456789",
+        }
+
+    def reseller(self, siren: str) -> bytes:
+        """One that has applied."""
+        wanted = Particulars(**self.application(siren))
+        return self.desk.database.change(CONSOLE, lambda unit: resellers.apply(unit, wanted)).id
+
+    def id_of(self, shown: str) -> bytes:
+        return read_id(shown)
 
     def signed_in(
         self, role: Role, *, reseller: bytes | None = None, organisation: bytes | None = None

@@ -40,6 +40,7 @@ def serve(
     welcome: Annotated[bool, typer.Option("--welcome", help="Show codes and what to try next.")] = False,
 ) -> None:
     """Run the relay. Every setting can also be CHAPPE_… in the environment (docs/operating.md)."""
+    from chappe.cli.desk_beside import beside
     from chappe.relay.config import load_settings
     from chappe.relay.serve import serve as run
 
@@ -58,7 +59,7 @@ def serve(
         if welcome:
             _welcome(settings, relay)
 
-    run(settings, on_ready=ready)
+    run(settings, on_ready=ready, mounts=[beside(settings)])
     note(say("relay.stopped"))
 
 

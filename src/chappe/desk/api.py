@@ -16,6 +16,7 @@ from chappe.desk.models import Failure
 from chappe.desk.rights import RIGHTS
 from chappe.desk.routes_accounts import add_accounts
 from chappe.desk.routes_log import add_log
+from chappe.desk.routes_resellers import add_resellers
 from chappe.desk.routes_sessions import add_sessions
 from chappe.desk.routes_tokens import add_tokens
 from chappe.desk.sessions import COOKIE
@@ -26,6 +27,7 @@ ROOMS: Final[tuple[Callable[[FastAPI, Desk], None], ...]] = (
     add_accounts,
     add_tokens,
     add_log,
+    add_resellers,
 )
 """What puts each room's routes on the application; a new room adds itself."""
 _ABOUT: Final = (

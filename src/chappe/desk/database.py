@@ -35,7 +35,12 @@ FOLDER: Final = "desk"
 FILE: Final = "desk.db"
 BOOKS: Final = frozenset({"sessions", "ceremonies", "answers"})
 """What `keep_books` may write to, and what in `change` is no change by itself."""
-_USED: Final = {("tokens", "used_at"), ("passkeys", "used_at"), ("passkeys", "signatures")}
+_NOTES: Final = {
+    ("tokens", "used_at"),
+    ("passkeys", "used_at"),
+    ("passkeys", "signatures"),
+    ("resellers", "told"),
+}
 _WRITES: Final = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 
 
@@ -159,7 +164,7 @@ class Database:
 
 
 def _is_book(action: int, table: str, column: str | None) -> bool:
-    return table in BOOKS or (action == sqlite3.SQLITE_UPDATE and (table, column) in _USED)
+    return table in BOOKS or (action == sqlite3.SQLITE_UPDATE and (table, column) in _NOTES)
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Final
 
-from chappe.desk import accounts, once, sessions
+from starlette.concurrency import run_in_threadpool
+
+from chappe.desk import accounts, once, sellers, sessions
 from chappe.desk.database import Clock, Database
 from chappe.desk.passkeys import Passkeys
+from chappe.desk.sellers import SellersDoor
 from chappe.desk.settings import DeskSettings
 from chappe.desk.who import SYSTEM
 from chappe.wire.limits import Attempts
@@ -19,8 +23,12 @@ ATTEMPTS_PER_MINUTE: Final = 30
 class Desk:
     """Of one data directory; blocking. `close` it at the end."""
 
-    def __init__(self, settings: DeskSettings, clock: Clock = time.time) -> None:
-        """Raises StorageFailure."""
+    def __init__(
+        self, settings: DeskSettings, clock: Clock = time.time, door: SellersDoor | None = None
+    ) -> None:
+        """`door`: to the relay; None where there is none in this process. Raises StorageFailure."""
+        self.door = door
+        self.telling = asyncio.Lock()
         self.settings = settings
         self.database = Database(settings.data_dir, clock)
         self.passkeys = Passkeys(settings, self.database)
@@ -30,8 +38,22 @@ class Desk:
     def close(self) -> None:
         self.database.close()
 
-    def sweep(self) -> None:
-        """What the desk does by itself as time goes by; once an hour is enough. Raises StorageFailure."""
+    async def each_minute(self) -> None:
+        """What follows from dates that have come. Raises StorageFailure."""
+        await self.tell_sellers()
+
+    async def each_hour(self) -> None:
+        """What has had its time is dropped. Raises StorageFailure."""
+        await self.tell_sellers(all_of_them=True)
+        await run_in_threadpool(self._sweep)
+
+    async def tell_sellers(self, *, all_of_them: bool = False) -> None:
+        """Whose codes activate: tell the relay where it has changed, or of all. Raises StorageFailure."""
+        if self.door is not None:
+            async with self.telling:
+                await sellers.tell(self.database, self.door, all_of_them=all_of_them)
+
+    def _sweep(self) -> None:
         self.database.keep_books(sessions.sweep)
         self.database.keep_books(once.sweep)
         self.database.change(SYSTEM, accounts.forget_closed)

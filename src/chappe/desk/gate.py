@@ -92,9 +92,9 @@ def _let_pass(desk: Desk, request: Request, operation: str, right: Right) -> Act
         permit(operation, inside, desk.database.now())
         return inside
     actor = _who(desk, request)
+    permit(operation, actor, desk.database.now())
     if actor.kind != "token" and not right.anywhere:
         _from_our_page(desk, request)
-    permit(operation, actor, desk.database.now())
     if right.public:
         # Given back where it turns out well: what a stranger gets wrong costs him.
         _spend(desk, request)
@@ -127,7 +127,7 @@ async def _answered(
     desk: Desk, request: Request, right: Right, answering: Coroutine[Any, Any, Response]
 ) -> Response:
     response = await answering
-    if right.public and not right.anywhere and ACTOR_SCOPE not in request.scope:
+    if right.public and not right.costs and ACTOR_SCOPE not in request.scope:
         desk.attempts.of(_host(request), time.monotonic()).give_back()
     return response
 

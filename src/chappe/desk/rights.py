@@ -26,7 +26,8 @@ _SELLERS: Final = frozenset({Role.OPERATOR, Role.AUDITOR, Role.RESELLER})
 class Right:
     """`public`: nobody need sign in. `fresh`: only soon after a sign-in. `enrolling`: also in a session that
     began with a link or a recovery code. `anywhere`: without the check that the desk's own page asks, for
-    what is public and sets no cookie. `max_body` in bytes."""
+    what is public and sets no cookie. `costs`: of what a stranger may do at once, also where it turns out
+    well. `max_body` in bytes."""
 
     roles: frozenset[Role]
     scope: str | None = None
@@ -34,6 +35,7 @@ class Right:
     fresh: bool = False
     enrolling: bool = False
     anywhere: bool = False
+    costs: bool = False
     max_body: int = MAX_BODY
 
 
@@ -43,7 +45,7 @@ RIGHTS: Final[dict[str, Right]] = {
     # Sessions and what one signs in with: of oneself alone, never by a token.
     "session.link": _PUBLIC,
     "session.recovery": _PUBLIC,
-    "session.passkey_options": _PUBLIC,
+    "session.passkey_options": Right(frozenset(), public=True, costs=True),
     "session.passkey": _PUBLIC,
     "session.show": Right(_ALL, scope="session:read", enrolling=True),
     "session.end": Right(_ALL, enrolling=True),
@@ -69,9 +71,10 @@ RIGHTS: Final[dict[str, Right]] = {
     "log.verify": Right(_READERS, scope="log:read"),
     "log.export": Right(_READERS, scope="log:read"),
     # Resellers.
+    "register.show": Right(frozenset(), public=True, anywhere=True),
     "resellers.list": Right(_SELLERS, scope="resellers:read"),
     "resellers.show": Right(_SELLERS, scope="resellers:read"),
-    "resellers.apply": Right(frozenset(), public=True, anywhere=True),
+    "resellers.apply": Right(frozenset(), public=True, anywhere=True, costs=True),
     "resellers.add": Right(_OPERATOR, scope="resellers:write"),
     "resellers.change": Right(_OPERATOR, scope="resellers:write"),
     "resellers.accredit": Right(_OPERATOR, scope="resellers:write"),

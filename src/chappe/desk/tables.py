@@ -174,7 +174,8 @@ resellers = Table(
     # At the country's register of companies (SIREN in France).
     Column("registration", String(32), nullable=False),
     Column("vat_number", String(20), nullable=False),
-    Column("address", String(300), nullable=False),
+    Column("street", String(200), nullable=False),
+    Column("postcode", String(16), nullable=False),
     Column("city", String(80), nullable=False),
     Column("website", String(200), nullable=False),
     # The person to speak to; never on the public page.
@@ -190,6 +191,8 @@ resellers = Table(
     Column("accredited_until", String(10)),
     Column("contract", String(64)),
     Column("suspended_at", Big),
+    # What the relay was told last of its codes: allowed or withheld; NULL: nothing, which withholds them.
+    Column("told", String(8)),
     # Why it was suspended, turned down or ended; the reseller reads it.
     Column("reason", String(500), nullable=False),
     Column("version", Integer, nullable=False),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Annotated, Final, Literal, TypeAlias
@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute
 
 from chappe.relay import registration, web
 from chappe.relay.fleet_routes import add_fleet
@@ -42,8 +43,8 @@ _NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 Slot: TypeAlias = Literal["offer", "answer"]
 
 
-def build_app(relay: Relay) -> FastAPI:
-    """The application. WebSockets do not come here (see socket.py)."""
+def build_app(relay: Relay, beside: Iterable[BaseRoute] = ()) -> FastAPI:
+    """The application, with what else answers at the port. WebSockets do not come here (see socket.py)."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     add_errors(app)
     _add_lines(app, relay)
@@ -52,6 +53,7 @@ def build_app(relay: Relay) -> FastAPI:
     _add_unlocking(app, relay)
     add_fleet(app, relay)
     web.add_pages(app, relay.settings.web_dir)
+    app.router.routes.extend(beside)
     return app
 
 

@@ -20,7 +20,7 @@ from chappe.wire.errors import error
 PREFIX: Final = "CHAPPE_"
 # Variables with our prefix that other programs of Chappe read.
 ELSEWHERE: Final = frozenset(
-    {"CHAPPE_HOME", "CHAPPE_LANG", "CHAPPE_OFFICER", "CHAPPE_SEED", "CHAPPE_VECTORS"}
+    {"CHAPPE_DESK_ORIGIN", "CHAPPE_HOME", "CHAPPE_LANG", "CHAPPE_OFFICER", "CHAPPE_SEED", "CHAPPE_VECTORS"}
 )
 
 MIB: Final = 1024 * 1024

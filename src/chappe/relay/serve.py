@@ -9,17 +9,18 @@ import resource
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final, Literal, Protocol, TypeAlias, cast
 
 import structlog
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
 
 from chappe.relay import logs, tls
 from chappe.relay.app import build_app
@@ -55,8 +56,23 @@ class Ready:
 OnReady: TypeAlias = Callable[[Ready], None]
 
 
-def serve(settings: Settings, *, on_ready: OnReady | None = None) -> None:
-    """Serve until SIGINT or SIGTERM; `on_ready` is called once, when connections are taken.
+class Part(Protocol):
+    """What answers at the relay's port beside it, such as the desk. It is made before connections are
+    taken, and works in the relay's event loop."""
+
+    def routes(self) -> Sequence[BaseRoute]: ...
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+Mount: TypeAlias = Callable[[Relay, Ready], Part]
+
+
+def serve(settings: Settings, *, on_ready: OnReady | None = None, mounts: Sequence[Mount] = ()) -> None:
+    """Serve until SIGINT or SIGTERM; `on_ready` is called once, when connections are taken. `mounts` makes
+    what answers at the port beside the relay.
 
     Raises storage.locked (another relay has the directory), storage.unwritable, storage.*, tls.unreadable,
     shares.rolled_back, network.port_taken: a start that fails leaves no port taken and no lock held.
@@ -70,23 +86,33 @@ def serve(settings: Settings, *, on_ready: OnReady | None = None) -> None:
         _raise_file_limit()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.get_loop().set_exception_handler(logs.report_loop_problem)
-            runner.run(_run(settings, listener, context, partial(on_ready, ready) if on_ready else None))
+            runner.run(_run(settings, listener, context, ready, on_ready, mounts))
 
 
 async def _run(
     settings: Settings,
     listener: socket.socket,
     context: ssl.SSLContext | None,
-    on_ready: Callable[[], None] | None,
+    ready: Ready,
+    on_ready: OnReady | None,
+    mounts: Sequence[Mount],
 ) -> None:
     relay = Relay(settings, open_shares(settings))
+    parts: list[Part] = []
     try:
         await relay.start()
+        for mount in mounts:
+            parts.append(mount(relay, ready))
+            await parts[-1].start()
+        routes = [route for part in parts for route in part.routes()]
         # uvicorn asks for a class and only ever calls it.
         sockets = cast(type[asyncio.Protocol], protocol_class(relay))
-        config = server_config(settings, build_app(relay), sockets, context)
-        await Server(config, on_ready, "the relay").serve(sockets=[listener])
+        config = server_config(settings, build_app(relay, routes), sockets, context)
+        told = partial(on_ready, ready) if on_ready else None
+        await Server(config, told, "the relay").serve(sockets=[listener])
     finally:
+        for part in reversed(parts):
+            await part.close()
         await relay.close()
 
 

@@ -1,0 +1,322 @@
+"""Resellers: an application, an accreditation with its dates and contract, a suspension, an end.
+
+    applied → (coming) → accredited → expired
+                 ↓ ↑        ↓ ↑
+               suspended  suspended          any of them → ended
+
+Where one stands follows from what was decided and from the date: nothing has to run for an accreditation to
+end.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, exc, func, insert, or_, select, update
+
+from chappe.desk import companies
+from chappe.desk.database import Unit
+from chappe.desk.models import today
+from chappe.desk.tables import resellers
+from chappe.wire.errors import error
+
+MAX_YEARS: Final = 5
+"""Of one accreditation; then it is looked at again."""
+MAX_APPLICATIONS: Final = 500
+"""That strangers may have waiting."""
+_YEAR: Final = timedelta(days=366)
+
+
+class Standing(StrEnum):
+    APPLIED = "applied"
+    COMING = "coming"
+    ACCREDITED = "accredited"
+    SUSPENDED = "suspended"
+    EXPIRED = "expired"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Particulars:
+    """Who it is. `country`: ISO 3166-1 alpha-2; `registration`: at its register of companies; `vat_number`,
+    `trade_name` and `website` may be empty. The contact is on no public page."""
+
+    name: str
+    country: str
+    registration: str
+    vat_number: str
+    street: str
+    postcode: str
+    city: str
+    contact_name: str
+    contact_email: str
+    contact_phone: str = ""
+    trade_name: str = ""
+    website: str = ""
+    language: str = "fr"
+
+
+FIELDS: Final = tuple(Particulars.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reseller:
+    """`reason`: of the suspension, or the end. Dates are in UTC, the last day included."""
+
+    id: bytes
+    particulars: Particulars
+    standing: Standing
+    applied_at: int
+    accredited_from: date | None
+    accredited_until: date | None
+    contract: str | None
+    suspended_at: int | None
+    ended_at: int | None
+    reason: str
+    version: int
+
+
+def apply(unit: Unit, wanted: Particulars) -> Reseller:
+    """File an application. Raises desk.malformed, desk.exists (the company is there, and not ended)."""
+    fields = _checked({name: getattr(wanted, name) for name in FIELDS})
+    id_ = secrets.token_bytes(16)
+    try:
+        unit.connection.execute(
+            insert(resellers).values(reseller=id_, applied_at=unit.now, reason="", version=1, **fields)
+        )
+    except exc.IntegrityError:
+        raise error("desk.exists", "A reseller with this registration is there already.") from None
+    unit.log("reseller.applied", id_, reseller=id_)
+    return find(unit.connection, id_, unit.now)
+
+
+def apply_publicly(unit: Unit, wanted: Particulars) -> None:
+    """As a stranger does it: he does not hear whether the company is there already. Raises desk.malformed,
+    limit.rate where too many applications wait."""
+    waiting = unit.connection.execute(
+        select(func.count()).select_from(resellers).where(_condition(Standing.APPLIED, today(unit.now)))
+    ).scalar_one()
+    if waiting >= MAX_APPLICATIONS:
+        raise error("limit.rate", "Too many applications wait to be read; try again in some days.")
+    fields = _checked({name: getattr(wanted, name) for name in FIELDS})
+    there = unit.connection.execute(
+        select(resellers.c.reseller).where(
+            resellers.c.country == fields["country"],
+            resellers.c.registration == fields["registration"],
+            resellers.c.ended_at.is_(None),
+        )
+    ).scalar()
+    if there is None:
+        apply(unit, wanted)
+
+
+def change(unit: Unit, id_: bytes, version: int, fields: dict[str, str]) -> Reseller:
+    """`fields`: of Particulars. Raises desk.unknown, desk.changed, desk.malformed, desk.exists,
+    desk.not_now."""
+    before = _living(unit, id_)
+    merged = _checked({name: getattr(before.particulars, name) for name in FIELDS} | fields)
+    try:
+        _update(unit, id_, version, merged)
+    except exc.IntegrityError:
+        raise error("desk.exists", "A reseller with this registration is there already.") from None
+    unit.log("reseller.changed", id_, reseller=id_, fields=" ".join(sorted(fields)))
+    return find(unit.connection, id_, unit.now)
+
+
+def accredit(unit: Unit, id_: bytes, version: int, first: date, last: date, contract: str) -> Reseller:
+    """From `first` to `last`, both included; again for another period. Raises desk.unknown, desk.changed,
+    desk.malformed (dates), desk.not_now (suspended, or ended)."""
+    before = _living(unit, id_)
+    if before.suspended_at is not None:
+        raise error("desk.not_now", "The reseller is suspended; lift that first.")
+    now = today(unit.now)
+    if last < first:
+        raise error("desk.malformed", "The accreditation ends before it begins.")
+    if last < now:
+        raise error("desk.malformed", "The accreditation would be over already.")
+    if last - first > MAX_YEARS * _YEAR or not now - _YEAR <= first <= now + _YEAR:
+        raise error(
+            "desk.malformed",
+            f"An accreditation begins within a year and lasts {MAX_YEARS} years at the most.",
+        )
+    _update(
+        unit,
+        id_,
+        version,
+        {
+            "accredited_from": first.isoformat(),
+            "accredited_until": last.isoformat(),
+            "contract": contract,
+            "reason": "",
+        },
+    )
+    unit.log(
+        "reseller.accredited",
+        id_,
+        reseller=id_,
+        first=first.isoformat(),
+        last=last.isoformat(),
+        contract=contract,
+    )
+    return find(unit.connection, id_, unit.now)
+
+
+def suspend(unit: Unit, id_: bytes, version: int, reason: str) -> Reseller:
+    """Its codes activate no more until it is resumed. Raises desk.unknown, desk.changed, desk.not_now."""
+    before = _living(unit, id_)
+    if before.standing not in (Standing.ACCREDITED, Standing.COMING):
+        raise error(
+            "desk.not_now", f"Only who is accredited can be suspended; this one is {before.standing}."
+        )
+    _update(unit, id_, version, {"suspended_at": unit.now, "reason": reason})
+    unit.log("reseller.suspended", id_, reseller=id_, reason=reason)
+    return find(unit.connection, id_, unit.now)
+
+
+def resume(unit: Unit, id_: bytes, version: int) -> Reseller:
+    """Lift the suspension. Raises desk.unknown, desk.changed, desk.not_now."""
+    before = _living(unit, id_)
+    if before.suspended_at is None:
+        raise error("desk.not_now", "The reseller is not suspended.")
+    _update(unit, id_, version, {"suspended_at": None, "reason": ""})
+    unit.log("reseller.resumed", id_, reseller=id_)
+    return find(unit.connection, id_, unit.now)
+
+
+def end(unit: Unit, id_: bytes, version: int, reason: str) -> Reseller:
+    """Turn an application down, or end an accreditation, for good: it begins anew with an application. Raises
+    desk.unknown, desk.changed, desk.not_now."""
+    _living(unit, id_)
+    _update(unit, id_, version, {"ended_at": unit.now, "reason": reason})
+    unit.log("reseller.ended", id_, reseller=id_, reason=reason)
+    return find(unit.connection, id_, unit.now)
+
+
+def find(connection: Connection, id_: bytes, now: int) -> Reseller:
+    """Raises desk.unknown."""
+    row = connection.execute(select(resellers).where(resellers.c.reseller == id_)).one_or_none()
+    if row is None:
+        raise error("desk.unknown", "No reseller has this id.")
+    return _reseller(row, today(now))
+
+
+def require_accredited(connection: Connection, id_: bytes, now: int) -> Reseller:
+    """Who may sell today. Raises desk.unknown, desk.not_now."""
+    found = find(connection, id_, now)
+    if found.standing is not Standing.ACCREDITED:
+        raise error("desk.not_now", f"Only an accredited reseller sells; this one is {found.standing}.")
+    return found
+
+
+def listed(
+    connection: Connection,
+    now: int,
+    *,
+    after: bytes | None = None,
+    limit: int,
+    standing: Standing | None = None,
+    search: str = "",
+    only: bytes | None = None,
+) -> list[Reseller]:
+    """By name. `search`: a part of the name, trade name or registration. `only`: that one and no other."""
+    statement = select(resellers).order_by(resellers.c.name, resellers.c.reseller).limit(limit)
+    if after is not None:
+        last = find(connection, after, now)
+        statement = statement.where(
+            or_(
+                resellers.c.name > last.particulars.name,
+                and_(resellers.c.name == last.particulars.name, resellers.c.reseller > after),
+            )
+        )
+    if only is not None:
+        statement = statement.where(resellers.c.reseller == only)
+    if standing is not None:
+        statement = statement.where(_condition(standing, today(now)))
+    if search:
+        searched = (resellers.c.name, resellers.c.trade_name, resellers.c.registration)
+        statement = statement.where(or_(*(column.icontains(search, autoescape=True) for column in searched)))
+    return [_reseller(row, today(now)) for row in connection.execute(statement)]
+
+
+def standings(connection: Connection, now: int) -> list[tuple[bytes, Standing, str | None]]:
+    """Of all: id, where it stands, and what the relay was told last of its codes."""
+    rows = connection.execute(select(resellers))
+    return [(row.reseller, _standing(row, today(now)), row.told) for row in rows]
+
+
+def _living(unit: Unit, id_: bytes) -> Reseller:
+    found = find(unit.connection, id_, unit.now)
+    if found.ended_at is not None:
+        raise error("desk.not_now", "This is over; a reseller begins anew with an application.")
+    return found
+
+
+def _update(unit: Unit, id_: bytes, version: int, values: dict[str, Any]) -> None:
+    changed = unit.connection.execute(
+        update(resellers)
+        .where(resellers.c.reseller == id_, resellers.c.version == version)
+        .values(version=version + 1, **values)
+    )
+    if changed.rowcount != 1:
+        raise error("desk.changed")
+
+
+def _checked(fields: dict[str, str]) -> dict[str, str]:
+    """With the numbers in their short form. Raises desk.malformed."""
+    country = fields["country"]
+    number = companies.registration(country, fields["registration"])
+    website = fields["website"]
+    if website and not website.startswith("https://"):
+        raise error("desk.malformed", "A website begins with https://.")
+    return fields | {
+        "registration": number,
+        "vat_number": companies.vat_number(country, fields["vat_number"], number),
+        "contact_email": fields["contact_email"].lower(),
+    }
+
+
+def _standing(row: Row[Any], now: date) -> Standing:
+    if row.ended_at is not None:
+        return Standing.ENDED
+    if row.accredited_from is None:
+        return Standing.APPLIED
+    if row.suspended_at is not None:
+        return Standing.SUSPENDED
+    if now < date.fromisoformat(row.accredited_from):
+        return Standing.COMING
+    return Standing.EXPIRED if now > date.fromisoformat(row.accredited_until) else Standing.ACCREDITED
+
+
+def _condition(standing: Standing, now: date) -> ColumnElement[bool]:
+    """The same in SQL: ISO dates compare as texts."""
+    day, columns = now.isoformat(), resellers.c
+    ended, accredited = columns.ended_at.is_not(None), columns.accredited_from.is_not(None)
+    running = and_(~ended, accredited, columns.suspended_at.is_(None))
+    return {
+        Standing.ENDED: ended,
+        Standing.APPLIED: and_(~ended, ~accredited),
+        Standing.SUSPENDED: and_(~ended, accredited, columns.suspended_at.is_not(None)),
+        Standing.COMING: and_(running, columns.accredited_from > day),
+        Standing.EXPIRED: and_(running, columns.accredited_until < day),
+        Standing.ACCREDITED: and_(running, columns.accredited_from <= day, columns.accredited_until >= day),
+    }[standing]
+
+
+def _reseller(row: Row[Any], now: date) -> Reseller:
+    return Reseller(
+        row.reseller,
+        Particulars(**{name: row._mapping[name] for name in FIELDS}),
+        _standing(row, now),
+        row.applied_at,
+        None if row.accredited_from is None else date.fromisoformat(row.accredited_from),
+        None if row.accredited_until is None else date.fromisoformat(row.accredited_until),
+        row.contract,
+        row.suspended_at,
+        row.ended_at,
+        row.reason,
+        row.version,
+    )

@@ -1,0 +1,56 @@
+"""The desk as it answers beside the relay: its routes, and what it does by itself as time goes by."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+import structlog
+from starlette.routing import BaseRoute, Mount
+
+from chappe.desk.api import PREFIX, build_app
+from chappe.desk.desk import Desk
+from chappe.desk.register import register_routes
+from chappe.desk.sellers import SellersDoor
+from chappe.desk.settings import DeskSettings
+from chappe.wire.errors import ChappeError
+
+log = structlog.get_logger()
+
+MINUTE: Final = 60
+MINUTES_OF_AN_HOUR: Final = 60
+
+
+class Serving:
+    """Made and used in one event loop. Raises StorageFailure when it is made."""
+
+    def __init__(self, settings: DeskSettings, door: SellersDoor | None = None) -> None:
+        self.desk = Desk(settings, door=door)
+        self._tending: asyncio.Task[None] | None = None
+
+    def routes(self) -> Sequence[BaseRoute]:
+        return [Mount(PREFIX, build_app(self.desk)), *register_routes(self.desk)]
+
+    async def start(self) -> None:
+        self._tending = asyncio.create_task(self._tend())
+
+    async def close(self) -> None:
+        if self._tending is not None:
+            self._tending.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._tending
+        self.desk.close()
+
+    async def _tend(self) -> None:
+        minute = 0
+        while True:
+            try:
+                await self.desk.each_minute()
+                if minute % MINUTES_OF_AN_HOUR == 0:
+                    await self.desk.each_hour()
+            except ChappeError as problem:
+                log.error("what the desk does by itself failed; it is tried again", code=problem.code)
+            await asyncio.sleep(MINUTE)
+            minute += 1
