@@ -60,7 +60,7 @@ def test_upgrading_again_keeps_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "relay.db"
     upgrade(path)
     with sqlite3.connect(path) as connection:
-        connection.execute("INSERT INTO codes VALUES (x'00', 1, 2, NULL, NULL)")
+        connection.execute("INSERT INTO codes (digest, created_at, expires_at) VALUES (x'00', 1, 2)")
     upgrade(path)
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM codes").fetchone() == (1,)
@@ -129,18 +129,37 @@ def test_what_was_there_before_organisations_stays(tmp_path: Path) -> None:
     assert differences(path) == []
     with sqlite3.connect(path) as connection:
         line = connection.execute("SELECT * FROM lines").fetchone()
-        assert line == (b"\1", "ada@localhost", b"\2", 3, None, None, None, None)
+        assert line == (b"\1", "ada@localhost", b"\2", 3, *[None] * 8)
         assert connection.execute("SELECT * FROM devices ORDER BY mailbox").fetchall() == [
             (b"\4", b"\1", 1, b"\5", b"\6", 7, None, None, None, None),
             (b"\x08", b"\1", 2, b"\x09", b"\x0a", 11, 12, None, None, None),
         ]
-        assert connection.execute("SELECT * FROM codes").fetchone() == (b"\x0b", 13, 14, 15, None)
+        assert connection.execute("SELECT * FROM codes").fetchone() == (b"\x0b", 13, 14, 15, *[None] * 6)
         # Two open lines with one address there still cannot be; a closed one and an open one there can.
-        second = "INSERT INTO lines VALUES (x'0c', 'ada@localhost', x'02', 3, NULL, NULL, NULL, NULL)"
+        second = (
+            "INSERT INTO lines (line, address, identity_key, created_at) VALUES "
+            "(x'0c', 'ada@localhost', x'02', 3)"
+        )
         with pytest.raises(sqlite3.IntegrityError):
             connection.execute(second)
         connection.execute("UPDATE lines SET closed_at = 9")
         connection.execute(second)
+
+
+def test_what_was_there_before_terms_goes_on_without_one(tmp_path: Path) -> None:
+    """Lines and codes of the third schema, of an organisation and held: all stays, and none has a term."""
+    path = tmp_path / "relay.db"
+    upgrade_to(path, "0003")
+    with sqlite3.connect(path) as connection:
+        line = (b"\1" * 16, "ada@localhost", b"\2" * 32, 3, b"\4" * 16, 5, b"\6" * 16, 7)
+        code = (b"\7" * 32, 13, 14, None, b"\4" * 16)
+        connection.execute(f"INSERT INTO lines VALUES ({','.join('?' * 8)})", line)
+        connection.execute(f"INSERT INTO codes VALUES ({','.join('?' * 5)})", code)
+    upgrade(path)
+    assert differences(path) == []
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT * FROM lines").fetchall() == [(*line, None, None, None, None)]
+        assert connection.execute("SELECT * FROM codes").fetchall() == [(*code, *[None] * 5)]
 
 
 def upgrade_to(path: Path, revision: str) -> None:

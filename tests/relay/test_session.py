@@ -370,3 +370,93 @@ def test_one_that_is_signed_out_asks_for_nothing_but_to_report(messages: list[by
             if isinstance(action, Ask):
                 assert isinstance(action.frame, frames.Report)
         assert session.phase is Phase.SIGNED_OUT
+
+
+# --- terms
+
+
+def term(stage: str) -> frames.Term:
+    assert stage in ("active", "grace", "suspended", "closed")
+    return frames.Term(stage, 10, 20, 30, 40)  # type: ignore[arg-type]
+
+
+def signed_in(**changes: Any) -> tuple[Session, list[Action]]:
+    session = greeted()
+    session.receive(sign_in(), 0)
+    return session, session.identified(record(**changes))
+
+
+def refusals(actions: list[Action]) -> list[str]:
+    return [frame.code for frame in said(actions) if isinstance(frame, frames.Refusal)]
+
+
+@pytest.mark.parametrize("stage", ["active", "grace"])
+def test_a_line_with_a_term_is_told_of_it_after_welcome(stage: str) -> None:
+    session, actions = signed_in(term=term(stage))
+    assert session.phase is Phase.OPEN
+    assert [type(frame) for frame in said(actions)] == [frames.Welcome, frames.Term]
+
+
+@pytest.mark.parametrize("stage", ["suspended", "closed"])
+def test_a_line_out_of_term_is_told_so_and_nothing_else(stage: str) -> None:
+    session, actions = signed_in(term=term(stage))
+    assert said(actions) == [term(stage)]
+    assert ReadOrders() in actions
+    for frame in (
+        frames.Send(1, b"i" * 16, [DEVICE], b"p"),
+        frames.PublishKeyPackages(2),
+        frames.Lookup(3, "ada@localhost"),
+        frames.NewAttachment(4, 1),
+    ):
+        assert refusals(session.receive(frames.encode(frame), 0)) == [f"term.{stage}"]
+    assert session.receive(frames.encode(frames.Ack(1)), 0) == []
+    assert session.arrived(Arrival(b"i" * 16, b"p", 1, ()), 1) == []
+    ending = session.orders_read([])
+    assert refusals(ending) == [f"term.{stage}"]
+    assert ending[-1] == HangUp(1008)
+    assert session.phase is Phase.CLOSED
+
+
+def test_nobody_learns_of_a_term_without_the_key() -> None:
+    session = greeted()
+    session.receive(frames.encode(frames.SignIn(DEVICE, bytes(64))), 0)
+    assert refusals(session.identified(record(term=term("suspended")))) == ["signin.bad_signature"]
+
+
+def test_a_suspended_device_is_handed_its_orders_and_reports() -> None:
+    session, _ = signed_in(term=term("suspended"))
+    assert said(session.orders_read([HANDED])) == [HANDED]
+    report = frames.Report(9, SignedReceipt(b"body", "device", bytes(64)))
+    (ask,) = session.receive(frames.encode(report), 0)
+    assert isinstance(ask, Ask)
+    done = session.answered(ask, Reported(ORDER.id))
+    assert [type(frame) for frame in said(done)] == [frames.Done, frames.Refusal]
+    assert refusals(done) == ["term.suspended"]
+
+
+def test_a_term_that_runs_out_while_it_is_here() -> None:
+    session = opened()
+    assert said(session.term(term("grace"))) == [term("grace")]
+    actions = session.term(term("suspended"))
+    assert said(actions) == [term("suspended")]
+    assert ReadOrders() in actions
+    assert refusals(session.receive(frames.encode(frames.Lookup(1, "ada@localhost")), 0)) == [
+        "term.suspended"
+    ]
+    # Renewed: it comes anew.
+    assert session.term(term("active"))[-1] == HangUp(1012)
+    assert session.phase is Phase.CLOSED
+    assert session.term(term("grace")) == []
+
+
+def test_an_order_signs_a_suspended_device_out() -> None:
+    session, _ = signed_in(term=term("suspended"))
+    assert session.sign_out() == [ReadOrders()]
+    assert session.phase is Phase.SIGNED_OUT
+    assert refusals(session.orders_read([])) == ["signin.revoked"]
+
+
+def test_a_device_of_a_closed_line_hears_that_it_is_closed() -> None:
+    session, actions = signed_in(term=term("closed"), revoked=True)
+    assert said(actions) == [term("closed")]
+    assert refusals(session.orders_read([])) == ["term.closed"]

@@ -17,6 +17,8 @@ from chappe.wire.terms import Stage
 
 STRUCTS = [kind for _, kind in inspect.getmembers(door, inspect.isclass) if issubclass(kind, Struct)]
 ID = secrets.token_bytes(16)
+BATCH = {"batch": ID, "count": 1, "months": 6, "days": 30}
+RENEWAL = {"line": ID, "organisation": None, "months": 6, "ends": 86400, "by": "officer"}
 # The one key is public and in every activation link; an audit log's root is a hash.
 FORBIDDEN = re.compile(
     r"key|certificate|contact|message|payload|network|pin|share|secret|name_of|e_?mail", re.ASCII
@@ -51,23 +53,21 @@ def test_new_codes_are_not_in_a_repr() -> None:
 @pytest.mark.parametrize(
     ("kind", "good", "changes"),
     [
-        (CodeBatch, {"batch": ID, "count": 1, "months": 6, "days": 30}, {"count": 0}),
-        (CodeBatch, {"batch": ID, "count": 1, "months": 6, "days": 30}, {"count": 10_001}),
-        (CodeBatch, {"batch": ID, "count": 1, "months": 6, "days": 30}, {"months": 0}),
-        (CodeBatch, {"batch": ID, "count": 1, "months": 6, "days": 30}, {"months": 61}),
-        (CodeBatch, {"batch": ID, "count": 1, "months": 6, "days": 30}, {"seller": b"short"}),
-        (CodeBatch, {"batch": ID, "count": 1, "months": 6, "days": 30}, {"price": 3}),
+        (CodeBatch, BATCH, {"count": 0}),
+        (CodeBatch, BATCH, {"count": 10_001}),
+        (CodeBatch, BATCH, {"months": 0}),
+        (CodeBatch, BATCH, {"months": 61}),
+        (CodeBatch, BATCH, {"seller": b"short"}),
+        (CodeBatch, BATCH, {"price": 3}),
         (LineQuery, {}, {"limit": 201}),
         (LineQuery, {}, {"limit": 0}),
         (LineQuery, {}, {"stage": "erased"}),
         (LineQuery, {}, {"search": "a" * 321}),
         (LineQuery, {}, {"order": "identity_key"}),
-        (Renewal, {"line": ID, "organisation": None, "months": 6, "ends": 86400, "by": "officer"}, {"by":
-        "reseller"}),
-        (Renewal, {"line": ID, "organisation": None, "months": 6, "ends": 86400, "by": "officer"},
-        {"months": -6}),
+        (Renewal, RENEWAL, {"by": "reseller"}),
+        (Renewal, RENEWAL, {"months": -6}),
     ],
-)  # fmt: skip
+)
 def test_bounds_hold_where_the_desk_is_another_process(
     kind: type[Struct], good: dict[str, Any], changes: dict[str, Any]
 ) -> None:

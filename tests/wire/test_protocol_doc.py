@@ -21,6 +21,8 @@ BODIES = [
     api.Activate,
     api.AddDevice,
     api.Activated,
+    api.Renew,
+    api.Renewed,
     api.UnlockChallenge,
     api.UnlockChallenged,
     api.Unlock,

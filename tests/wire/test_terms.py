@@ -112,6 +112,14 @@ def test_a_closed_line_is_not_renewed() -> None:
     assert term.renewed(6, term.closes - 1).stage(term.closes) is Stage.ACTIVE
 
 
+def test_a_line_under_legal_hold_is_not_closed() -> None:
+    term = begin(1, at(2026, 1, 31))
+    late = term.forgotten + 1000 * DAY
+    assert [term.stage(term.closes, held=held) for held in (False, True)] == [Stage.CLOSED, Stage.SUSPENDED]
+    assert term.stage(late, held=True) is Stage.SUSPENDED
+    assert term.renewed(1, late, held=True) == begin(1, late)
+
+
 def test_a_term_that_is_too_long_is_a_mistake() -> None:
     now = at(2026, 1, 31)
     assert code_of(lambda: begin(terms.MAX_MONTHS + 1, now)) == "term.too_long"

@@ -124,6 +124,18 @@ def _add_lines(app: FastAPI, relay: Relay) -> None:
             registered = await relay.store.run(operation)
         return Response(api.encode(registration.answer(registered)), media_type=JSON, headers=_PRIVATE)
 
+    @app.post("/v1/renew")
+    async def renew(request: Request) -> Response:
+        async def key_of(device: bytes) -> bytes | None:
+            record = await relay.store.device(device)
+            return None if record is None else record.signature_key
+
+        with _attempt(relay, request):
+            body = api.decode(await read_body(request, api.MAX_BODY), api.Renew)
+            operation = await registration.renewal(body, relay.server_name, key_of)
+            (renewed,) = await relay.renew(operation)
+        return Response(api.encode(registration.renewed(renewed.term)), media_type=JSON, headers=_PRIVATE)
+
 
 def _add_links(app: FastAPI, relay: Relay) -> None:
     @app.put("/v1/links/{meeting}/{slot}")

@@ -83,13 +83,15 @@ def find_ids(
 
 
 def find_mailboxes(connection: Connection, devices: list[bytes]) -> Iterator[tuple[bytes, int]]:
-    """(device, mailbox) of those that are here; 0 in place of the mailbox of one that is revoked."""
+    """(device, mailbox) of those that are here; 0 in place of the mailbox of one that is revoked, or was
+    forgotten with its line."""
     for piece in chunks([(device,) for device in devices], 1):
         marks = ",".join("?" * len(piece))
         rows = connection.exec_driver_sql(
             "SELECT device, CASE WHEN revoked_at IS NULL THEN mailbox ELSE 0 END FROM devices "
-            f"WHERE device IN ({marks})",
-            tuple(row[0] for row in piece),
+            f"WHERE device IN ({marks}) "
+            f"UNION ALL SELECT device, 0 FROM gone_devices WHERE device IN ({marks})",
+            tuple(row[0] for row in piece) * 2,
         )
         yield from ((device, mailbox) for device, mailbox in rows)
 

@@ -76,6 +76,8 @@ class DeviceRecord:
     key_packages: int
     last_resort: bool
     newest: int
+    term: frames.Term | None = None
+    """The line's, as of when the record was read; None where it has none."""
 
 
 class Unit:

@@ -10,9 +10,18 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Engine, exc, func, select
 
+from chappe.relay import term_rows
 from chappe.relay.database import storage_failure
 from chappe.relay.ports import DeviceRecord, Envelope
-from chappe.relay.tables import attachments, devices, entries, last_resort_packages, mailboxes, payloads
+from chappe.relay.tables import (
+    attachments,
+    devices,
+    entries,
+    last_resort_packages,
+    lines,
+    mailboxes,
+    payloads,
+)
 from chappe.relay.usecases.key_packages import count_free
 
 THREADS: Final = 2
@@ -53,8 +62,8 @@ class Reader:
         for connection in self._opened:
             connection.close()
 
-    def device(self, device: bytes) -> DeviceRecord | None:
-        """What a sign-in needs to know; None if the device is not here."""
+    def device(self, device: bytes, now: int) -> DeviceRecord | None:
+        """What a sign-in needs to know at `now`; None if the device is not here."""
         spare = select(func.count()).select_from(last_resort_packages)
         newest = select(func.max(entries.c.sequence)).select_from(entries)
         statement = (
@@ -63,6 +72,11 @@ class Reader:
                 devices.c.mailbox,
                 devices.c.signature_key,
                 devices.c.revoked_at,
+                lines.c.held_at,
+                lines.c.closed_at,
+                lines.c.lapsed_at,
+                lines.c.term_ends,
+                lines.c.term_day,
                 mailboxes.c.gone_sequence,
                 spare.where(last_resort_packages.c.mailbox == devices.c.mailbox)
                 .scalar_subquery()
@@ -70,6 +84,7 @@ class Reader:
                 newest.where(entries.c.mailbox == devices.c.mailbox).scalar_subquery().label("newest"),
             )
             .join(mailboxes, mailboxes.c.mailbox == devices.c.mailbox)
+            .join(lines, lines.c.line == devices.c.line)
             .where(devices.c.device == device)
         )
         try:
@@ -90,6 +105,7 @@ class Reader:
             free,
             bool(row.spare),
             max(row.gone_sequence, row.newest or 0),
+            term_rows.frame_of(row, now),
         )
 
     def page(self, mailbox: int, after: int, *, newer_than: int, items: int, size: int) -> Page:

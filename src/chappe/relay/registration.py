@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chappe.relay.usecases.register import ActivateLine, AddDevice, CodeOf, Registered
-from chappe.wire import api, codes
+from chappe.relay.usecases.renew_line import RenewByDevice
+from chappe.wire import api, codes, frames
 from chappe.wire.certificate import DeviceCertificate
 from chappe.wire.errors import error
 
@@ -33,6 +35,32 @@ def addition(body: api.AddDevice, server: str, now: int) -> AddDevice:
     certificate = _checked(raw, server, now)
     _check_proof(certificate, api.from_base64(body.proof), api.add_device_bytes(server, raw))
     return AddDevice(certificate)
+
+
+async def renewal(
+    body: api.Renew, server: str, signature_key: Callable[[bytes], Awaitable[bytes | None]]
+) -> RenewByDevice:
+    """The operation that a device's renewal stands for; `signature_key` finds a device's key.
+
+    Raises http.malformed, code.malformed, signin.unknown_device, signin.bad_signature.
+    """
+    code = codes.parse(body.code)
+    device = api.from_base64(body.device, 16)
+    key = await signature_key(device)
+    if key is None:
+        raise error("signin.unknown_device")
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(
+            api.from_base64(body.proof), api.renew_bytes(server, code, device)
+        )
+    except (InvalidSignature, ValueError):
+        raise error("signin.bad_signature") from None
+    return RenewByDevice(device, key, codes.digest(code))
+
+
+def renewed(term: frames.Term) -> api.Renewed:
+    """The body that tells a device how its line's term is now."""
+    return api.Renewed(term.stage, term.ends, term.suspends, term.closes, term.forgotten)
 
 
 def answer(registered: object) -> api.Activated:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 import structlog
+from sqlalchemy import Connection
 
 from chappe.relay.config import Settings
 from chappe.relay.destroyer import Destroyer
 from chappe.relay.files import Attachments
 from chappe.relay.fleet_desk import FleetDesk
-from chappe.relay.fleet_rows import waiting_orders
+from chappe.relay.fleet_rows import devices_of_lines, find_lines, waiting_orders
 from chappe.relay.hub import Hub
 from chappe.relay.knocker import Knocker
 from chappe.relay.limits import Allowance, Allowances, Attempts
@@ -31,19 +32,25 @@ from chappe.relay.push import SERVICES, Pusher, PushKey, Subscription, check
 from chappe.relay.reader import Page
 from chappe.relay.rendezvous import Rendezvous
 from chappe.relay.session import Ask, ReadPage
+from chappe.relay.shares.worker import LocalShares
 from chappe.relay.socket import Socket
 from chappe.relay.store import Store
+from chappe.relay.term_rows import frame_of
+from chappe.relay.term_watch import TermWatch
 from chappe.relay.usecases.attachments import ReserveAttachment
 from chappe.relay.usecases.device_keys import LeaveRegister, vouched_key
 from chappe.relay.usecases.key_packages import PublishKeyPackages
+from chappe.relay.usecases.lapse import CloseLapsed, ForgetLines, Lapsed, lines_to_forget
 from chappe.relay.usecases.look_up import LookUp
 from chappe.relay.usecases.move_group import MoveGroup
 from chappe.relay.usecases.receipts import TakeReceipt
 from chappe.relay.usecases.removals import FindPosted, SettleRemoval
+from chappe.relay.usecases.renew_line import RenewByCode, RenewByDesk, RenewByDevice, RenewedLine
 from chappe.relay.usecases.subscriptions import Subscribe
 from chappe.relay.usecases.sweep import Sweep, Swept
 from chappe.wire import frames
 from chappe.wire.api import to_base64
+from chappe.wire.door import UnlockCounts
 from chappe.wire.errors import ChappeError, error
 
 log = structlog.get_logger()
@@ -63,6 +70,9 @@ ENROLMENTS_PER_SECOND: Final = 1 / 60
 SUBSCRIPTIONS_BURST: Final = 10
 SUBSCRIPTIONS_PER_SECOND: Final = 1 / 60
 """Changes of a device's push subscription: a browser makes one a few times a year."""
+
+SENDING: Final = (frames.Send, frames.Commit, frames.NewAttachment)
+"""What a line in grace may not do."""
 
 Shape: TypeAlias = Callable[[Outcome], Outcome]
 
@@ -105,6 +115,7 @@ class Relay:
         self._shares = shares
         self.destroyer = Destroyer(self.store, shares)
         self.fleet = FleetDesk(self.store, self.hub, self.destroyer, clock, settings.server_name)
+        self.terms = TermWatch(self._read_terms)
         self._enrolling: set[asyncio.Task[None]] = set()
         self._sockets: set[Socket] = set()
         self._pages = asyncio.Semaphore(MAX_PAGES_AT_ONCE)
@@ -119,6 +130,7 @@ class Relay:
             self._loop.create_task(self._every(DESTROY_SECONDS, self.destroyer.run)),
             self._loop.create_task(self._every(self.settings.sweep_seconds, self.sweep)),
             self._loop.create_task(self._every(self._tick_seconds(), self._tick)),
+            self._loop.create_task(self._every(self._tick_seconds(), self._tick_terms)),
         ]
 
     async def close(self) -> None:
@@ -142,8 +154,10 @@ class Relay:
     def enter(self, record: DeviceRecord, socket: Socket) -> None:
         self.hub.enter(record.mailbox, socket)
         self._knocker.came(record.mailbox)
+        self.terms.enter(record, socket)
 
     def leave(self, record: DeviceRecord, socket: Socket) -> None:
+        self.terms.leave(record, socket)
         if self.hub.leave(record.mailbox, socket):
             self._knocker.went(record.mailbox)
 
@@ -197,6 +211,8 @@ class Relay:
 
     def _operation(self, record: DeviceRecord, ask: Ask) -> tuple[Operation, Shape | None]:
         frame = ask.frame
+        if isinstance(frame, SENDING):
+            self.terms.check_sending(record.line)
         if isinstance(frame, frames.Send):
             return SendOperation(record.mailbox, frame.id, frame.to, frame.payload), None
         if isinstance(frame, frames.Commit):
@@ -284,6 +300,40 @@ class Relay:
         self.destroyer.check(device)
         return answer
 
+    async def unlock_counts(self) -> UnlockCounts | None:
+        """None where the share service runs on another machine: it tells nobody."""
+        if not isinstance(self._shares, LocalShares):
+            return None
+        status = await self._shares.status()
+        return UnlockCounts(status.devices, status.failing, status.worn_out)
+
+    def load(self) -> tuple[int, int]:
+        """Sockets that are here, and bytes of requests that wait for the store."""
+        return len(self._sockets), self.store.waiting_bytes
+
+    # --- terms
+
+    async def renew(self, operation: RenewByDevice | RenewByCode | RenewByDesk) -> tuple[RenewedLine, ...]:
+        """Renew; devices of the lines that are here are told. Raises what the operation does."""
+        outcome = await self.store.run(operation)
+        renewed = outcome if isinstance(outcome, tuple) else (outcome,)
+        for one in renewed:
+            assert isinstance(one, RenewedLine)
+            self.terms.changed(one.line, one.term)
+        return renewed
+
+    async def _read_terms(self, wanted: Sequence[bytes]) -> dict[bytes, frames.Term]:
+        now = self.unix_time()
+
+        def read(connection: Connection) -> dict[bytes, frames.Term]:
+            told = {line: frame_of(row, now) for line, row in find_lines(connection, wanted).items()}
+            return {line: term for line, term in told.items() if term is not None}
+
+        return await self.store.read(read)
+
+    async def _tick_terms(self) -> None:
+        await self.terms.tick(self.unix_time())
+
     # --- chores
 
     async def sweep(self) -> None:
@@ -294,6 +344,31 @@ class Relay:
             assert isinstance(swept, Swept)
             await self.attachments.delete(swept.attachments)
             more = swept.more
+        await self._close_lapsed()
+        await self._forget_lapsed()
+
+    async def _close_lapsed(self) -> None:
+        more = True
+        while more:
+            lapsed = await self.store.run(CloseLapsed(self.store.mailroom))
+            assert isinstance(lapsed, Lapsed)
+            for mailbox in lapsed.mailboxes:
+                self.hub.sign_out(mailbox)
+            more = lapsed.more
+
+    async def _forget_lapsed(self) -> None:
+        """Shares first: a line that is forgotten can be erased by nobody any more. Where the share
+        service does not answer, the next sweep goes on."""
+        while True:
+            now = self.unix_time()
+            found = await self.store.read(partial(lines_to_forget, now=now))
+            if not found:
+                return
+            ids = tuple(row.line for row in found)
+            gone = await self.store.read(partial(devices_of_lines, wanted=ids))
+            if gone:
+                await self._shares.destroy([row.device for row in gone])
+            await self.store.run(ForgetLines(ids, self.store.mailroom))
 
     async def _tick(self) -> None:
         now = self._loop.time()

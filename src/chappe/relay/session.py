@@ -3,16 +3,19 @@
     GREETED --SignIn--> CHECKING --device found, signature holds--> OPEN --an order signs it out--+
                            |                                                                   v
                            +--signature holds, signed out before--------------------------> SIGNED_OUT
-       SIGNED_OUT --no order waits, or a receipt of each is here, or it takes too long--> CLOSED
+       CHECKING or OPEN --the line's term is long over--> SUSPENDED
+       SIGNED_OUT, SUSPENDED --no order waits, or a receipt of each is here, or it takes too long--> CLOSED
        any phase --refused before OPEN, superseded, unfit WebSocket--> CLOSED
 
-SIGNED_OUT says `order` frames and nothing else, and takes `report` and nothing else.
+SIGNED_OUT and SUSPENDED say `order` frames and nothing else, and take `report` and nothing else.
+SUSPENDED says `term` before them.
 
 The shell (socket.py) carries the actions out and never decides anything itself.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -44,7 +47,14 @@ class Phase(Enum):
     CHECKING = "checking"
     OPEN = "open"
     SIGNED_OUT = "signed out"
+    SUSPENDED = "suspended"
     CLOSED = "closed"
+
+
+LEAVING: Final = frozenset({Phase.SIGNED_OUT, Phase.SUSPENDED})
+"""Phases in which a device carries orders out, says so, and goes."""
+OUT_OF_TERM: Final = frozenset({"suspended", "closed"})
+"""Stages of a term in which a line has no place at the relay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,7 @@ Request: TypeAlias = (
 Action: TypeAlias = Say | Identify | Open | Ask | Acknowledge | ReadPage | ReadOrders | HangUp
 
 POLICY_VIOLATION: Final = 1008
+SERVICE_RESTART: Final = 1012
 TRY_AGAIN_LATER: Final = 1013
 
 
@@ -185,7 +196,7 @@ class Session:
                 raise error("frame.unexpected")
             self.phase, self._sign_in = Phase.CHECKING, frame
             return [Identify(frame.device)]
-        if self.phase is Phase.SIGNED_OUT:
+        if self.phase in LEAVING:
             return self._take_report(frame, size)
         if self.phase is not Phase.OPEN or self._delivery is None or self._allowed is None:
             raise error("signin.required")
@@ -203,7 +214,16 @@ class Session:
             return self._ask(frame, size)
         if isinstance(frame, frames.Ack):
             return []
-        raise error("signin.revoked")
+        raise self.farewell()
+
+    def farewell(self) -> ChappeError:
+        """Why a device may do no more than report."""
+        closed = (
+            self.record is not None and self.record.term is not None and self.record.term.stage == "closed"
+        )
+        if self.phase is Phase.SIGNED_OUT:
+            return error("term.closed" if closed else "signin.revoked")
+        return error("term.closed" if closed else "term.suspended")
 
     def _ask(self, frame: Request, size: int) -> list[Action]:
         self._in_flight += 1
@@ -224,31 +244,51 @@ class Session:
         assert record is not None
         self._nonce = b""
         self.record = record
+        term = [] if record.term is None else [Say(frames.encode(record.term))]
         if record.revoked:
             self.phase = Phase.SIGNED_OUT
-            return [Open(record), ReadOrders()]
+            return [Open(record), *term, ReadOrders()]
+        if record.term is not None and record.term.stage in OUT_OF_TERM:
+            self.phase = Phase.SUSPENDED
+            return [Open(record), *term, ReadOrders()]
         self.phase = Phase.OPEN
         self._allowed = self._lookups(record)
         self._delivery = Delivery(record.gone_sequence)
         welcome = frames.Welcome(record.key_packages, record.last_resort, record.newest)
         # Orders are read once it is open: one that comes in between is pushed.
-        return [Open(record), Say(frames.encode(welcome)), ReadOrders(), *self._next_page()]
+        return [Open(record), Say(frames.encode(welcome)), *term, ReadOrders(), *self._next_page()]
+
+    def term(self, term: frames.Term) -> list[Action]:
+        """The line's term is another now, or has come to its next stage."""
+        if self.record is None or self.phase not in (Phase.OPEN, Phase.SUSPENDED):
+            return []
+        self.record = dataclasses.replace(self.record, term=term)
+        told = Say(frames.encode(term))
+        over = term.stage in OUT_OF_TERM
+        if self.phase is Phase.OPEN and over:
+            self.phase, self._delivery = Phase.SUSPENDED, None
+            return [told, ReadOrders()]
+        if self.phase is Phase.SUSPENDED and not over:
+            # It signs in anew, and has all that waits.
+            self.phase = Phase.CLOSED
+            return [told, HangUp(SERVICE_RESTART)]
+        return [told]
 
     def orders_read(self, orders: list[frames.OrderFrame] | None) -> list[Action]:
         """The answer to `ReadOrders`; None if they could not be read: the device comes again."""
         if orders is None:
             return self.end(error("storage.failed"))
-        if self.phase is Phase.SIGNED_OUT:
+        if self.phase in LEAVING:
             return self._hand_out(orders)
         return self._say_all(orders)
 
     def ordered(self) -> list[Action]:
         """An order for this device is there."""
-        return [ReadOrders()] if self.phase is Phase.OPEN else []
+        return [ReadOrders()] if self.phase in (Phase.OPEN, Phase.SUSPENDED) else []
 
     def sign_out(self) -> list[Action]:
         """An order signed the device out: it hears of that, and of nothing else any more."""
-        if self.phase is not Phase.OPEN:
+        if self.phase not in (Phase.OPEN, Phase.SUSPENDED):
             return []
         self.phase, self._delivery = Phase.SIGNED_OUT, None
         return [ReadOrders()]
@@ -264,7 +304,7 @@ class Session:
 
     def _hand_out(self, orders: list[frames.OrderFrame]) -> list[Action]:
         if not orders:
-            return self.end(error("signin.revoked"))
+            return self.end(self.farewell())
         self._unreported |= {read_order(frame.order).id for frame in orders}
         return [Say(frames.encode(frame)) for frame in orders]
 
@@ -273,7 +313,7 @@ class Session:
         self._in_flight -= 1
         self._in_flight_bytes -= ask.weight
         frame = ask.frame
-        reports = self.phase is Phase.SIGNED_OUT and isinstance(frame, frames.Report)
+        reports = self.phase in LEAVING and isinstance(frame, frames.Report)
         if self.phase is not Phase.OPEN and not reports:
             return []
         if isinstance(outcome, ChappeError):
@@ -287,7 +327,7 @@ class Session:
             return [done, *self.posted(outcome.posted)]
         if reports and isinstance(outcome, Reported):
             self._unreported.discard(outcome.order)
-            return [done] if self._unreported else [done, *self.end(error("signin.revoked"))]
+            return [done] if self._unreported else [done, *self.end(self.farewell())]
         return [done]
 
     def arrived(self, arrival: Arrival, sequence: int) -> list[Action]:
@@ -338,7 +378,7 @@ class Session:
 
     def _refuse(self, ref: int | None, refusal: ChappeError) -> list[Action]:
         """Say why; before sign-in, that is the end."""
-        if self.phase not in (Phase.OPEN, Phase.SIGNED_OUT):
+        if self.phase is not Phase.OPEN and self.phase not in LEAVING:
             return self.end(refusal) if ref is None else [_refusal(ref, refusal), *self.end(refusal)[1:]]
         return [_refusal(ref, refusal)]
 

@@ -25,6 +25,7 @@ from chappe.relay.limits import Allowance
 from chappe.relay.ports import Answer, Arrival, DeviceRecord
 from chappe.relay.reader import Page
 from chappe.relay.session import (
+    LEAVING,
     MAX_BEFORE_SIGN_IN,
     Acknowledge,
     Action,
@@ -207,6 +208,10 @@ class Socket(asyncio.Protocol):
         if self._session is not None:
             self._carry_out(self._session.sign_out())
 
+    def term(self, term: frames.Term) -> None:
+        if self._session is not None:
+            self._carry_out(self._session.term(term))
+
     def tick(self, now: float) -> None:
         """Called every few seconds: end what does not sign in or does not answer, ask who is silent."""
         session, desk = self._session, self._desk
@@ -216,11 +221,11 @@ class Socket(asyncio.Protocol):
             # Since the beginning, not since the last byte: who drips bytes does not stay.
             if now - self.made_at > desk.sign_in_seconds:
                 self._carry_out(session.end(error("signin.required")))
-        elif session.phase is Phase.SIGNED_OUT:
+        elif session.phase in LEAVING:
             # Whatever it says meanwhile: it has an order to carry out, and no other reason to be here.
             self.signed_out_at = self.signed_out_at or now
             if now - self.signed_out_at > REPORT_SECONDS:
-                self._carry_out(session.end(error("signin.revoked")))
+                self._carry_out(session.end(session.farewell()))
         elif self.asked_at is not None:
             if now - self.asked_at > desk.ping_seconds:
                 self._transport.abort()

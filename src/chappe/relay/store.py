@@ -29,6 +29,7 @@ class Store:
     ) -> None:
         self.mailroom = mailroom
         self._arrived = arrived
+        self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._writes = open_engine(path, writes=True)
         self._reads = open_engine(path, writes=False)
@@ -67,7 +68,7 @@ class Store:
         return await future
 
     async def device(self, device: bytes) -> DeviceRecord | None:
-        return await self._read(partial(self._reader.device, device))
+        return await self._read(partial(self._reader.device, device, int(self._clock())))
 
     async def page(self, mailbox: int, after: int, *, newer_than: int, items: int, size: int) -> Page:
         return await self._read(

@@ -23,8 +23,16 @@ lines = Table(
     # Under legal hold since, by which order.
     Column("held_at", Big),
     Column("held_by", Bytes(16)),
-    # Erased whole: it takes no device any more, and its address may be another line's.
+    # Closed, by an order to erase it or long after its term: it takes no device any more, and its address may
+    # be another line's of its organisation.
     Column("closed_at", Big),
+    # The term (chappe.wire.terms.Term): its end, and the day of the month it counts from; months paid last.
+    # NULL: it has none, and goes on.
+    Column("term_ends", Big),
+    Column("term_day", Integer),
+    Column("term_months", Integer),
+    # Closed because its term was over; NULL where an order closed it.
+    Column("lapsed_at", Big),
     Index(
         "lines_open_address",
         "address",
@@ -33,6 +41,26 @@ lines = Table(
         postgresql_where=text("closed_at IS NULL"),
     ),
     Index("lines_address", "address"),
+    Index("lines_term", "term_ends"),
+)
+
+# Lines that the relay has forgotten. An address is given once, and nobody may take it over to pass for
+# whom it was; a device may still be in conversations, and who writes there is not to be refused.
+given_addresses = Table(
+    "given_addresses",
+    metadata,
+    # SHA-256("chappe given address v1" || address).
+    Column("digest", Bytes(32), primary_key=True),
+    # Whose lines may have it again; NULL: nobody's.
+    Column("organisation", Bytes(16)),
+    sqlite_with_rowid=False,
+)
+
+gone_devices = Table(
+    "gone_devices",
+    metadata,
+    Column("device", Bytes(16), primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 devices = Table(
@@ -150,6 +178,23 @@ codes = Table(
     Column("used_at", Big),
     # Whose line it makes; NULL: of none.
     Column("organisation", Bytes(16)),
+    # Of the term that it begins, or renews by; NULL: it makes a line without one.
+    Column("months", Integer),
+    # Who sold it; NULL: the operator himself.
+    Column("seller", Bytes(16)),
+    # Made together.
+    Column("batch", Bytes(16), index=True),
+    Column("voided_at", Big),
+    # The line that it renewed, so that who asks again is answered again; NULL where it made one.
+    Column("renewed", Bytes(16), index=True),
+)
+
+# Who may sell. One that is not here may not.
+sellers = Table(
+    "sellers",
+    metadata,
+    Column("seller", Bytes(16), primary_key=True),
+    Column("withheld_at", Big),
 )
 
 attachments = Table(

@@ -22,6 +22,7 @@ MAX_RENDEZVOUS: Final = 64 * 1024
 RENDEZVOUS_SECONDS: Final = 600
 ACTIVATE_CONTEXT: Final = b"chappe activate v1"
 ADD_DEVICE_CONTEXT: Final = b"chappe add device v1"
+RENEW_CONTEXT: Final = b"chappe renew v1"
 
 Base64: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]*$", max_length=2048)]
 
@@ -86,6 +87,25 @@ class Activated(Body, frozen=True):
     line: Base64
     device: Base64
     address: str
+
+
+class Renew(Body, frozen=True):
+    """POST /v1/renew: a device renews its line's term. `device` is base64url of the 16 bytes; `proof` its
+    signature key's signature over `renew_bytes(...)`."""
+
+    code: Annotated[str, Meta(max_length=64)]
+    device: Base64
+    proof: Base64
+
+
+class Renewed(Body, frozen=True):
+    """Answer: the term as it is now; instants as in `chappe.wire.frames.Term`, Unix seconds."""
+
+    stage: str
+    ends: int
+    suspends: int
+    closes: int
+    forgotten: int
 
 
 class UnlockChallenge(Body, frozen=True):
@@ -173,3 +193,8 @@ def activate_bytes(server: str, code: str, certificate: bytes) -> bytes:
 def add_device_bytes(server: str, certificate: bytes) -> bytes:
     """What a linked device signs to be added."""
     return joined(ADD_DEVICE_CONTEXT, server.encode(), certificate)
+
+
+def renew_bytes(server: str, code: str, device: bytes) -> bytes:
+    """What a device signs to renew its line's term; `code` in its canonical form (16 characters)."""
+    return joined(RENEW_CONTEXT, server.encode(), code.encode(), device)

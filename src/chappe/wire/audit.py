@@ -26,6 +26,9 @@ What: TypeAlias = Literal[
     "line.activated",
     "line.held",
     "line.released",
+    "line.renewed",
+    "line.lapsed",
+    "line.forgotten",
 ]
 MAX_ENTRY: Final = 8 * 1024
 
@@ -34,7 +37,8 @@ class AuditEntry(Strict, frozen=True):
     """One thing that happened, at the relay's clock.
 
     `officers`: who ordered, approved or amended; none where `line`'s owner ordered. `digest`: SHA-256 of the
-    order's or roster's body as it was signed. `outcome`: of a receipt. `number`: a roster's version.
+    order's or roster's body as it was signed. `outcome`: of a receipt; of a renewal, who paid (`code`,
+    `officer`, `operator`). `number`: a roster's version; months of a renewal.
     """
 
     version: Literal[1]

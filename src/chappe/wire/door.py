@@ -1,8 +1,8 @@
 """The door between desk and relay: all that the operator's side may know of lines, or change about them.
 
 The relay implements `Door` (chappe.relay.door); the desk is handed one. Nothing that goes through it is a
-key, a
-contact, a message or a network address, and nothing erases. Times are whole Unix seconds, ids 16 bytes.
+secret key, a contact, a message or a network address, and nothing erases. Times are whole Unix seconds,
+ids 16 bytes.
 
 What an organisation is not allowed to see is `organisation.unknown` or `line.unknown`, the same as what
 is not there: a guessed id tells nothing.
@@ -193,16 +193,23 @@ class Load(Struct, frozen=True):
     attachment_bytes: int
 
 
+class UnlockCounts(Struct, frozen=True):
+    """Devices that have a share; whose last PIN was wrong; whose share ten wrong ones destroyed."""
+
+    devices: int
+    failing: int
+    worn_out: int
+
+
 class Overview(Struct, frozen=True):
-    """`started_at`: of the relay's process, from which `refused_unlocks` counts; None where it is not
-    running."""
+    """`load` and `unlocks`: of the whole relay, and so None for an organisation; where it is not running; and
+    where its share service is on another machine."""
 
     at: Seconds
     lines: StageCounts
     erasures: ErasureCounts
     load: Load | None
-    started_at: Seconds | None
-    refused_unlocks: int | None
+    unlocks: UnlockCounts | None
 
 
 class AuditView(Struct, frozen=True):
@@ -215,16 +222,16 @@ class AuditView(Struct, frozen=True):
 
 
 class DeviceStage(Struct, frozen=True):
-    """How far an order came on a device. `posted`: conversations that it was to be removed from; None:
-    not known yet. `reported`: its receipt is there."""
+    """How far an order came on a device. `conversations`: in how many it was, None while nobody has told;
+    `removed`: from how many it is gone. `reported`: its receipt is there."""
 
     device: Id
     line: Id
     address: str
     ordered_at: Seconds
     unreadable_at: Seconds | None
-    posted: int | None
-    settled: int
+    conversations: int | None
+    removed: int
     removed_at: Seconds | None
     done_at: Seconds | None
     reported: bool

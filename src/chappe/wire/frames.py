@@ -7,7 +7,7 @@ A device's requests carry `ref`, a number of its own choosing that the answer re
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias, get_args
+from typing import Annotated, Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import Meta
@@ -50,6 +50,7 @@ KeyPackage: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=MAX_KEY_P
 SealedEnrolment: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=MAX_ENROLMENT)]
 Address: TypeAlias = Annotated[str, Meta(min_length=3, max_length=320)]
 Certificate: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=1024)]
+TermStage: TypeAlias = Literal["active", "grace", "suspended", "closed"]
 Recipients: TypeAlias = Annotated[list[Id16], Meta(max_length=MAX_RECIPIENTS)]
 
 
@@ -133,6 +134,20 @@ class Ticket(Frame, tag="ticket", frozen=True):
     id: Hash32
     token: Hash32
     expires: Seconds
+
+
+class Term(Frame, tag="term", frozen=True):
+    """The line's term, after `Welcome` and whenever it changes; none of a line that has no term.
+
+    Instants are the first at which the next stage holds (chappe.wire.terms). Of a line that is suspended it
+    comes in place of `Welcome`.
+    """
+
+    stage: TermStage
+    ends: Seconds
+    suspends: Seconds
+    closes: Seconds
+    forgotten: Seconds
 
 
 class OrderFrame(Frame, tag="order", frozen=True):
@@ -301,7 +316,7 @@ class Subscribe(Frame, tag="subscribe", frozen=True):
 
 
 FromRelay: TypeAlias = (
-    Hello | Welcome | Accepted | Done | Refusal | Deliver | Line | Ticket | OrderFrame | Posted
+    Hello | Welcome | Accepted | Done | Refusal | Deliver | Line | Ticket | Term | OrderFrame | Posted
 )
 FromDevice: TypeAlias = (
     SignIn

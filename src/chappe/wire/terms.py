@@ -81,12 +81,13 @@ class Term:
         """The relay may delete what it has of the line."""
         return self._after(FORGOTTEN_AFTER_DAYS)
 
-    def stage(self, now: int) -> Stage:
+    def stage(self, now: int, *, held: bool = False) -> Stage:
+        """`held`: the line is under legal hold, and so is never closed because its term is over."""
         if now < self.ends:
             return Stage.ACTIVE
         if now < self.suspends:
             return Stage.GRACE
-        return Stage.SUSPENDED if now < self.closes else Stage.CLOSED
+        return Stage.SUSPENDED if held or now < self.closes else Stage.CLOSED
 
     def next_change(self, now: int) -> int | None:
         """When the stage after this one begins; None when there is none."""
@@ -102,14 +103,14 @@ class Term:
         due = [days for days in REMINDER_DAYS if left <= days]
         return min(due) if due and left >= 0 else None
 
-    def renewed(self, months: int, now: int) -> Term:
+    def renewed(self, months: int, now: int, *, held: bool = False) -> Term:
         """The term with `months` more, paid at `now`.
 
         Active or in grace, they follow on the last day: nothing is lost by paying early, and the days of
         grace are part of them. A suspended line could not be used: its term begins anew today. Raises
         term.closed; term.too_long for one that would reach further than `MAX_AHEAD_MONTHS`.
         """
-        stage = self.stage(now)
+        stage = self.stage(now, held=held)
         if stage is Stage.CLOSED:
             raise error("term.closed")
         if stage is Stage.SUSPENDED:

@@ -7,7 +7,7 @@ from typing import Final
 
 from chappe.wire import migrating
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The newest revision in `versions/`."""
 
 

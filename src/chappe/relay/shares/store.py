@@ -15,6 +15,7 @@ from typing import Final
 
 from chappe.relay.shares import disk
 from chappe.wire.errors import error
+from chappe.wire.unlock import TRIES
 
 BUSY_MILLISECONDS: Final = 5_000
 _SCHEMA: Final = (
@@ -69,10 +70,13 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`devices` that have a share; `changed_at` in Unix seconds, 0 before the first change."""
+    """`devices` that have a share; `changed_at` in Unix seconds, 0 before the first change. `failing`:
+    devices whose last guess was wrong; `worn_out`: whose share ten wrong ones destroyed."""
 
     devices: int
     changed_at: int
+    failing: int = 0
+    worn_out: int = 0
 
 
 class ShareStore:
@@ -161,7 +165,12 @@ class ShareStore:
         with _typed():
             devices = self._connection.execute("SELECT count(*) FROM shares").fetchone()[0]
             changed_at = self._connection.execute("SELECT changed_at FROM meta").fetchone()[0]
-        return Status(devices, changed_at)
+            failing, worn_out = self._connection.execute(
+                "SELECT (SELECT count(*) FROM shares WHERE tries < ?), "
+                "(SELECT count(*) FROM gone WHERE NOT ordered)",
+                (TRIES,),
+            ).fetchone()
+        return Status(devices, changed_at, failing, worn_out)
 
     # --- changes
 

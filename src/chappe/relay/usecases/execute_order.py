@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from chappe.relay import audit, fleet_rows, mailbox_sql
 from chappe.relay.fleet_rows import AnyRow, pieces
@@ -142,8 +142,10 @@ def _close_lines(unit: Unit, order: Order) -> None:
     for piece in pieces(target.line for target in order.targets if target.device is None):
         unit.connection.execute(
             update(lines)
-            .where(lines.c.line.in_(piece), lines.c.closed_at.is_(None))
-            .values(closed_at=unit.now)
+            .where(lines.c.line.in_(piece))
+            # Erased from now on, whatever closed it before: nothing of it is forgotten, so that a copy of its
+            # phone is told to erase itself whenever it comes.
+            .values(closed_at=func.coalesce(lines.c.closed_at, unit.now), lapsed_at=None)
         )
 
 

@@ -88,7 +88,8 @@ class GiveOrder:
 
     def _by_owner(self, unit: Unit, order: Order, asker: AsOwner) -> Effects:
         line = fleet_rows.find_lines(unit.connection, [asker.line])[asker.line]
-        if line.closed_at is not None:
+        # One that was closed because its term was over can still be erased: its phones are there yet.
+        if line.closed_at is not None and line.lapsed_at is None:
             raise error("line.closed")
         verified = check_owners_order(self.ask.order, line.line, line.identity_key, self.server)
         _check_devices(unit, order)

@@ -8,15 +8,16 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from chappe.relay import audit
+from chappe.relay import audit, term_rows
 from chappe.relay.fleet_rows import newest_policy, policy_of
 from chappe.relay.fleet_tables import order_devices, organisations
 from chappe.relay.ports import Unit
-from chappe.relay.tables import codes, devices, lines, mailboxes
+from chappe.relay.tables import codes, devices, given_addresses, lines, mailboxes, sellers
 from chappe.wire import frames
 from chappe.wire.audit import AuditEntry
 from chappe.wire.certificate import DeviceCertificate
 from chappe.wire.errors import error
+from chappe.wire.terms import begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,9 @@ class ActivateLine:
     """Use up a code; make the line, its first device and that device's mailbox.
 
     `certificate` and the proof of possession were verified before. The same code and certificate again give
-    the same answer. Refused with code.unknown, code.used, code.expired, address.taken, certificate.invalid
-    (also where its fleet key is not that of the organisation that the code is of).
+    the same answer. The line's term begins today where the code is of a plan. Refused with code.unknown,
+    code.used, code.expired, code.withheld, address.taken, certificate.invalid (also where its fleet key
+    is not that of the organisation that the code is of).
     """
 
     code_digest: bytes
@@ -46,18 +48,17 @@ class ActivateLine:
 
     def run(self, unit: Unit) -> Registered:
         connection, certificate = unit.connection, self.certificate
-        code = connection.execute(select(codes).where(codes.c.digest == self.code_digest)).one_or_none()
-        if code is None:
-            raise error("code.unknown")
+        code = find_code(connection, self.code_digest)
         if code.used_at is not None:
-            if _has_device(connection, certificate):
+            # One that renewed a line made none: whose certificate this is does not matter.
+            if code.renewed is None and _has_device(connection, certificate):
                 return _registered(certificate)
             raise error("code.used")
-        if code.expires_at <= unit.now:
-            raise error("code.expired")
+        check_open(connection, code, unit.now)
         _check_fleet_key(connection, code.organisation, certificate)
         _check_address(connection, code.organisation, certificate.address)
         connection.execute(update(codes).where(codes.c.digest == self.code_digest).values(used_at=unit.now))
+        term = {} if code.months is None else term_rows.columns(begin(code.months, unit.now), code.months)
         try:
             connection.execute(
                 insert(lines).values(
@@ -66,6 +67,7 @@ class ActivateLine:
                     identity_key=certificate.identity_key,
                     created_at=unit.now,
                     organisation=code.organisation,
+                    **term,
                 )
             )
         except IntegrityError:
@@ -83,7 +85,8 @@ class ActivateLine:
 class AddDevice:
     """Add a device to its line: the certificate must be signed by the identity key the line has here.
 
-    Refused with address.unknown, certificate.invalid, line.closed, devices.too_many.
+    Refused with address.unknown, certificate.invalid, line.closed, term.suspended, term.closed,
+    devices.too_many.
     """
 
     certificate: DeviceCertificate
@@ -97,8 +100,7 @@ class AddDevice:
         line = _line_at(connection, certificate)
         if line.line != certificate.line_id or line.identity_key != certificate.identity_key:
             raise error("certificate.invalid", "The certificate is not signed by this line's identity key.")
-        if line.closed_at is not None:
-            raise error("line.closed")
+        term_rows.check_devices(line, unit.now)
         _check_fleet_key(connection, line.organisation, certificate)
         if not _has_device(connection, certificate):
             if _count_devices(connection, line.line) >= frames.MAX_DEVICES:
@@ -110,7 +112,7 @@ class AddDevice:
 
 @dataclass(frozen=True, slots=True)
 class FindCode:
-    """Whose lines a code makes. Gives `CodeOf`. Refused with code.unknown, code.expired."""
+    """Whose lines a code makes. Gives `CodeOf`. Refused with code.unknown, code.expired, code.withheld."""
 
     code_digest: bytes
 
@@ -119,12 +121,10 @@ class FindCode:
         return 200
 
     def run(self, unit: Unit) -> CodeOf:
-        code = unit.connection.execute(select(codes).where(codes.c.digest == self.code_digest)).one_or_none()
-        if code is None:
-            raise error("code.unknown")
+        code = find_code(unit.connection, self.code_digest)
         # A used one is answered, too: its phone may not have heard that it is a line now.
-        if code.used_at is None and code.expires_at <= unit.now:
-            raise error("code.expired")
+        if code.used_at is None:
+            check_open(unit.connection, code, unit.now)
         row = _organisation(unit.connection, code.organisation)
         if row is None:
             return CodeOf("", b"")
@@ -139,6 +139,27 @@ class CodeOf:
     name: str
     fleet_key: bytes
     pin_length: int = 6
+
+
+def find_code(connection: Connection, digest: bytes) -> Row[Any]:
+    """Raises code.unknown: also for one that the operator took back."""
+    code = connection.execute(select(codes).where(codes.c.digest == digest)).one_or_none()
+    if code is None or (code.voided_at is not None and code.used_at is None):
+        raise error("code.unknown")
+    return code
+
+
+def check_open(connection: Connection, code: Row[Any], now: int) -> None:
+    """Raises code.expired; code.withheld where its seller was never allowed to sell, or is not now."""
+    if code.expires_at <= now:
+        raise error("code.expired")
+    if code.seller is not None and not may_sell(connection, code.seller):
+        raise error("code.withheld")
+
+
+def may_sell(connection: Connection, seller: bytes) -> bool:
+    row = connection.execute(select(sellers).where(sellers.c.seller == seller)).one_or_none()
+    return row is not None and row.withheld_at is None
 
 
 def _organisation(connection: Connection, organisation: bytes | None) -> Row[Any] | None:
@@ -167,6 +188,11 @@ def _check_address(connection: Connection, organisation: bytes | None, address: 
         theirs = organisation is None or owner.organisation != organisation
         if owner.closed_at is None or theirs:
             raise error("address.taken")
+    given = connection.execute(
+        select(given_addresses).where(given_addresses.c.digest == term_rows.given_digest(address))
+    ).one_or_none()
+    if given is not None and (organisation is None or given.organisation != organisation):
+        raise error("address.taken")
 
 
 def _line_at(connection: Connection, certificate: DeviceCertificate) -> Row[Any]:
