@@ -20,6 +20,7 @@ from chappe.cli import show
 from chappe.cli.common import SECONDS, Home, expand, find, home_of, with_phone
 from chappe.cli.locking import used
 from chappe.cli.show import out
+from chappe.cli.term_words import state
 from chappe.cli.words import say
 
 if TYPE_CHECKING:
@@ -168,6 +169,8 @@ class Chat:
             return [f"! {say('verify.changed', address=show.clean(event.address))}"]
         if isinstance(event, e.Failed):
             return [f"! {event.message} [{event.code}]"]
+        if isinstance(event, e.TermChanged):
+            return self._term()
         if isinstance(event, e.Online):
             return [say("chat.online")]
         if isinstance(event, e.Offline):
@@ -186,6 +189,13 @@ class Chat:
         if what == "members":
             return say("chat.members", members=", ".join(map(show.clean, conversation.members)))
         return say("chat.changed", name=name, timer=_timer_words(conversation.timer))
+
+    def _term(self) -> list[str]:
+        term = self._phone.term
+        if term is None:
+            return []
+        key, inside = state(term, int(time.time()))
+        return [say(key, **inside)]
 
     def _place(self, conversation: bytes) -> str:
         """Which conversation a message is of, where that is not this one or a direct one."""

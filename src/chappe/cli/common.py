@@ -57,15 +57,30 @@ def expand(path: Path) -> Path:
         ) from None
 
 
-def with_phone(home: Path | None, work: Callable[[Phone], Awaitable[T]], *, open_ended: bool = False) -> T:
-    """Open the profile, connect, do the work, close. `open_ended` work goes on until a person ends it."""
+def with_phone(
+    home: Path | None,
+    work: Callable[[Phone], Awaitable[T]],
+    *,
+    open_ended: bool = False,
+    reminds: bool = True,
+) -> T:
+    """Open the profile, connect, do the work, close. `open_ended` work goes on until a person ends it.
+    `reminds`: of the line's term, where that is about to end or over, whatever came of the work."""
 
     async def run() -> T:
         from chappe.cli.locking import open_phone, watched
+        from chappe.cli.term_commands import remind
+
+        async def and_remind(phone: Phone) -> T:
+            try:
+                return await work(phone)
+            finally:
+                if reminds and phone.ended is None:
+                    remind(phone)
 
         place = home_of(home)
         async with await open_phone(place) as phone:
-            return await watched(phone, place, work, open_ended=open_ended)
+            return await watched(phone, place, and_remind, open_ended=open_ended)
 
     return asyncio.run(run())
 

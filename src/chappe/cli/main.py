@@ -26,6 +26,7 @@ from chappe.cli import (
     phone_commands,
     relay_commands,
     shares_commands,
+    term_commands,
 )
 from chappe.cli.common import chosen
 from chappe.wire.errors import ChappeError, error
@@ -53,6 +54,7 @@ app.command()(phone_commands.send)
 app.command()(phone_commands.receive)
 app.add_typer(conversation_commands.app, name="conversation")
 app.command()(phone_commands.verify)
+app.command()(term_commands.renew)
 app.add_typer(phone_commands.devices_app, name="devices")
 app.add_typer(fleet_commands.app, name="fleet")
 app.add_typer(erase_commands.app, name="erase")

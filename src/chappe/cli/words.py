@@ -7,6 +7,7 @@ from typing import Final
 
 from chappe.cli.dossier_words import DOSSIER_WORDS
 from chappe.cli.fleet_words import FLEET_WORDS
+from chappe.cli.term_words import TERM_WORDS
 
 _WORDS: Final[dict[str, tuple[str, str]]] = {
     "relay.ready": ("The relay is ready at {address}.", "Le relais est prêt à {address}."),
@@ -193,6 +194,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "/verify QUI       numéro de sûreté\n"
         "/quit             terminer",
     ),
+    **TERM_WORDS,
 } | FLEET_WORDS
 _WORDS.update(DOSSIER_WORDS)
 

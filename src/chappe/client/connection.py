@@ -30,6 +30,8 @@ FATAL: Final = frozenset(
         "signin.bad_signature",
         "signin.superseded",
         "network.untrusted",
+        "term.suspended",
+        "term.closed",
     }
 )
 
@@ -49,6 +51,9 @@ class Owner(Protocol):
 
     def ordered(self, frame: frames.OrderFrame) -> None:
         """A fleet order, so the relay says."""
+
+    def termed(self, term: frames.Term) -> None:
+        """The line's term, so the relay says."""
 
     def posted(self, frame: frames.Posted) -> None:
         """A removal that waits in a watched group, so the relay says."""
@@ -127,10 +132,16 @@ class Connection:
         signature = self._me.sign(frames.sign_in_bytes(hello.server, hello.nonce))
         await socket.send(frames.encode(frames.SignIn(self._me.device_id, signature)))
         answer = await _in_time(_next(socket))
+        over: frames.Term | None = None
+        if isinstance(answer, frames.Term):
+            # In place of the welcome: the line is suspended, or closed.
+            over = answer
+            self._owner.termed(over)
+            answer = await _in_time(_next(socket))
         if isinstance(answer, frames.OrderFrame):
-            # Signed out for good: it is handed orders, and nothing else. Their receipts go over HTTP.
+            # Signed out: it is handed orders, and nothing else. Their receipts go over HTTP.
             self._owner.ordered(answer)
-            raise error("signin.revoked")
+            raise error("signin.revoked" if over is None else f"term.{over.stage}")
         if isinstance(answer, frames.Refusal):
             raise from_peer(answer.code, answer.message)
         if not isinstance(answer, frames.Welcome):
@@ -178,6 +189,9 @@ class Connection:
             return []
         if isinstance(frame, frames.Posted):
             self._owner.posted(frame)
+            return []
+        if isinstance(frame, frames.Term):
+            self._owner.termed(frame)
             return []
         ref = getattr(frame, "ref", None)
         if ref is None:

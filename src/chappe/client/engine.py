@@ -21,6 +21,7 @@ from chappe.client.messages import Messages
 from chappe.client.obeying import Obeying
 from chappe.client.outbox import Outbox
 from chappe.client.removals import Removals
+from chappe.client.terms import Terms
 from chappe.client.transfers import Transfers
 from chappe.client.transport import HttpApi
 from chappe.client.typing import Typing
@@ -35,7 +36,9 @@ SWEEP_SECONDS: Final = 30.0
 EXPIRED_KEYS_SECONDS: Final = 3600
 """How often conversations are looked through for keys of past epochs whose time is over."""
 POLL: Final = 0.02
-ASK_WHY: Final = ("signin.revoked", "signin.unknown_device")
+ASK_WHY: Final = ("signin.revoked", "signin.unknown_device", "term.suspended", "term.closed")
+SENDING: Final = ("changes", "outbox")
+"""What waits while the line's term is over."""
 _CURSOR: Final = "cursor"
 _SIBLINGS: Final = "siblings"
 
@@ -64,6 +67,7 @@ class Engine:
         )
         self.transfers = Transfers(core, self.messages, self.outbox, self.connection, self.wake)
         self.obeying = Obeying(core)
+        self.terms = Terms(core)
         self.removals = Removals(core, self.groups, self.changes, self.connection, self.obeying)
         self.changes.on_gone = self._is_gone  # type: ignore[method-assign]
         self._cursor = int(core.store.get(_CURSOR) or 0)
@@ -116,6 +120,14 @@ class Engine:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def come_back(self) -> None:
+        """After a renewal: a connection that ended because the term was over begins again."""
+        fatal = self.connection.fatal
+        if fatal is not None and fatal.code == "term.suspended":
+            self.connection.fatal = None
+            self._asking = None
+            self._spawn(self.connection.run())
+
     def wake(self) -> None:
         """Something was queued."""
         for name in ("changes", "confirm", "fleet", "outbox"):
@@ -166,6 +178,10 @@ class Engine:
 
     def ordered(self, frame: frames.OrderFrame) -> None:
         self.obeying.take(frame)
+        self.wake()
+
+    def termed(self, term: frames.Term) -> None:
+        self.terms.take(term)
         self.wake()
 
     def posted(self, frame: frames.Posted) -> None:
@@ -289,6 +305,8 @@ class Engine:
             self._wake[name].clear()
             if not self.connection.online or not self._caught_up:
                 continue
+            if name in SENDING and not self.terms.may_send:
+                continue
             try:
                 await pump()
             except ChappeError as problem:
@@ -339,8 +357,7 @@ class Engine:
             and self._greeting is not None
             and self._greeting.done()
             and not self._to_confirm()
-            and self.outbox.empty
-            and self.changes.idle
+            and (not self.terms.may_send or (self.outbox.empty and self.changes.idle))
             and self.transfers.idle
             and self.removals.idle
         )

@@ -110,6 +110,14 @@ class OrderRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class TermChanged:
+    """The line's term is another now, or has come to its next stage: active, grace, suspended or closed."""
+
+    stage: str
+    ends: int
+
+
+@dataclass(frozen=True, slots=True)
 class Online:
     """Signed in."""
 
@@ -134,6 +142,7 @@ Event: TypeAlias = (
     | Failed
     | OrderObeyed
     | OrderRefused
+    | TermChanged
     | Online
     | Offline
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from chappe.wire.rosters import fingerprint
+from chappe.wire.terms import REMINDER_DAYS, utc_date
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,33 @@ class Contact:
         if self.new_line_id is not None and self.new_identity_key is not None:
             return self.new_line_id + self.new_identity_key
         return self.line_id + self.identity_key
+
+
+@dataclass(frozen=True, slots=True)
+class LineTerm:
+    """The line's term. `stage`: active, grace, suspended or closed. Instants (Unix seconds) are the first at
+    which the next stage holds; from `forgotten` on the relay may destroy what opens this line's vaults."""
+
+    stage: str
+    ends: int
+    suspends: int
+    closes: int
+    forgotten: int
+
+    @property
+    def last_day(self) -> date:
+        """The last one that is paid, UTC."""
+        return utc_date(self.ends - 1)
+
+    def reminder(self, now: int) -> int | None:
+        """Which reminder is due (30, 7 or 1 days); None while there is time, and after the end."""
+        left = (self.last_day - utc_date(now)).days
+        due = [days for days in REMINDER_DAYS if left <= days]
+        return min(due) if due and left >= 0 and self.stage == "active" else None
+
+    def days_left(self, now: int) -> int:
+        """Whole days after today; 0 on the last one."""
+        return (self.last_day - utc_date(now)).days
 
 
 @dataclass(frozen=True, slots=True)

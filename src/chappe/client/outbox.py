@@ -56,6 +56,7 @@ _TRY_LATER: Final = frozenset(
         "storage.full",
         "storage.failed",
         "network.unreachable",
+        "term.grace",
     }
 )
 

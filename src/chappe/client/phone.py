@@ -33,6 +33,7 @@ from chappe.client.model import (
     Contact,
     Conversation,
     DeviceInfo,
+    LineTerm,
     OrderProgress,
     Organisation,
     ShownMessage,
@@ -315,6 +316,26 @@ class Phone:
 
         return watch()
 
+    # --- the term
+
+    @property
+    def term(self) -> LineTerm | None:
+        """As the relay told it last; None of a line that has no term."""
+        return self._engine.terms.term
+
+    async def renew(self, code: str) -> LineTerm:
+        """Redeem a renewal code for this line: what waits goes out then. The same code again changes nothing.
+        Raises code.*, term.*, network.*."""
+        engine = self._engine
+        http = HttpApi(engine.core.me.place, await engine.connection.context())
+        try:
+            renewed = await engine.terms.renew(http, code)
+        finally:
+            await http.close()
+        engine.come_back()
+        engine.wake()
+        return renewed
+
     # --- people
 
     def contacts(self) -> list[Contact]:
@@ -382,6 +403,7 @@ class Phone:
             raise error("conversation.member", "That is this line's own address.")
         known = engine.groups.direct_with(address)
         if known is None:
+            engine.terms.check_sending()
             await self.contact(address)
             engine.contacts.check_unchanged([address])
             known = engine.groups.direct_with(address)
@@ -396,6 +418,7 @@ class Phone:
     async def create_group(self, name: str, addresses: list[str]) -> Conversation:
         """Raises address.*, identity.changed, packages.none_left, network.timeout (it then goes on later)."""
         _check_name(name)
+        self._engine.terms.check_sending()
         others = sorted({check_address(address) for address in addresses} - {self.address})
         for address in others:
             await self.contact(address)
@@ -453,6 +476,7 @@ class Phone:
         await self._change(conversation, i.Describe(timer=seconds))
 
     def _changeable(self, conversation: bytes, *, group_only: bool = False) -> Conversation:
+        self._engine.terms.check_sending()
         shown = self._engine.groups.shown(conversation)
         if self._engine.groups.activity(conversation) != ACTIVE:
             raise error("conversation.left")
@@ -523,7 +547,8 @@ class Phone:
         engine.wake()
 
     def _writable(self, conversation: bytes) -> bytes:
-        """Where a message to this conversation goes. Raises conversation.*, identity.changed."""
+        """Where a message to this conversation goes. Raises conversation.*, identity.changed, term.*."""
+        self._engine.terms.check_sending()
         groups = self._engine.groups
         shown = groups.shown(conversation)
         if shown.kind == "direct":
@@ -534,7 +559,8 @@ class Phone:
         return conversation
 
     def _place_of(self, conversation: bytes, message: bytes, own: str = "") -> bytes:
-        """The conversation that holds a message. Raises message.unknown."""
+        """The conversation that holds a message. Raises message.unknown, term.*."""
+        self._engine.terms.check_sending()
         shown = self._engine.messages.get(message)
         if shown.conversation not in self._engine.groups.twins(conversation):
             raise error("message.unknown")

@@ -108,6 +108,9 @@ class HttpApi:
     async def add_device(self, body: api.AddDevice) -> api.Activated:
         return _body(await self._request("POST", "/v1/devices", content=api.encode(body)), api.Activated)
 
+    async def renew(self, body: api.Renew) -> api.Renewed:
+        return _body(await self._request("POST", "/v1/renew", content=api.encode(body)), api.Renewed)
+
     async def unlock_challenge(self, device: bytes) -> bytes:
         """For one guess."""
         body = api.encode(api.UnlockChallenge(api.to_base64(device)))
