@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from chappe.cli.relay_commands import DataDir
 from chappe.cli.show import note, out
-from chappe.cli.words import say
+from chappe.cli.words import language, say
 
 app = typer.Typer(no_args_is_help=True, help="For authorities: what is declared, stored and disclosed.")
 
@@ -63,3 +63,69 @@ def check(
     if changes:
         raise error("dossier.changed", say("dossier.changed", date=before.date, version=before.version))
     note(say("dossier.same", date=before.date, version=before.version, fingerprint=fingerprint()))
+
+
+Language = Annotated[str, typer.Option("--lang", help="fr or en.", show_default=False)]
+
+
+def spoken(lang: str) -> Literal["fr", "en"]:
+    """The language asked for, else the terminal's. Raises usage.invalid."""
+    from chappe.wire.errors import error
+
+    chosen = lang.lower() or language()
+    if chosen == "fr":
+        return "fr"
+    if chosen == "en":
+        return "en"
+    raise error("usage.invalid", "The languages are fr and en.")
+
+
+@app.command("form")
+def form(
+    out_file: Annotated[Path, typer.Option("--out", help="Where to write it.")] = Path("declarant.toml"),
+    lang: Language = "",
+) -> None:
+    """Write an empty form for the declarant's details, to fill in for `declare`."""
+    from chappe.desk.dossier.form import template
+    from chappe.wire.errors import error
+    from chappe.wire.sqlite import os_failure
+
+    try:
+        with out_file.open("x", encoding="utf-8") as file:
+            file.write(template(spoken(lang)))
+    except FileExistsError:
+        raise error("dossier.malformed", say("dossier.form.exists", path=out_file)) from None
+    except OSError as problem:
+        raise os_failure(problem) from None
+    note(say("dossier.form.written", path=out_file))
+
+
+@app.command("declare")
+def declare(
+    out_folder: Annotated[Path, typer.Option("--out", help="The folder to write.")],
+    form_file: Annotated[Path, typer.Option("--form", help="The filled-in form.")] = Path("declarant.toml"),
+    lang: Language = "",
+    draft: Annotated[
+        bool, typer.Option("--draft", help="Marked as a draft; fields may be empty, and nothing is declared.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Make the declaration: answer sheets for Annexe I and II, and the technical brochure (PDF)."""
+    from chappe.cli.dossier_reference import reference_outputs
+    from chappe.desk.dossier import declared, pdf
+    from chappe.desk.dossier.calls import of_this_installation
+    from chappe.desk.dossier.declare import write
+    from chappe.desk.dossier.declaring import Declaring
+    from chappe.desk.dossier.form import read
+
+    chosen = spoken(lang)
+    filled = read(form_file, draft=draft)
+    pdf.ready()
+    it = Declaring(filled, chosen, version("chappe"), today(), reference_outputs(), draft)
+    for path in write(out_folder, it, of_this_installation()):
+        out(str(path))
+    if draft:
+        note(say("dossier.drafted"))
+        return
+    kept = declared.keep(folder_of(data_dir), declared.current(it.version, it.date))
+    note(say("dossier.declared", path=kept))

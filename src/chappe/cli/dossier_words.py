@@ -16,4 +16,24 @@ DOSSIER_WORDS: Final[dict[str, tuple[str, str]]] = {
         "La cryptologie est celle qui a été déclarée le {date} pour la version {version} (empreinte "
         "{fingerprint}).",
     ),
+    "dossier.form.exists": (
+        "{path} is there already; fill it in, or choose another --out.",
+        "{path} existe déjà ; remplissez-le, ou choisissez un autre --out.",
+    ),
+    "dossier.form.written": (
+        "The form is in {path}. Fill it in, then: chappe dossier declare --form {path} --out FOLDER",
+        "Le formulaire est dans {path}. Remplissez-le, puis : chappe dossier declare --form {path} "
+        "--out DOSSIER",
+    ),
+    "dossier.drafted": (
+        "A draft: nothing was noted as declared.",
+        "C'est un projet : rien n'a été noté comme déclaré.",
+    ),
+    "dossier.declared": (
+        "Noted as declared in {path}; `chappe dossier check` compares with it. Read the papers "
+        "before you file them.",
+        "Noté comme déclaré dans {path} ; `chappe dossier check` s'y compare. Relisez les pièces "
+        "avant de les "
+        "déposer.",
+    ),
 }

@@ -149,8 +149,8 @@ TABLE: Final = (
         "x-wing", Family.AGREEMENT, "X-Wing", "hybrid KEM", 8 * XWING_PUBLIC_BYTES,
         f"ML-KEM-768 and X25519, SHA3-256 combiner; encapsulation key {8 * XWING_PUBLIC_BYTES} bits", (C,),
         ("draft-connolly-cfrg-xwing-kem", "RFC 9180"), f"{_CRYPTOGRAPHY}; @hpke/hybridkem-x-wing; ts-mls",
-        {"en": "Key exchange of all conversations (MLS 0xF00D); what is sealed to share service and officers",
-         "fr": "Échange de clés de toutes les conversations (MLS 0xF00D) ; scellements au service des parts "
+        {"en": "All conversations (MLS 0xF00D); what is sealed to share service and officers",
+         "fr": "Toutes les conversations (MLS 0xF00D) ; scellements au service des parts "
                "et aux responsables"},
         {
             "chappe.wire": (_HPKE + "KEM.MLKEM768_X25519", _HPKE + "MLKEM768X25519PrivateKey",
@@ -280,8 +280,8 @@ TABLE: Final = (
     Row(
         "sha-512", Family.HASH, "SHA-512", "hash", None, "output 512 bits", (I,), ("FIPS 180-4",),
         f"hashlib (OpenSSL); {_CRYPTOGRAPHY}; @noble/hashes",
-        {"en": "Hash of the default MLS suite; safety numbers",
-         "fr": "Condensat de la suite MLS par défaut ; numéros de sécurité"},
+        {"en": "The default MLS suite; safety numbers",
+         "fr": "Suite MLS par défaut ; numéros de sécurité"},
         {
             "chappe.client": ("hashlib.sha512",), "chappe.wire": ("hashlib.sha512",),
             "chappe.mls": (_P + "hashes.SHA512", _P + "hashes.Hash"), "phone/wire": (_NOBLE_SHA2 + "sha512",),
@@ -310,8 +310,8 @@ TABLE: Final = (
     Row(
         "hkdf-sha-2", Family.DERIVATION, "HKDF", "SHA-256, SHA-384, SHA-512", 512, "no salt, labelled infos",
         (C,), ("RFC 5869", "NIST SP 800-56C"), f"{_CRYPTOGRAPHY}; WebCrypto; @hpke/core",
-        {"en": "MLS key schedule, HPKE, keys of the vault, the fleet and the share service, Web Push",
-         "fr": "Dérivations MLS, HPKE, clés du coffre, de flotte et du service des parts, Web Push"},
+        {"en": "MLS, HPKE, keys of the vault, the fleet and the share service, Web Push",
+         "fr": "MLS, HPKE, clés du coffre, de flotte et du service des parts, Web Push"},
         {
             "chappe.vault": (_P + "kdf.hkdf.HKDF",), "chappe.client": (_P + "kdf.hkdf.HKDF",),
             "chappe.relay.shares": (_P + "kdf.hkdf.HKDF", _HPKE + "KDF.HKDF_SHA512"),
