@@ -9,8 +9,8 @@ from pathlib import Path
 from chappe.client import Phone
 from tests.client.test_files import received
 from tests.client.world import World, meet, texts, until
-from tests.relay.test_knocks import address, knocking, knocks, send, some, subscribe
 from tests.relay.push_service import Browser
+from tests.relay.test_knocks import address, knocking, knocks, send, some, subscribe
 
 PIN = "480297"
 
