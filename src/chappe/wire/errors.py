@@ -61,7 +61,7 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
     (
         "code.withheld",
         Fault.REFUSAL,
-        17,
+        59,
         "Its seller may not sell now; ask the seller, or the relay's operator.",
     ),
     ("code.no_term", Fault.REFUSAL, 68, "This code renews nothing: it makes a line, without a term."),
