@@ -3,10 +3,11 @@ line."""
 
 from __future__ import annotations
 
-from chappe.desk import tables
+from chappe.desk import ledger_tables, tables
 from chappe.desk.schema import metadata
 
 __all__ = ["metadata"]
 
 # Importing them has put them there.
 assert tables.log.metadata is metadata
+assert ledger_tables.plans.metadata is metadata

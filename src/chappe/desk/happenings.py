@@ -30,6 +30,18 @@ HAPPENINGS: Final[dict[str, tuple[str, str]]] = {
     "reseller.suspended": ("Reseller suspended", "Revendeur suspendu"),
     "reseller.resumed": ("Reseller's suspension lifted", "Suspension du revendeur levée"),
     "reseller.ended": ("Reseller turned down or ended", "Revendeur refusé ou radié"),
+    # What is sold.
+    "seller.set": ("Seller on invoices set", "Vendeur des factures renseigné"),
+    "trading.changed": ("Reseller's invoicing changed", "Facturation du revendeur modifiée"),
+    "plan.made": ("Plan on sale", "Offre mise en vente"),
+    "plan.withdrawn": ("Plan withdrawn", "Offre retirée de la vente"),
+    "batch.ordered": ("Codes ordered", "Codes commandés"),
+    "batch.asked": ("Relay asked for codes", "Codes demandés au relais"),
+    "batch.made": ("Codes made", "Codes créés"),
+    "batch.cancelled": ("Unused codes taken back", "Codes non utilisés repris"),
+    "invoice.issued": ("Invoice issued", "Facture émise"),
+    "invoice.credited": ("Credit note issued", "Avoir émis"),
+    "payment.noted": ("Payment noted", "Paiement enregistré"),
     # The log itself.
     "log.exported": ("Audit log exported", "Journal d'audit exporté"),
 }

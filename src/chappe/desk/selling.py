@@ -1,0 +1,92 @@
+"""Selling: an order at the desk, its codes at the relay. The one place where the two meet.
+
+Each step is safe to repeat: the process may die between any two. What was sold is on the books before a code
+exists; what the relay made and nobody saw is voided before as much is made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeVar
+
+from sqlalchemy import Connection
+
+from chappe.desk import batches
+from chappe.desk.batches import Batch, Buyer
+from chappe.desk.database import Database, Unit
+from chappe.desk.who import Actor
+from chappe.wire.door import CodeBatch, Door, MadeCodes
+from chappe.wire.errors import error
+
+T = TypeVar("T")
+CODE_DAYS: Final = 365
+"""How long a code that was sold can be used."""
+
+
+class Selling:
+    """Orders, codes made anew, orders taken back."""
+
+    def __init__(self, database: Database, door: Door) -> None:
+        self._database = database
+        self._door = door
+
+    async def order(
+        self, actor: Actor, buyer: Buyer, plan: bytes, quantity: int, organisation: bytes | None
+    ) -> tuple[Batch, MadeCodes]:
+        """Raises desk.unknown, desk.malformed, desk.not_now, organisation.unknown, code.withheld: nothing was
+        sold. Raises storage.* where the codes were sold and the relay did not make them: `remake` does."""
+        if organisation is not None:
+            known = await self._door.organisations()
+            if all(one.organisation != organisation for one in known):
+                raise error("organisation.unknown")
+        batch = await self._change(
+            actor, lambda unit: batches.order(unit, buyer, plan, quantity, organisation)
+        )
+        return await self._make(actor, batch, quantity)
+
+    async def remake(self, actor: Actor, batch: bytes, version: int) -> tuple[Batch, MadeCodes]:
+        """Codes in place of those that nobody used; the old ones do nothing any more.
+
+        Raises desk.unknown, desk.changed, desk.not_now (cancelled, too old, or all are used), code.withheld.
+        """
+        found = await self._open(batch, version)
+        unused = await self._void(found)
+        if unused < 1:
+            raise error("desk.not_now", "All codes of this order are used.")
+        return await self._make(actor, found, unused)
+
+    async def cancel(self, actor: Actor, batch: bytes, version: int) -> Batch:
+        """Void what nobody used, and credit it. Raises desk.unknown, desk.changed, desk.not_now."""
+        found = await self._open(batch, version)
+        unused = await self._void(found)
+        return await self._change(actor, lambda unit: batches.cancel(unit, batch, version, unused))
+
+    async def _open(self, batch: bytes, version: int) -> Batch:
+        found = await self._read(lambda connection: batches.find(connection, batch))
+        batches.check_open(found, self._database.now())
+        if found.version != version:
+            raise error("desk.changed")
+        return found
+
+    async def _void(self, batch: Batch) -> int:
+        """How many of what was sold nobody used, and now nobody can: whatever id they were made under."""
+        used = 0
+        for id_ in await self._read(lambda connection: batches.relay_ids(connection, batch.id)):
+            await self._door.void_codes(id_)
+            used += (await self._door.batch(id_)).used
+        return batch.quantity - used
+
+    async def _make(self, actor: Actor, batch: Batch, count: int) -> tuple[Batch, MadeCodes]:
+        id_ = await self._change(actor, lambda unit: batches.ask_for_codes(unit, batch))
+        codes = await self._door.make_codes(
+            CodeBatch(id_, count, batch.months, CODE_DAYS, batch.reseller, batch.organisation)
+        )
+        return await self._change(actor, lambda unit: batches.made(unit, batch.id)), codes
+
+    async def _change(self, actor: Actor, work: Callable[[Unit], T]) -> T:
+        return await asyncio.to_thread(partial(self._database.change, actor, work))
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        return await asyncio.to_thread(partial(self._database.read, work))
