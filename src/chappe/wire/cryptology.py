@@ -234,12 +234,12 @@ TABLE: Final = (
     Row(
         "ecdsa-nist", Family.SIGNATURE, "ECDSA", "P-256, P-384, P-521", 521,
         "SHA-256, SHA-384, SHA-512; deterministic (RFC 6979) in MLS", (S, A, I),
-        ("FIPS 186-5", "RFC 6979", "RFC 8292"), f"{_CRYPTOGRAPHY}; webpush",
+        ("FIPS 186-5", "RFC 6979", "RFC 8292"), f"{_CRYPTOGRAPHY}; webpush; PyJWT",
         {"en": "The relay's own certificate and Web Push (P-256); MLS suites 0x0002, 0x0005 and 0x0007",
          "fr": "Certificat propre du relais et Web Push (P-256) ; suites MLS 0x0002, 0x0005 et 0x0007"},
         {
             "chappe.mls": (_ASYM + "ec.ECDSA",),
-            "chappe.relay": (_ASYM + "ec.generate_private_key", "webpush.WebPush",
+            "chappe.relay": (_ASYM + "ec.generate_private_key", "webpush.WebPush", "jwt.encode",
                              _ASYM + "ec.EllipticCurvePrivateKey"),
         },
     ),
@@ -344,7 +344,7 @@ TABLE: Final = (
             "chappe.vault": ("secrets.token_bytes",),
             "chappe.wire": ("secrets.randbits", "secrets.token_bytes"),
             "phone/client": ("crypto:randomUUID",), "phone/vault": ("crypto:getRandomValues",),
-            "phone/wire": ("crypto:getRandomValues",),
+            "phone/ui": ("crypto:randomUUID",), "phone/wire": ("crypto:getRandomValues",),
         },
     ),
     Row(
@@ -392,10 +392,11 @@ TABLE: Final = (
     ),
     Row(
         "web-push", Family.PROTOCOL, "Web Push", "aes128gcm, VAPID", None,
-        "ECDH and ECDSA on P-256, AES-128-GCM", (C, I, A), ("RFC 8030", "RFC 8291", "RFC 8292"), "webpush",
+        "ECDH and ECDSA on P-256, AES-128-GCM", (C, I, A), ("RFC 8030", "RFC 8291", "RFC 8292"),
+        "webpush; PyJWT",
         {"en": "A knock that says nothing, for a phone whose page is closed",
          "fr": "Signal sans contenu, pour un téléphone dont la page est fermée"},
-        {"chappe.relay": ("webpush.WebPush",)},
+        {"chappe.relay": ("webpush.WebPush", "jwt.encode")},
     ),
 )  # fmt: skip
 
