@@ -65,6 +65,14 @@ class Browser:
         await page.call("goto", url)
         return page
 
+    async def persistent(self, name: str, url: str, folder: Path, *arguments: str, **options: Any) -> Page:
+        """The same in a browser of its own, stored in `folder`: it can be killed, and started anew."""
+        chosen = {"viewport": PHONE_VIEW, "locale": "en-GB", "ignoreHTTPSErrors": True} | options
+        await self.ask("persist", name=name, folder=str(folder), args=arguments, options=chosen)
+        page = Page(self, name)
+        await page.call("goto", url)
+        return page
+
     async def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
@@ -171,6 +179,14 @@ class Page:
 
     async def close(self) -> None:
         await self.browser.ask("close", context=self.name)
+
+    async def kill(self) -> None:
+        """SIGKILL to the browser of a persistent page."""
+        await self.browser.ask("kill", context=self.name)
+
+    async def pid(self) -> int:
+        """Of the browser of a persistent page."""
+        return int(await self.browser.ask("pid", context=self.name))
 
 
 @asynccontextmanager

@@ -167,12 +167,17 @@ class PhonePage:
     # --- what is stored
 
     async def stored(self) -> dict[str, list[str]]:
-        """What there is in this browser of the phone: databases, files, caches."""
+        """What there is in this browser of the phone: databases, files at any depth, caches."""
         found: dict[str, list[str]] = await self.page.evaluate(
             """async () => {
               const files = [];
-              const root = await navigator.storage.getDirectory();
-              for await (const name of root.keys()) files.push(name);
+              const list = async (folder, path) => {
+                for await (const [name, handle] of folder.entries()) {
+                  if (handle.kind === "directory") await list(handle, `${path}${name}/`);
+                  else files.push(path + name);
+                }
+              };
+              await list(await navigator.storage.getDirectory(), "");
               const databases = [];
               for (const { name } of await indexedDB.databases()) {
                 const open = await new Promise((done, fail) => {

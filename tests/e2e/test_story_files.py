@@ -28,13 +28,13 @@ async def ada(story: Story, cyd: Phone) -> PhonePage:
     return phone
 
 
-async def comes(phone: Phone, seen: int) -> ShownMessage:
+async def comes(phone: Phone, seen: int, seconds: float = 40) -> ShownMessage:
     """The file that came as the phone's file number `seen`."""
 
     def files() -> list[ShownMessage]:
         return [one for one in all_messages(phone) if one.kind == "file"]
 
-    await until(lambda: len(files()) > seen, "a file", 40)
+    await until(lambda: len(files()) > seen, "a file", seconds)
     return files()[seen]
 
 

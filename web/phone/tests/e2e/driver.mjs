@@ -2,6 +2,9 @@
 //
 //   {id, do: "launch", args, plain?}               start Chromium; plain: as a person does, with one phone in it
 //   {id, do: "context", name, options}             a phone of its own: storage, workers, permissions
+//   {id, do: "persist", name, folder, args, options}   the same in a browser of its own, kept in a folder
+//   {id, do: "kill", context}                      end such a browser at once, with SIGKILL
+//   {id, do: "pid", context}                       the process of such a browser
 //   {id, do: "call", context, page, selector?, method, args}   a method of the page, or of a locator in it
 //   {id, do: "evaluate", context, page, script, arg}           a function's source, run in the page
 //   {id, do: "offline", context, offline}
@@ -13,7 +16,7 @@
 //   {id, do: "loaded", context}                    what page and workers fetched: [{url, bytes}], as on the wire
 //   {id, do: "close", context?}
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -71,7 +74,35 @@ async function contextOf(options) {
 }
 
 async function context({ name, options }) {
-  const opened = await contextOf(options ?? {});
+  return keep(name, await contextOf(options ?? {}), options);
+}
+
+async function persist({ name, folder, args, options }) {
+  const opened = await chromium.launchPersistentContext(folder, {
+    ...options,
+    executablePath: PROGRAM,
+    args: [...FLAGS, ...(args ?? [])],
+  });
+  return keep(name, opened, options, folder);
+}
+
+/** The folder's lock names its browser: a link to HOST-PID. */
+async function kill({ context: name }) {
+  const { opened, folder } = contexts.get(name);
+  const pid = Number((await readlink(`${folder}/SingletonLock`)).split("-").at(-1));
+  const closed = new Promise((done) => opened.once("close", done));
+  process.kill(pid, "SIGKILL");
+  await closed;
+  return null;
+}
+
+/** The browser's own process, of a context that is kept in a folder. */
+async function pid({ context: name }) {
+  const { folder } = contexts.get(name);
+  return Number((await readlink(`${folder}/SingletonLock`)).split("-").at(-1));
+}
+
+function keep(name, opened, options, folder) {
   opened.setDefaultTimeout(options?.timeout ?? 20_000);
   const log = [];
   opened.on("console", (message) => log.push(`${message.type()}: ${message.text()}`));
@@ -83,7 +114,7 @@ async function context({ name, options }) {
   );
   const requests = [];
   opened.on("requestfinished", (request) => requests.push(request));
-  contexts.set(name, { opened, log, requests, pages: new Map(), sessions: new Map() });
+  contexts.set(name, { opened, folder, log, requests, pages: new Map(), sessions: new Map() });
   return null;
 }
 
@@ -181,6 +212,9 @@ async function close({ context: name }) {
 const doings = {
   launch,
   context,
+  persist,
+  kill,
+  pid,
   call,
   evaluate,
   worker,
