@@ -35,6 +35,7 @@ const TRY_LATER: ReadonlySet<string> = new Set([
   "limit.connections",
   "storage.full",
   "storage.failed",
+  "term.grace",
 ]);
 
 export class Changes {

@@ -22,6 +22,8 @@ export const FATAL: ReadonlySet<Code> = new Set<Code>([
   "signin.bad_signature",
   "signin.superseded",
   "network.untrusted",
+  "term.suspended",
+  "term.closed",
 ]);
 
 /** Whose connection it is. What it returns is awaited before more is handed over. */
@@ -35,6 +37,8 @@ export interface Owner {
   ordered(order: Typed<"order">): void | Promise<void>;
   /** A removal to carry out in a watched group, not verified. */
   posted(posted: Typed<"posted">): void | Promise<void>;
+  /** The line's term, so the relay says. */
+  termed(term: Typed<"term">): void | Promise<void>;
   lost(reason: ChappeError): void | Promise<void>;
 }
 
@@ -82,6 +86,13 @@ export class Connection {
       await this.net.sleep(wait, this.pausing.signal);
       pause = Math.min(2 * pause, LONGEST_PAUSE);
     }
+  }
+
+  /** Whether it ended because the line is suspended: then `run` may be called again, once. */
+  revive(): boolean {
+    if (this.closed || this.fatal?.code !== "term.suspended") return false;
+    this.fatal = null;
+    return true;
   }
 
   /** Come back now: the network is there again, or somebody looks at the phone. */
@@ -225,6 +236,7 @@ export class Connection {
     if (answers.length > 0) await this.owner.answered(answers);
     if (envelopes.length > 0) await this.owner.delivered(envelopes);
     for (const happening of batch) {
+      if (happening.type === "termed") await this.owner.termed(happening.term);
       if (happening.type === "ordered") await this.owner.ordered(happening.order);
       if (happening.type === "posted") await this.owner.posted(happening.posted);
     }

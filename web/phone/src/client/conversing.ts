@@ -83,6 +83,7 @@ export class Conversing {
       throw error("conversation.member", "That is this line's own address.");
     let id = groups.directWith(address);
     if (id === undefined) {
+      engine.terms.checkSending();
       await this.contact(address);
       contacts.checkUnchanged([address]);
       id = await core.change(async (tx) => {
@@ -109,6 +110,7 @@ export class Conversing {
     checkName(name);
     const { core, engine } = this.opened;
     const { groups, contacts, changes } = engine;
+    engine.terms.checkSending();
     const addresses = new Set(texts.map(checkAddress));
     addresses.delete(core.me.address);
     const others = [...addresses].sort();
@@ -177,6 +179,7 @@ export class Conversing {
   }
 
   #changeable(id: string, groupOnly: boolean): void {
+    this.opened.engine.terms.checkSending();
     const row = this.opened.engine.groups.row(id);
     if (row.active !== ACTIVE) throw error("conversation.left");
     if (groupOnly && row.kind === "direct")

@@ -7,6 +7,7 @@ import { Changes } from "./changes";
 import { Connection, type Owner } from "./connection";
 import { Contacts } from "./contacts";
 import type { Core } from "./core";
+import type { Term } from "./face";
 import { Groups } from "./groups";
 import type { HttpApi } from "./http";
 import { Inbox } from "./inbox";
@@ -19,6 +20,7 @@ import { Packages } from "./packages";
 import { Removals } from "./removals";
 import type { Answered } from "./session";
 import { Shown } from "./shown";
+import { Terms } from "./terms";
 import { Bell } from "./time";
 import { type Net, sleep } from "./transport";
 import { Typing } from "./typing";
@@ -32,7 +34,14 @@ const POLL_MS = 20;
 /** Envelopes in one change: a person's own calls come between. */
 const BATCH = 64;
 /** Refusals that the relay may have an order for. */
-const ASK_WHY: ReadonlySet<string> = new Set(["signin.revoked", "signin.unknown_device"]);
+const ASK_WHY: ReadonlySet<string> = new Set([
+  "signin.revoked",
+  "signin.unknown_device",
+  "term.suspended",
+  "term.closed",
+]);
+/** What waits while the line's term is over. */
+const SENDING: ReadonlySet<string> = new Set(["changes", "outbox"]);
 const CURSOR = "cursor";
 const SIBLINGS = "siblings";
 
@@ -76,7 +85,8 @@ export class Engine implements Owner {
   private constructor(
     readonly core: Core,
     readonly obeying: Obeying,
-    api: HttpApi,
+    readonly terms: Terms,
+    private readonly api: HttpApi,
     net: Net,
   ) {
     const bells = ["changes", "confirm", "fleet", "outbox", "sweep", "acks"] as const;
@@ -128,7 +138,8 @@ export class Engine implements Owner {
   }
 
   static async open(core: Core, net: Net, api: HttpApi): Promise<Engine> {
-    const engine = new Engine(core, await Obeying.open(core), api, net);
+    const obeying = await Obeying.open(core);
+    const engine = new Engine(core, obeying, await Terms.open(core), api, net);
     engine.#cursor = (await core.meta<number>(CURSOR)) ?? 0;
     engine.#siblings = (await core.meta<number>(SIBLINGS)) ?? 0;
     return engine;
@@ -163,6 +174,20 @@ export class Engine implements Owner {
     this.connection.close();
     for (const bell of Object.values(this.#bells)) bell.ring();
     await this.core.quiet();
+  }
+
+  /** Redeem a code for this line: what waits goes out then. Raises code.*, term.*, network.*. */
+  async renew(code: string): Promise<Term> {
+    const term = await this.terms.renew(this.api, code);
+    this.comeBack();
+    this.wake();
+    return term;
+  }
+
+  /** A connection that ended because the line was suspended is tried again: it may be renewed by now. */
+  comeBack(): void {
+    if (this.#running && this.connection.revive())
+      this.connection.run().catch((problem) => this.#broke(problem));
   }
 
   /** Something was queued. */
@@ -234,6 +259,11 @@ export class Engine implements Owner {
 
   async ordered(order: Typed<"order">): Promise<void> {
     await this.obeying.take(order);
+    this.wake();
+  }
+
+  async termed(term: Typed<"term">): Promise<void> {
+    await this.terms.take(term);
     this.wake();
   }
 
@@ -369,6 +399,7 @@ export class Engine implements Owner {
     while (this.#running) {
       await this.#bells[name].wait();
       if (!this.#running || !this.online || !this.#caughtUp) continue;
+      if (SENDING.has(name) && !this.terms.maySend) continue;
       try {
         await pump();
       } catch (problem) {
@@ -419,8 +450,7 @@ export class Engine implements Owner {
         this.#caughtUp &&
         this.#greeted &&
         this.#toConfirm().length === 0 &&
-        this.outbox.empty &&
-        this.changes.idle,
+        (!this.terms.maySend || (this.outbox.empty && this.changes.idle)),
       seconds,
     );
   }

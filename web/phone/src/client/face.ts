@@ -123,6 +123,18 @@ export type NoticeContent = "text" | "name" | "nothing";
 /** What came of a knock. `late`: not all that waits could be read in time. */
 export type Knocked = "locked" | "late" | "read";
 
+/**
+ * The line's term. Instants are the first at which the next stage holds; from `forgotten` on the relay may
+ * destroy what opens this phone.
+ */
+export interface Term {
+  stage: "active" | "grace" | "suspended" | "closed";
+  ends: number;
+  suspends: number;
+  closes: number;
+  forgotten: number;
+}
+
 export interface Settings {
   readReceipts: boolean;
   typing: boolean;
@@ -163,6 +175,7 @@ export type Event =
   | { type: "messageGone"; conversation: string; id: string }
   | { type: "typing"; conversation: string; address: string; until: number }
   | { type: "contact"; contact: Contact }
+  | { type: "term"; term: Term }
   | { type: "failed"; code: string; conversation: string | null };
 
 export interface Hit {
@@ -248,6 +261,11 @@ export interface PhoneFace {
   /** Devices of every line in a conversation. */
   roster(id: string): Promise<DeviceInfo[]>;
   devices(): Promise<DeviceInfo[]>;
+
+  /** As the relay told it last; null where the line has none. */
+  term(): Promise<Term | null>;
+  /** Redeem a renewal code, or the code in a link. */
+  renew(code: string): Promise<Term>;
 
   settings(): Promise<Settings>;
   bounds(): Promise<Bounds | null>;

@@ -4,7 +4,7 @@ import * as api from "../wire/api";
 import { type Bytes, concat } from "../wire/bytes";
 import { type ChappeError, error, fromPeer } from "../wire/errors";
 import { type Answer, decodeAnswer, MAX_BODY as MAX_FLEET, MEDIA_TYPE } from "../wire/fleet";
-import type { Shape } from "../wire/shape";
+import type { Of, Shape } from "../wire/shape";
 import type { Net } from "./transport";
 
 const READ_SECONDS = 60;
@@ -29,6 +29,10 @@ export class HttpApi {
 
   addDevice(body: api.AddDevice): Promise<api.Activated> {
     return this.body("POST", "/v1/devices", body, api.activated);
+  }
+
+  renew(body: api.Renew): Promise<Of<typeof api.renewed>> {
+    return this.body("POST", "/v1/renew", body, api.renewed);
   }
 
   /** For one guess. */

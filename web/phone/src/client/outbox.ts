@@ -35,6 +35,7 @@ const TRY_LATER: ReadonlySet<string> = new Set([
   "storage.full",
   "storage.failed",
   "network.unreachable",
+  "term.grace",
 ]);
 
 interface Ready {

@@ -33,6 +33,7 @@ import type {
   SafetyNumber,
   Settings,
   Stage,
+  Term,
 } from "./face";
 import { type Opened, type Reach, reachByBrowser } from "./opened";
 import type { Judged } from "./orders";
@@ -199,6 +200,7 @@ export class Phone implements PhoneFace {
     core.onDone = (done) =>
       this.#telling.publish(opened, this.#settings.typing ? done : { ...done, typing: [] });
     engine.onOnline = (online, problem) => this.#telling.tell({ type: "online", online, problem });
+    engine.terms.onTerm = (term) => this.#telling.tell({ type: "term", term });
     attachments.onProgress = (message) => this.#telling.progress(opened, message);
     this.#telling.tell({ type: "online", online: engine.online, problem: "" });
     this.onOpened(opened);
@@ -300,13 +302,25 @@ export class Phone implements PhoneFace {
   /** Not later than need be: the network may be there again. */
   #hurry(): void {
     const engine = this.#at?.opened.engine;
-    if (engine !== undefined && !engine.online) engine.connection.hurry();
+    if (engine === undefined || engine.online) return;
+    engine.comeBack();
+    engine.connection.hurry();
   }
 
   async network(present: boolean): Promise<void> {
     const connection = this.#at?.opened.engine.connection;
     if (present) connection?.hurry();
     else connection?.drop();
+  }
+
+  // --- the term
+
+  async term(): Promise<Term | null> {
+    return this.#here.opened.engine.terms.term;
+  }
+
+  async renew(code: string): Promise<Term> {
+    return this.#here.opened.engine.renew(code);
   }
 
   // --- devices

@@ -34,9 +34,13 @@ export type Happening =
   | { type: "delivered"; envelope: Typed<"deliver"> }
   | { type: "ordered"; order: Typed<"order"> }
   | { type: "posted"; posted: Typed<"posted"> }
+  | { type: "termed"; term: Typed<"term"> }
   | ({ type: "answered" } & Answered);
 
-/** `ordered`: the device is revoked, and is handed its order; it may report, and nothing else. */
+/**
+ * `ordered`: the device is revoked, or its line is out of term, and it is handed its order; it may report, and
+ * nothing else.
+ */
 export type State = "new" | "signing" | "ordered" | "open";
 
 export class Session {
@@ -81,6 +85,11 @@ export class Session {
       this.at = "ordered";
       return { type: "ordered", order: frame };
     }
+    if (frame.t === "term") {
+      // In place of the welcome: the line is suspended, or closed.
+      this.at = "ordered";
+      return { type: "termed", term: frame };
+    }
     if (frame.t !== "welcome") throw error("frame.unexpected");
     this.at = "open";
     return { type: "opened", welcome: frame };
@@ -95,6 +104,8 @@ function happened(frame: FromRelay): Happening {
       return { type: "ordered", order: frame };
     case "posted":
       return { type: "posted", posted: frame };
+    case "term":
+      return { type: "termed", term: frame };
     case "hello":
     case "welcome":
       throw error("frame.unexpected");

@@ -23,7 +23,7 @@ export class Writing {
     const { groups, typing, ready } = this.opened.engine;
     const row = groups.row(id);
     const direct = row.kind === "direct" && row.peer !== null ? groups.directWith(row.peer) : null;
-    if (ready) await typing.say(direct ?? id);
+    if (ready && this.opened.engine.terms.maySend) await typing.say(direct ?? id);
   }
 
   /** Gives the id of what stands in for the message until the relay has the file. */
@@ -112,9 +112,10 @@ export class Writing {
 
   // --- inside
 
-  /** Where a message to this conversation goes. Raises conversation.*, identity.changed. */
+  /** Where a message to this conversation goes. Raises conversation.*, identity.changed, term.*. */
   #writable(id: string): string {
-    const { groups, contacts } = this.opened.engine;
+    const { groups, contacts, terms } = this.opened.engine;
+    terms.checkSending();
     const row = groups.row(id);
     const direct = row.kind === "direct" && row.peer !== null ? groups.directWith(row.peer) : null;
     const conversation = direct ?? id;
@@ -130,7 +131,8 @@ export class Writing {
   }
 
   async #placeOf(id: string, message: string, own: "" | "any" | "text"): Promise<MessageRow> {
-    const { groups, contacts, messages } = this.opened.engine;
+    const { groups, contacts, messages, terms } = this.opened.engine;
+    terms.checkSending();
     const row = await messages.get(message);
     this.#checkIn(id, row);
     if (row.kind === "notice") throw error("message.unknown");

@@ -6,7 +6,7 @@
 import type { Bytes } from "./bytes";
 import { fromUtf8, lengthPrefixed, utf8 } from "./bytes";
 import { error } from "./errors";
-import { int, type Of, optional, type Shape, struct, text } from "./shape";
+import { int, type Of, oneOf, optional, type Shape, struct, text } from "./shape";
 
 /** Largest JSON body that the relay reads, in bytes. */
 export const MAX_BODY = 16 * 1024;
@@ -15,6 +15,7 @@ export const MAX_RENDEZVOUS = 64 * 1024;
 export const RENDEZVOUS_SECONDS = 600;
 const ACTIVATE_CONTEXT = "chappe activate v1";
 const ADD_DEVICE_CONTEXT = "chappe add device v1";
+const RENEW_CONTEXT = "chappe renew v1";
 
 const base64 = text(0, 2048, /^[A-Za-z0-9_-]*$/);
 const whole = int(-(2 ** 53), 2 ** 53);
@@ -56,6 +57,18 @@ export type AddDevice = Of<typeof addDevice>;
 /** Answer to both. */
 export const activated = struct({ line: base64, device: base64, address: text() });
 export type Activated = Of<typeof activated>;
+
+/** POST /v1/renew; `proof` is the device's signature over `renewBytes`. The answer is the term as it is now. */
+export const renew = struct({ code: text(0, 64), device: base64, proof: base64 });
+export type Renew = Of<typeof renew>;
+const instant = int(0, 2 ** 53);
+export const renewed = struct({
+  stage: oneOf("active", "grace", "suspended", "closed"),
+  ends: instant,
+  suspends: instant,
+  closes: instant,
+  forgotten: instant,
+});
 
 /** POST /v1/unlock/challenge, and its answer. */
 export const unlockChallenge = struct({ device: base64 });
@@ -106,6 +119,11 @@ export function fromBase64(text: string, length?: number): Bytes {
 /** What the new device signs to activate; `code` in its canonical form (16 characters). */
 export function activateBytes(server: string, code: string, certificate: Uint8Array): Bytes {
   return lengthPrefixed(utf8(ACTIVATE_CONTEXT), utf8(server), utf8(code), certificate);
+}
+
+/** What a device signs to renew its line's term; `code` in its canonical form. */
+export function renewBytes(server: string, code: string, device: Uint8Array): Bytes {
+  return lengthPrefixed(utf8(RENEW_CONTEXT), utf8(server), utf8(code), device);
 }
 
 /** What a linked device signs to be added. */

@@ -20,6 +20,7 @@ import {
   Misfit,
   nullable,
   type Of,
+  oneOf,
   optional,
   type Shape,
   struct,
@@ -93,6 +94,13 @@ const FROM_RELAY = {
   deliver: struct({ sequence, id: id16, payload: commitPayload, at: seconds }),
   line: struct({ ref, line: id16, address, identity_key: hash32, devices: list(deviceEntry) }),
   ticket: struct({ ref, id: hash32, token: hash32, expires: seconds }),
+  term: struct({
+    stage: oneOf("active", "grace", "suspended", "closed"),
+    ends: seconds,
+    suspends: seconds,
+    closes: seconds,
+    forgotten: seconds,
+  }),
   order: orderStruct,
   posted: struct({
     group: groupId,

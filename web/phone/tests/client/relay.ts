@@ -111,6 +111,7 @@ export class Recorder implements Owner {
   answers: Answered[] = [];
   orders: Typed<"order">[] = [];
   postings: Typed<"posted">[] = [];
+  terms: Typed<"term">[] = [];
   reasons: ChappeError[] = [];
   /** May do something while it takes envelopes. */
   taking: (envelopes: Typed<"deliver">[]) => Promise<void> = async () => undefined;
@@ -134,6 +135,10 @@ export class Recorder implements Owner {
 
   posted(posted: Typed<"posted">): void {
     this.postings.push(posted);
+  }
+
+  termed(term: Typed<"term">): void {
+    this.terms.push(term);
   }
 
   lost(reason: ChappeError): void {

@@ -217,3 +217,33 @@ test("an answer of another kind is no answer", async () => {
   connection.close();
   await running;
 });
+
+const term: FromRelay = {
+  t: "term",
+  stage: "suspended",
+  ends: 1,
+  suspends: 2,
+  closes: 3,
+  forgotten: 4,
+};
+
+test("a line that is out of term is told so in place of a welcome, and may report and nothing else", () => {
+  const session = play(hello);
+  expect(session.take(encode(term))).toEqual({ type: "termed", term });
+  expect(session.state).not.toBe("open");
+  expect(session.isThrough).toBe(true);
+  expect(session.takes({ t: "ack", sequence: 1 })).toBe(false);
+  expect(session.take(encode(order))).toMatchObject({ type: "ordered" });
+  const suspended: FromRelay = { t: "refused", ref: null, code: "term.suspended", message: "" };
+  expect(() => session.take(encode(suspended))).toThrow(/suspended/);
+});
+
+test("a term comes at any time after the welcome", () => {
+  const session = play(hello, welcome);
+  expect(session.take(encode(term))).toMatchObject({ type: "termed" });
+  expect(session.state).toBe("open");
+});
+
+test("a term comes from nobody before the relay was greeted", () => {
+  expect(() => new Session(me).take(encode(term))).toThrow(/relay/);
+});

@@ -14,6 +14,7 @@ import type {
   PinProblem,
   Settings,
   Stage,
+  Term,
 } from "../../src/client/face.ts";
 import type { Detail } from "../../src/wire/errors.ts";
 import * as data from "./data.ts";
@@ -22,6 +23,19 @@ const PIN = "284917";
 
 function failure(code: string, detail: Detail = {}): Error {
   return Object.assign(new Error(code), { code, detail });
+}
+
+const DAY = 86_400;
+
+function termOf(stage: Term["stage"], ends: number): Term {
+  const midnight = ends - (ends % DAY);
+  return {
+    stage,
+    ends: midnight,
+    suspends: midnight + 14 * DAY,
+    closes: midnight + 90 * DAY,
+    forgotten: midnight + 120 * DAY,
+  };
 }
 
 const later = (ms: number) => new Promise((done) => setTimeout(done, ms));
@@ -33,6 +47,7 @@ export class Demo implements PhoneFace {
   #messages = data.messages();
   #contacts = new Map(data.contacts().map((one) => [one.address, one]));
   #tries = 10;
+  #term: Term | null = null;
   #settings: Settings = {
     readReceipts: true,
     typing: true,
@@ -50,6 +65,7 @@ export class Demo implements PhoneFace {
 
   /** For tests: as if it came from the worker. */
   tell(event: Event): void {
+    if (event.type === "term") this.#term = event.term;
     if (event.type === "message") this.#put(event.message);
     else for (const listener of this.#listeners) listener(event);
   }
@@ -101,6 +117,15 @@ export class Demo implements PhoneFace {
     await later(60_000);
     this.#enter("open");
     return this.me();
+  }
+  async term(): Promise<Term | null> {
+    return this.#term;
+  }
+  async renew(code: string): Promise<Term> {
+    if (code.length < 16) throw failure("code.malformed");
+    const ends = data.NOW + 180 * 86_400;
+    this.tell({ type: "term", term: termOf("active", ends) });
+    return termOf("active", ends);
   }
   async giveLink(link: string) {
     if (!link.startsWith("chappe://")) throw failure("link.malformed");

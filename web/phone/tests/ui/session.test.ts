@@ -54,6 +54,7 @@ function slow(stage: Stage, lockOnHide = false) {
     contacts: async () => [],
     settings: async () => ({ lockOnHide }),
     bounds: async () => null,
+    term: async () => ({ stage: "grace", ends: 1, suspends: 2, closes: 3, forgotten: 4 }),
     persisted: () =>
       new Promise<boolean>((done) => {
         answer = done;

@@ -331,6 +331,7 @@ export const en = {
   "settings.theme.system": "As the device",
   "settings.theme.light": "Light",
   "settings.theme.dark": "Dark",
+  "settings.line": "Your line",
   "settings.devices": "Devices",
   "settings.storage": "Storage",
   "settings.storage.kept": "This browser keeps what is stored here.",
@@ -338,6 +339,26 @@ export const en = {
     "This browser may clear it when room is short. Install Chappe to keep it.",
   "settings.version": "This version",
   "settings.saved": "Saved",
+
+  "term.none": "Your line has no term: it needs no renewal.",
+  "term.until": "Your line is paid until {day}.",
+  "term.left.one": "Your line is paid until {day}: {n} day is left.",
+  "term.left.other": "Your line is paid until {day}: {n} days are left.",
+  "term.tomorrow": "Your line is paid until tomorrow.",
+  "term.today": "Your line is paid until today.",
+  "term.grace":
+    "The term of your line ended on {day}. You receive, but cannot send. Save what you want to keep: on {next} the line is suspended.",
+  "term.suspended":
+    "Your line is suspended: its term ended on {day}. You can still read what is on this phone. Without a renewal it is closed on {next}.",
+  "term.closed":
+    "Your line is closed: its term ended on {day}. Save what you want to keep: from {next} on this phone may not open any more.",
+  "term.chat": "The term of your line is over: nothing can be sent.",
+  "renew.action": "Renew",
+  "renew.title": "Renew the line",
+  "renew.how": "Your organisation, or whoever sold you the line, has renewal codes.",
+  "renew.code": "Renewal code",
+  "renew.now": "Renew",
+  "renew.done": "Renewed: paid until {day}.",
 
   "devices.title": "Devices",
   "devices.how":
@@ -382,6 +403,15 @@ export const en = {
   "error.code.unknown": "The relay does not know this code. Check it, or ask for a new one.",
   "error.code.used": "This code has been used. Ask for a new one.",
   "error.code.expired": "This code has expired. Ask for a new one.",
+  "error.code.withheld":
+    "Whoever sold this code may not sell at present. Ask them, or your operator.",
+  "error.code.no_term": "This code renews nothing: it makes a line without a term.",
+  "error.term.grace": "The term of your line is over. Renew it to send again.",
+  "error.term.suspended": "Your line is suspended. Renew it to go on.",
+  "error.term.closed": "Your line was closed, long after its term. It takes a new line.",
+  "error.term.none": "Your line has no term: it needs no renewal.",
+  "error.term.transfer": "This code is for the lines of another organisation. Ask yours for one.",
+  "error.term.too_long": "Your line is paid for long enough already.",
   "error.address.malformed":
     "An address is name@relay: small letters, digits, dot, dash, underscore.",
   "error.address.taken": "This address is taken; choose another.",

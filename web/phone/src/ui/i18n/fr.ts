@@ -340,6 +340,7 @@ export const fr: Record<keyof typeof en, string> = {
   "settings.theme.system": "Comme l'appareil",
   "settings.theme.light": "Claires",
   "settings.theme.dark": "Sombres",
+  "settings.line": "Votre ligne",
   "settings.devices": "Appareils",
   "settings.storage": "Stockage",
   "settings.storage.kept": "Ce navigateur garde ce qui est conservé ici.",
@@ -347,6 +348,26 @@ export const fr: Record<keyof typeof en, string> = {
     "Ce navigateur peut l'effacer quand la place manque. Installez Chappe pour le garder.",
   "settings.version": "Cette version",
   "settings.saved": "Enregistré",
+
+  "term.none": "Votre ligne n'a pas de terme : elle n'a pas besoin de renouvellement.",
+  "term.until": "Votre ligne est payée jusqu'au {day}.",
+  "term.left.one": "Votre ligne est payée jusqu'au {day} : il reste {n} jour.",
+  "term.left.other": "Votre ligne est payée jusqu'au {day} : il reste {n} jours.",
+  "term.tomorrow": "Votre ligne est payée jusqu'à demain.",
+  "term.today": "Votre ligne est payée jusqu'à aujourd'hui.",
+  "term.grace":
+    "Le terme de votre ligne est passé le {day}. Vous recevez, mais ne pouvez rien envoyer. Enregistrez ce que vous voulez garder : le {next}, la ligne est suspendue.",
+  "term.suspended":
+    "Votre ligne est suspendue : son terme est passé le {day}. Ce qui est sur ce téléphone reste lisible. Sans renouvellement, elle est fermée le {next}.",
+  "term.closed":
+    "Votre ligne est fermée : son terme est passé le {day}. Enregistrez ce que vous voulez garder : à partir du {next}, ce téléphone pourrait ne plus s'ouvrir.",
+  "term.chat": "Le terme de votre ligne est passé : rien ne peut être envoyé.",
+  "renew.action": "Renouveler",
+  "renew.title": "Renouveler la ligne",
+  "renew.how": "Votre organisation, ou qui vous a vendu la ligne, a des codes de renouvellement.",
+  "renew.code": "Code de renouvellement",
+  "renew.now": "Renouveler",
+  "renew.done": "Renouvelée : payée jusqu'au {day}.",
 
   "devices.title": "Appareils",
   "devices.how":
@@ -392,6 +413,17 @@ export const fr: Record<keyof typeof en, string> = {
   "error.code.unknown": "Le relais ne connaît pas ce code. Vérifiez-le, ou demandez-en un autre.",
   "error.code.used": "Ce code a déjà servi. Demandez-en un autre.",
   "error.code.expired": "Ce code a expiré. Demandez-en un autre.",
+  "error.code.withheld":
+    "Qui a vendu ce code n'a pas le droit de vendre en ce moment. Demandez-lui, ou à votre opérateur.",
+  "error.code.no_term": "Ce code ne renouvelle rien : il crée une ligne sans terme.",
+  "error.term.grace": "Le terme de votre ligne est passé. Renouvelez-la pour envoyer à nouveau.",
+  "error.term.suspended": "Votre ligne est suspendue. Renouvelez-la pour continuer.",
+  "error.term.closed":
+    "Votre ligne a été fermée, longtemps après son terme. Il faut une nouvelle ligne.",
+  "error.term.none": "Votre ligne n'a pas de terme : elle n'a pas besoin de renouvellement.",
+  "error.term.transfer":
+    "Ce code est pour les lignes d'une autre organisation. Demandez-en un à la vôtre.",
+  "error.term.too_long": "Votre ligne est déjà payée pour assez longtemps.",
   "error.address.malformed":
     "Une adresse s'écrit nom@relais : lettres minuscules, chiffres, point, tiret, tiret bas.",
   "error.address.taken": "Cette adresse est prise ; choisissez-en une autre.",

@@ -27,6 +27,11 @@ export function dateOnly(seconds: number): string {
   return format(seconds, { dateStyle: "medium" });
 }
 
+/** The day as the calendar has it in UTC, where a term ends. */
+export function utcDay(seconds: number): string {
+  return format(seconds, { dateStyle: "long", timeZone: "UTC" });
+}
+
 /** Today: the time; this week: the day; else the date. For the list. */
 export function short(seconds: number, now = Date.now() / 1000): string {
   const days = daysBetween(seconds, now);

@@ -10,6 +10,7 @@ export type View =
   | { name: "devices" }
   | { name: "changePin" }
   | { name: "version" }
+  | { name: "term" }
   | { name: "chat"; id: string }
   | { name: "info"; id: string }
   | { name: "verify"; id: string; address: string };

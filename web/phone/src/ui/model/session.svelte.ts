@@ -11,6 +11,7 @@ import type {
   PhoneFace,
   Settings,
   Stage,
+  Term,
 } from "../../client/face.ts";
 import type { Heard } from "../../sw/push.ts";
 import { explain, explainCode } from "./errors.ts";
@@ -34,6 +35,8 @@ export class Session {
   /** What the organisation allows; null where it bounds nothing. */
   bounds = $state.raw<Bounds | null>(null);
   persisted = $state(true);
+  /** Of the line; null where it has none. */
+  term = $state.raw<Term | null>(null);
   conversations = new SvelteMap<string, Conversation>();
   contacts = new SvelteMap<string, Contact>();
   /** Conversation id to who is typing there, each until when. */
@@ -45,6 +48,9 @@ export class Session {
 
   sorted = $derived([...this.conversations.values()].sort((a, b) => b.at - a.at));
   unread = $derived(this.sorted.reduce((sum, one) => sum + (one.muted ? 0 : one.unread), 0));
+
+  /** The line does not sign in: being offline is no fault of the network. */
+  outOfTerm = $derived(this.term?.stage === "suspended" || this.term?.stage === "closed");
 
   #listeners = new Set<Listener>();
   /** Grows with each stage: what was asked for in an earlier one is not taken any more. */
@@ -174,19 +180,21 @@ export class Session {
 
   /** False, and nothing is kept, if the phone went to another stage meanwhile. */
   async #load(turn: number): Promise<boolean> {
-    const [me, conversations, contacts, settings, bounds, persisted] = await Promise.all([
+    const [me, conversations, contacts, settings, bounds, persisted, term] = await Promise.all([
       this.phone.me(),
       this.phone.conversations(),
       this.phone.contacts(),
       this.phone.settings(),
       this.phone.bounds(),
       this.phone.persisted(),
+      this.phone.term(),
     ]);
     if (turn !== this.#stages) return false;
     this.me = me;
     this.settings = settings;
     this.bounds = bounds;
     this.persisted = persisted;
+    this.term = term;
     for (const one of conversations) this.conversations.set(one.id, one);
     for (const one of contacts) this.contacts.set(one.address, one);
     this.notices.clear(true);
@@ -202,6 +210,7 @@ export class Session {
     this.typing.clear();
     this.settings = null;
     this.bounds = null;
+    this.term = null;
     this.toast = "";
     this.route.reset();
     this.notices.clear(false);
@@ -241,6 +250,9 @@ export class Session {
       case "settings":
         this.settings = event.settings;
         this.bounds = event.bounds;
+        break;
+      case "term":
+        this.term = event.term;
         break;
       case "typing":
         this.#typing(event.conversation, event.address, event.until);
