@@ -16,7 +16,7 @@ PIN = "480297"
 
 
 async def session(folder: Path) -> None:
-    async with knocking(folder / "relay") as (service, relay):
+    async with knocking(folder / "relay", forked=False) as (service, relay):
         world = World(relay, folder)
         ada, ben = await world.phones("ada", "ben")
         mine, _ = await meet(ada, ben)
@@ -36,7 +36,7 @@ async def session(folder: Path) -> None:
         await until(lambda: texts(ben) == ["hello", "again"])
         await world.close()
         one, other = await some(relay, 2)
-        await subscribe(relay, other, address(Browser(service.port)))
+        await subscribe(relay, other, address(Browser(service)))
         await send(relay, one, other, b"knock")
         await knocks(service, 1)
 

@@ -239,9 +239,18 @@ TABLE: Final = (
          "fr": "Certificat propre du relais et Web Push (P-256) ; suites MLS 0x0002, 0x0005 et 0x0007"},
         {
             "chappe.mls": (_ASYM + "ec.ECDSA",),
+            "chappe.desk": ("fido2.server.Fido2Server",),
             "chappe.relay": (_ASYM + "ec.generate_private_key", "webpush.WebPush", "jwt.encode",
                              _ASYM + "ec.EllipticCurvePrivateKey"),
         },
+    ),
+    Row(
+        "rsa-verify", Family.SIGNATURE, "RSA", "PKCS #1 v1.5", 2048,
+        "SHA-256, verification only; the key is the authenticator's, of 2048 bits with Windows Hello",
+        (S, A, I), ("RFC 8017", "RFC 8812"), f"fido2; {_CRYPTOGRAPHY}",
+        {"en": "Passkeys of the operator's accounts, where an authenticator has no other",
+         "fr": "Clés d'accès des comptes de l'exploitant, si l'authentificateur n'en a pas d'autre"},
+        {"chappe.desk": ("fido2.server.Fido2Server",)},
     ),
     Row(
         "ml-dsa-44", Family.SIGNATURE, "ML-DSA-44", "module-lattice", 8 * 1312,
@@ -260,6 +269,7 @@ TABLE: Final = (
          "fr": "Noms, engagements, arbres de Merkle, empreintes de certificats, intégrité des fichiers"},
         {
             "chappe.client": ("hashlib.sha256", "hashlib.file_digest", _P + "hashes.SHA256"),
+            "chappe.desk": ("hashlib.sha256",),
             "chappe.relay": ("hashlib.sha256", _P + "hashes.SHA256"),
             "chappe.relay.shares": ("hashlib.sha256", _P + "hashes.SHA256"),
             "chappe.tlog": ("hashlib.sha256",), "chappe.vault": ("hashlib.sha256", _P + "hashes.SHA256"),
@@ -339,6 +349,7 @@ TABLE: Final = (
         {
             "chappe.cli": ("secrets.token_hex",),
             "chappe.client": ("os.urandom", "secrets.token_bytes", "secrets.token_hex"),
+            "chappe.desk": ("secrets.token_bytes", "secrets.token_urlsafe"),
             "chappe.mls": ("os.urandom",), "chappe.relay": ("secrets.token_bytes", "secrets.token_urlsafe"),
             "chappe.relay.shares": ("os.urandom", "secrets.randbelow", "secrets.token_bytes"),
             "chappe.vault": ("secrets.token_bytes",),
@@ -397,6 +408,12 @@ TABLE: Final = (
         {"en": "A knock that says nothing, for a phone whose page is closed",
          "fr": "Signal sans contenu, pour un téléphone dont la page est fermée"},
         {"chappe.relay": ("webpush.WebPush", "jwt.encode")},
+    ),
+    Row(
+        "webauthn", Family.PROTOCOL, "WebAuthn", "passkeys", None, "ES256, EdDSA, RS256; verification only",
+        (A,), ("W3C WebAuthn Level 3", "RFC 9053"), "fido2; the browser",
+        {"en": "Sign-in at the operator's console", "fr": "Connexion à la console de l'exploitant"},
+        {"chappe.desk": ("fido2.server.Fido2Server", "fido2.webauthn")},
     ),
 )  # fmt: skip
 

@@ -44,6 +44,7 @@ _MODES: Final = {
     "module-lattice": "réseaux euclidiens",
     "CBC, HMAC-SHA-512 per page": "CBC, HMAC-SHA-512 par page",
     "base": "mode de base",
+    "passkeys": "clés d'accès",
 }
 _PARAMETERS: Final = {
     "aes-256-cbc-hmac": "page de 4096 octets, vecteur d'initialisation aléatoire de 128 bits, clé donnée "
@@ -57,6 +58,9 @@ _PARAMETERS: Final = {
     "ed25519": "déterministe, signature de 512 bits",
     "ed448": "déterministe, signature de 912 bits",
     "ecdsa-nist": "SHA-256, SHA-384, SHA-512 ; déterministe (RFC 6979) dans MLS",
+    "rsa-verify": "SHA-256, vérification seulement ; la clé est celle de l'authentificateur, de 2048 bits "
+    "avec Windows Hello",
+    "webauthn": "ES256, EdDSA, RS256 ; vérification seulement",
     "ml-dsa-44": "catégorie 2 ; clé publique de 10496 bits, signature de 19360 bits",
     "sha-256": "sortie de 256 bits",
     "sha-384": "sortie de 384 bits",
