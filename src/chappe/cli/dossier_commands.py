@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from chappe.cli.relay_commands import DataDir
 from chappe.cli.show import note, out
 from chappe.cli.words import language, say
+
+if TYPE_CHECKING:
+    from chappe.desk.dossier.paper import Paper
 
 app = typer.Typer(no_args_is_help=True, help="For authorities: what is declared, stored and disclosed.")
 
@@ -129,3 +133,54 @@ def declare(
         return
     kept = declared.keep(folder_of(data_dir), declared.current(it.version, it.date))
     note(say("dossier.declared", path=kept))
+
+
+@app.command("inventory")
+def inventory(
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="Where to write it; else it is printed.", show_default=False)
+    ] = None,
+    kind: Annotated[str, typer.Option("--format", help="html, json or pdf.")] = "html",
+    lang: Language = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Every field that is stored, why, and for how long: from the databases as they are now."""
+    from chappe.desk.dossier import stored
+    from chappe.relay.config import load_settings
+    from chappe.relay.kept import FILES
+    from chappe.relay.stored import stores
+
+    settings = load_settings(data_dir=data_dir)
+    made = stored.Inventory(
+        [*stores(settings), stored.desk_store(settings.data_dir)],
+        FILES,
+        stored.found_in(settings.data_dir),
+        version("chappe"),
+        today(),
+    )
+    write_paper(out_file, kind, stored.page(made, spoken(lang)), stored.as_plain(made))
+
+
+def write_paper(out_file: Path | None, kind: str, paper: Paper, plain: dict[str, Any]) -> None:
+    """As HTML, JSON or PDF. Raises usage.invalid, dossier.no_typst, storage.*."""
+    from chappe.desk.dossier import pdf
+    from chappe.desk.dossier.paper import as_html
+    from chappe.wire.errors import error
+    from chappe.wire.sqlite import os_failure
+
+    if kind == "html":
+        data = as_html(paper).encode()
+    elif kind == "json":
+        data = json.dumps(plain, indent=1, ensure_ascii=False).encode() + b"\n"
+    elif kind == "pdf" and out_file is not None:
+        data = pdf.make(paper)
+    else:
+        raise error("usage.invalid", "The formats are html, json and pdf; a PDF needs --out.")
+    if out_file is None:
+        out(data.decode().rstrip())
+        return
+    try:
+        out_file.write_bytes(data)
+    except OSError as problem:
+        raise os_failure(problem) from None
+    note(say("dossier.written", path=out_file))

@@ -36,4 +36,5 @@ DOSSIER_WORDS: Final[dict[str, tuple[str, str]]] = {
         "avant de les "
         "déposer.",
     ),
+    "dossier.written": ("Written to {path}.", "Écrit dans {path}."),
 }

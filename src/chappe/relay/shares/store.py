@@ -18,7 +18,7 @@ from chappe.wire.errors import error
 from chappe.wire.unlock import TRIES
 
 BUSY_MILLISECONDS: Final = 5_000
-_SCHEMA: Final = (
+SCHEMA: Final = (
     """CREATE TABLE shares (
         device BLOB PRIMARY KEY, unlock_key BLOB NOT NULL, wrapped BLOB NOT NULL,
         tries INTEGER NOT NULL, not_before INTEGER NOT NULL
@@ -102,7 +102,7 @@ class ShareStore:
     def set_up(self, epoch: bytes) -> None:
         """Make the tables, all or none."""
         with _typed(), self._transaction():
-            for statement in _SCHEMA:
+            for statement in SCHEMA:
                 self._connection.execute(statement)
             self._connection.execute("INSERT INTO meta VALUES (?, 0, 0)", (epoch,))
 

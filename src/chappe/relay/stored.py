@@ -1,0 +1,38 @@
+"""What the relay and its share service have on their disk, for the inventory."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from chappe.relay.config import Settings
+from chappe.relay.kept import SHARES, TABLES
+from chappe.relay.schema import metadata
+from chappe.relay.shares import store as share_store
+from chappe.relay.tables import lines
+from chappe.wire.stored import Store, StoredTable, read_only, tables_in, tables_of
+
+# Importing them has put all tables there.
+assert lines.metadata is metadata
+
+
+def stores(settings: Settings) -> list[Store]:
+    """The relay's database, and the share service's. Raises storage.*."""
+    return [
+        Store(("Relay", "Relais"), "relay.db", tables_in(settings.database, metadata), TABLES),
+        Store(("Share service", "Service des parts"), "shares/shares.db", _shares(settings), SHARES),
+    ]
+
+
+def _shares(settings: Settings) -> tuple[StoredTable, ...]:
+    """One on another machine is not looked into: then it is what this version makes."""
+    path = settings.shares / "shares.db"
+    if settings.share_service is None and path.exists():
+        with read_only(path) as connection:
+            return tables_of(connection)
+    made = sqlite3.connect(":memory:")
+    try:
+        for statement in share_store.SCHEMA:
+            made.execute(statement)
+        return tables_of(made, count=False)
+    finally:
+        made.close()
