@@ -31,9 +31,9 @@ async def tls_context(place: RelayPlace) -> ssl.SSLContext:
     With a pin the certificate is fetched, compared, and becomes the only trust anchor: nothing is said to
     the relay before. Raises network.unreachable, network.untrusted.
     """
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion[TLS_MINIMUM]
     if place.pin is None:
+        context = ssl.create_default_context()
+        context.minimum_version = ssl.TLSVersion[TLS_MINIMUM]
         return context
     certificate = await _certificate_of(place)
     if not hmac.compare_digest(hashlib.sha256(certificate).digest(), place.pin):
