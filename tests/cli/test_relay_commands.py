@@ -100,4 +100,4 @@ def test_a_reader_that_goes_away_is_no_failure() -> None:
         ["bash", "-c", pipe], capture_output=True, text=True, env=environment(), check=False
     )
     assert done.stderr == ""
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 80

@@ -17,7 +17,7 @@ from chappe.wire.api import from_base64
 from chappe.wire.links import RelayPlace
 from tests.relay.world import RelayProcess
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 async def until(holds: Callable[[], bool], what: str = "", seconds: float = PATIENCE) -> None:

@@ -17,7 +17,7 @@ from tests.relay.fleet_world import LiveWorld, only
 from tests.relay.push_service import Browser, Service, service
 from tests.relay.world import Device, RelayProcess
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 @asynccontextmanager

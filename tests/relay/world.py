@@ -37,7 +37,7 @@ from chappe.wire.certificate import DeviceCertificate, issue
 from tests import zygote
 
 T = TypeVar("T", bound=frames.Frame)
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 class RelayProcess:

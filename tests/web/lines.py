@@ -127,12 +127,12 @@ class Node:
         try:
             if process.stdin is not None and not process.stdin.closed:
                 process.stdin.close()
-            process.wait(timeout=5)
+            process.wait(timeout=20)
         except (subprocess.TimeoutExpired, BrokenPipeError):
             process.kill()
             process.wait()
         for thread in self._threads:
-            thread.join(timeout=5)
+            thread.join(timeout=20)
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
