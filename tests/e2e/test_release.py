@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.e2e import pages
 from tests.e2e.browser import WEB, Browser, Page
@@ -42,17 +47,34 @@ def put(folder: Path, name: str, body: bytes, *, sign: bool) -> str:
     manifest |= {"bundle": hashlib.sha256(lines.encode()).hexdigest(), "serial": manifest["serial"] + 1}
     (folder / "release.json").write_text(json.dumps(manifest))
     if sign:
-        key = WEB / ".release" / "key.pem"
-        signed = folder.parent / "signed"
-        signed.write_bytes(b"chappe release v1\0" + (folder / "release.json").read_bytes())
-        script = (
-            "const { createPrivateKey, sign } = require('node:crypto');"
-            "const { readFileSync, writeFileSync } = require('node:fs');"
-            "const [key, data, out] = process.argv.slice(1);"
-            "writeFileSync(out, sign(null, readFileSync(data), createPrivateKey(readFileSync(key))));"
-        )
-        subprocess.run(["node", "-e", script, key, signed, folder / "release.sig"], check=True)
+        key = load_pem_private_key((WEB / ".release" / "key.pem").read_bytes(), None)
+        assert isinstance(key, Ed25519PrivateKey)
+        sign_with(folder, key)
     return str(manifest["bundle"])
+
+
+def sign_with(folder: Path, key: Ed25519PrivateKey) -> None:
+    manifest = (folder / "release.json").read_bytes()
+    (folder / "release.sig").write_bytes(key.sign(b"chappe release v1\0" + manifest))
+
+
+@contextmanager
+def handed_out(folder: Path, port: int) -> Iterator[None]:
+    """By a relay that looks at nothing: the one here serves no file that its manifest does not mean."""
+    handler = partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Nothing of it belongs in a test's output."""
 
 
 async def taken(page: Page) -> str:
@@ -95,23 +117,46 @@ async def test_the_page_opens_without_a_network(browser: Browser, served: tuple[
     await page.close()
 
 
-async def test_what_nobody_signed_never_runs(browser: Browser, served: tuple[RelayProcess, Path]) -> None:
+EVIL = b"<!doctype html><title>Evil</title><h1>Evil</h1>"
+
+
+def unsigned(folder: Path) -> None:
+    """A release of its own making, with the signature of the one before."""
+    put(folder, "index.html", EVIL, sign=False)
+
+
+def signed_by_another(folder: Path) -> None:
+    put(folder, "index.html", EVIL, sign=False)
+    sign_with(folder, Ed25519PrivateKey.generate())
+
+
+def one_file_changed(folder: Path) -> None:
+    """Under a manifest that is newer, and signed."""
+    put(folder, "index.html", (folder / "index.html").read_bytes() + b"<!-- 2 -->", sign=True)
+    (folder / "index.html").write_bytes(EVIL)
+
+
+@pytest.mark.parametrize("change", [unsigned, signed_by_another, one_file_changed])
+async def test_what_nobody_signed_never_runs(
+    browser: Browser, served: tuple[RelayProcess, Path], change: Callable[[Path], None]
+) -> None:
+    """It is refused, the person is told, and what is there goes on."""
     relay, folder = served
-    page = await browser.page("evil", pages.url(relay))
+    page = await browser.page(change.__name__, pages.url(relay))
     before = await taken(page)
     relay.stop()
-    evil = b"<!doctype html><title>Evil</title><h1>Evil</h1>"
-    put(folder, "index.html", evil, sign=False)
+    change(folder)
+    with handed_out(folder, relay.port):
+        await page.call("reload")
+        await page.see(_REFUSED)
+        await page.call("reload")
+        await page.see(_REFUSED)
+        assert await page.count("text=Evil") == 0
+        assert await taken(page) == before
+        # It does hand out the other page: it is the worker that refuses.
+        async with httpx.AsyncClient(trust_env=False) as http:
+            assert (await http.get(f"http://localhost:{relay.port}/")).content == EVIL
     relay.start()
-    await page.call("reload")
-    await page.see(_REFUSED)
-    await page.call("reload")
-    await page.see(_REFUSED)
-    assert await page.count("text=Evil") == 0
-    assert await taken(page) == before
-    # The relay does hand out the other page: it is the worker that refuses.
-    async with httpx.AsyncClient(trust_env=False) as http:
-        assert (await http.get(f"http://localhost:{relay.port}/")).content == evil
     await page.close()
 
 
@@ -151,4 +196,25 @@ async def test_what_was_signed_is_taken_and_told(browser: Browser, served: tuple
     await page.call("reload")
     await page.see(_REFUSED)
     assert await taken(page) == bundle
+    await page.close()
+
+
+async def test_a_release_with_another_worker_is_told_and_taken(
+    browser: Browser, served: tuple[RelayProcess, Path]
+) -> None:
+    """The browser fetches the worker by itself, which takes its release before the page has asked for one."""
+    relay, folder = served
+    page = await browser.page("worker", pages.url(relay))
+    before = await taken(page)
+    relay.stop()
+    bundle = put(folder, "sw.js", (folder / "sw.js").read_bytes() + b"// 2\n", sign=True)
+    relay.start()
+    await page.evaluate("async () => { await (await navigator.serviceWorker.ready).update() }")
+    await page.see("text=A new version is ready.")
+    waits = "async () => Boolean((await navigator.serviceWorker.ready).waiting)"
+    assert await page.evaluate(waits)
+    await page.click("role=button[name=Restart]")
+    await page.gone("text=A new version is ready.")
+    assert await taken(page) == bundle != before
+    assert not await page.evaluate(waits)
     await page.close()

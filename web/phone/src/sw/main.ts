@@ -13,8 +13,8 @@ const site = new Site(fromHex(__RELEASE_KEY__), caches, self.location.origin, (p
   fetch(path, { cache: "no-store", credentials: "omit", redirect: "error" }),
 );
 
-/** What the page may ask, and what it hears. */
-export type Ask = { type: "check" } | { type: "state" };
+/** What the page may ask, and what it hears. `take`: of a worker that waits, once the person is about to load anew. */
+export type Ask = { type: "check" } | { type: "state" } | { type: "take" };
 export type Told = {
   type: "release";
   bundle: string;
@@ -40,6 +40,7 @@ self.addEventListener("message", (event) => {
   const ask = event.data as Ask | null;
   if (ask?.type === "state") event.waitUntil(tell(event.source, false));
   if (ask?.type === "check") event.waitUntil(check(event.source));
+  if (ask?.type === "take") event.waitUntil(self.skipWaiting());
 });
 
 self.addEventListener("push", (event) => {

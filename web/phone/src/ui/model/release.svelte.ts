@@ -3,6 +3,8 @@ import type { Told } from "../../sw/main.ts";
 import { scriptUrl } from "./trusted.ts";
 
 const CHECK_MS = 6 * 3600 * 1000;
+/** A worker that waits takes its place at once, or the page is loaded anew without it. */
+const TAKE_MS = 2_000;
 /** What the QR code of a version begins with. */
 export const VERSION_PREFIX = "chappe-version:";
 
@@ -12,6 +14,9 @@ class Version {
   /** Why an offered release was not taken: `signature`, `manifest`, `older`, `file`; "" for none. */
   refused = $state("");
   fresh = $state(false);
+  /** The bundle that this page is of. */
+  #loaded = "";
+  #registration: ServiceWorkerRegistration | undefined;
 
   /** Registers the worker. Where there can be none (a certificate that the browser does not trust), nothing is checked. */
   async start(): Promise<void> {
@@ -19,8 +24,12 @@ class Version {
     if (!import.meta.env.PROD || container === undefined) return;
     container.addEventListener("message", (event) => this.#hear(event.data as Told));
     container.startMessages();
+    // Before anything newer can come: registering makes the browser look for another worker, which takes its release.
+    container.controller?.postMessage({ type: "state" });
     try {
-      await container.register(scriptUrl("/sw.js"), { updateViaCache: "none" });
+      this.#registration = await container.register(scriptUrl("/sw.js"), {
+        updateViaCache: "none",
+      });
     } catch {
       return;
     }
@@ -28,8 +37,27 @@ class Version {
     const ask = (type: string) => registration.active?.postMessage({ type });
     ask("state");
     ask("check");
+    registration.addEventListener("updatefound", () => {
+      const { installing } = registration;
+      installing?.addEventListener("statechange", () => {
+        if (installing.state === "installed") ask("state");
+      });
+    });
     window.setInterval(() => ask("check"), CHECK_MS);
     addEventListener("online", () => ask("check"));
+  }
+
+  /** Load the page anew, with the worker that came with it. */
+  async restart(): Promise<void> {
+    const waiting = this.#registration?.waiting;
+    if (waiting) {
+      const taken = new Promise((done) =>
+        navigator.serviceWorker.addEventListener("controllerchange", done, { once: true }),
+      );
+      waiting.postMessage({ type: "take" });
+      await Promise.race([taken, new Promise((done) => setTimeout(done, TAKE_MS))]);
+    }
+    location.reload();
   }
 
   #hear(told: Told): void {
@@ -37,7 +65,8 @@ class Version {
     this.bundle = told.bundle;
     this.version = told.version;
     this.refused = told.refused;
-    this.fresh ||= told.fresh;
+    this.#loaded ||= told.bundle;
+    this.fresh ||= told.fresh || told.bundle !== this.#loaded;
   }
 }
 
