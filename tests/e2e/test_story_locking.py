@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,6 +22,18 @@ from tests.e2e.phone_page import PIN, PhonePage, Story, button
 
 pytestmark = pytest.mark.anyio
 WRONG = "507219"
+CACHED = """async () => {
+  const release = await (await fetch("/release.json")).json();
+  const known = new Set(release.files.map(({ path }) => `/${path}`));
+  const found = [];
+  for (const name of await caches.keys()) {
+    for (const { url } of await (await caches.open(name)).keys()) {
+      const { pathname } = new URL(url);
+      if (!known.has(pathname) && !/^\\/(release\\.(json|sig)|__state)?$/.test(pathname)) found.push(url);
+    }
+  }
+  return found;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +56,8 @@ async def cyd(story: Story) -> Phone:
     return phone
 
 
-async def member(story: Story, name: str, cyd: Phone) -> PhonePage:
-    """A browser with a line of the organisation, from its link, that has written to cyd."""
+async def member(story: Story, name: str, cyd: Phone, folder: Path) -> PhonePage:
+    """A browser with a line of the organisation, from its link, that has sent cyd a message and a file."""
     made = new_codes(story.relay.settings, 1, "Press")
     place = story.world.place
     link = activation_link(place.host, place.port, made.codes[0], story.relay.pin, made.fleet_key)
@@ -52,7 +65,13 @@ async def member(story: Story, name: str, cyd: Phone) -> PhonePage:
     await phone.begin(cyd.address)
     await phone.send(f"{name} was here")
     await until(lambda: f"{name} was here" in texts(cyd))
-    assert (await phone.stored())["databases"]
+    path = folder / f"{name}.bin"
+    path.write_bytes(random.Random(name).randbytes(300_000))
+    await phone.attach("Sent as it is", path)
+    await phone.state(f"{name}.bin", "delivered")
+    there = await phone.stored()
+    assert there["databases"]
+    assert [one for one in there["files"] if one.startswith("chappe-files/")]
     return phone
 
 
@@ -73,6 +92,9 @@ async def erased(phone: PhonePage, reason: str) -> None:
     # What the erased screen shows; the app's own files, which every visitor gets, may come back with it.
     assert [one for one in left["databases"] if not one.startswith("chappe-erased/")] == []
     assert left["files"] == []
+    assert left["kept"] == []
+    # What caches hold is the app, file by file as its release names it.
+    assert await phone.page.evaluate(CACHED) == []
 
 
 async def receipt(officer: Officer, order: bytes) -> None:
@@ -88,16 +110,16 @@ async def receipt(officer: Officer, order: bytes) -> None:
         await asyncio.sleep(0.1)
 
 
-async def test_erased_while_open(story: Story, officer: Officer, cyd: Phone) -> None:
-    ada = await member(story, "ada", cyd)
+async def test_erased_while_open(story: Story, officer: Officer, cyd: Phone, tmp_path: Path) -> None:
+    ada = await member(story, "ada", cyd, tmp_path)
     given = await officer.order("erase", [await target(officer, ada)], "left in a taxi")
     await erased(ada, "left in a taxi")
     await receipt(officer, given.order)
     await ada.page.close()
 
 
-async def test_erased_while_locked(story: Story, officer: Officer, cyd: Phone) -> None:
-    ben = await member(story, "ben", cyd)
+async def test_erased_while_locked(story: Story, officer: Officer, cyd: Phone, tmp_path: Path) -> None:
+    ben = await member(story, "ben", cyd, tmp_path)
     await ben.lock()
     given = await officer.order("erase", [await target(officer, ben)], "stolen")
     await ben.try_pin(PIN)
@@ -106,9 +128,9 @@ async def test_erased_while_locked(story: Story, officer: Officer, cyd: Phone) -
     await ben.page.close()
 
 
-async def test_erased_while_away(story: Story, officer: Officer, cyd: Phone) -> None:
+async def test_erased_while_away(story: Story, officer: Officer, cyd: Phone, tmp_path: Path) -> None:
     """The page was closed when the order was given. Opened again, it is as locked, and a PIN finds out."""
-    dan = await member(story, "dan", cyd)
+    dan = await member(story, "dan", cyd, tmp_path)
     await dan.page.call("goto", "about:blank")
     given = await officer.order("erase", [await target(officer, dan)], "lost at sea")
     await dan.page.call("goto", story.url)
