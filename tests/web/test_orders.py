@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -81,6 +82,75 @@ async def test_the_owner_locks_and_erases_from_another_device(world: World) -> N
         await until(lambda: device not in _devices(ben), "removed from the conversation")
     finally:
         ada.close()
+
+
+async def test_the_owner_orders_from_the_phone(world: World) -> None:
+    """Another device of the line is locked, then erased, and each stage shows with its time; one is signed
+    out."""
+    ada = await WebPhone.activate(world, "ada")
+    other: WebPhone | None = None
+    try:
+        (ben,) = await world.phones("ben")
+        mine = (await ada.call("conversationWith", ben.address))["id"]
+        await ada.call("sendText", mine, "hello", None)
+        other = await WebPhone.linked(world, "other", ada)
+        await asyncio.gather(ada.settled(), other.settled())
+        device = (await other.call("me"))["device"]
+        for kind, about, reason in (
+            ("erase", (await ada.call("me"))["device"], "mine"),
+            ("erase", device, " "),
+            ("lock", device, "x" * 501),
+        ):
+            with pytest.raises(NodeError) as refused:
+                await ada.call("orderDevice", kind, about, reason)
+            assert refused.value.code == "usage.invalid"
+        with pytest.raises(NodeError) as foreign:
+            await ada.call("orderDevice", "erase", ben._engine.core.me.device_id.hex(), "his")
+        assert foreign.value.code == "order.not_yours"
+        assert await ada.call("ownOrders") == []
+
+        await ada.call("orderDevice", "lock", device, "left on a desk")
+        await becomes(other, "locked")
+        (locked,) = await _orders(ada, lambda all_: all_[0]["doneAt"] > 0)
+        assert (locked["kind"], locked["reason"], locked["device"]) == ("lock", "left on a desk", device)
+
+        given = await ada.call("orderDevice", "erase", device, "left in a taxi")
+        await until(lambda: bytes.fromhex(device) not in _devices(ben), "removed from the conversation")
+        erased, _ = await _orders(ada, lambda all_: all_[0]["removed"] == 1)
+        assert (erased["order"], erased["conversations"], erased["hasPin"]) == (given, 1, True)
+        assert erased["unreadableAt"] >= erased["orderedAt"] > 0
+        assert erased["doneAt"] == 0, "it has not shown up, and the relay's word is no receipt"
+        with pytest.raises(NodeError) as problem:
+            await other.ask("unlock", pin=PIN)
+        assert problem.value.code == "device.erased"
+        assert (await other.call("erased"))["reason"] == "left in a taxi"
+        await _orders(ada, lambda all_: all_[0]["doneAt"] > 0)
+        assert [one["device"] for one in await ada.call("devices")] == [(await ada.call("me"))["device"]]
+
+        # The erased one starts anew, as another device of the line; that one is signed out.
+        receiving = asyncio.create_task(other.ask("receive_link", pin=PIN))
+        before = [e["link"] for e in other.events if e["type"] == "link"]
+        await until(lambda: len([e for e in other.events if e["type"] == "link"]) > len(before), "the link")
+        link = [e["link"] for e in other.events if e["type"] == "link"][-1]
+        giving = asyncio.create_task(ada.call("giveLink", link))
+        fresh = (await receiving)["device"]
+        await giving
+        assert (await other.call("stage"), fresh != device) == ("open", True)
+        await ada.call("orderDevice", "revoke", fresh, "sold")
+        await _orders(ada, lambda all_: all_[0]["kind"] == "revoke" and all_[0]["removed"] == 1)
+    finally:
+        ada.close()
+        if other is not None:
+            other.close()
+
+
+async def _orders(phone: WebPhone, holds: Callable[[list[Any]], bool]) -> list[Any]:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE
+    while not holds(found := await phone.call("ownOrders")):
+        assert loop.time() < deadline, found
+        await asyncio.sleep(0.1)
+    return list(found)
 
 
 async def test_an_organisation_bounds_erases_and_removes(

@@ -297,6 +297,21 @@ def add_device(
     with_phone(home, work)
 
 
+@devices_app.command("lock")
+def lock_device(
+    targets: Annotated[list[str], typer.Argument(metavar="DEVICE…", help="First digits of its id.")],
+    reason: ReasonText,
+    yes: Yes = False,
+    home: Home = None,
+) -> None:
+    """Lock another device of this line when it is online; its PIN opens it again."""
+    from chappe.cli.fleet_commands import check_reason
+    from chappe.cli.owner_orders import end_own
+
+    check_reason(reason)
+    end_own("lock", targets, reason, yes=yes, home=home)
+
+
 @devices_app.command("revoke")
 def revoke_device(
     targets: Annotated[list[str], typer.Argument(metavar="DEVICE…", help="First digits of its id.")],

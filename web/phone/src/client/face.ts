@@ -135,6 +135,28 @@ export interface Term {
   forgotten: number;
 }
 
+export type OwnOrderKind = "erase" | "revoke" | "lock";
+
+/** Stages of an order about a device of this line. Times in Unix seconds; 0: not yet. */
+export interface OwnOrder {
+  order: string;
+  kind: OwnOrderKind;
+  reason: string;
+  device: string;
+  orderedAt: number;
+  /** Since when no share of it is released. */
+  unreadableAt: number;
+  /** In how many conversations it was; null while nobody has told. */
+  conversations: number | null;
+  /** From how many it is gone. */
+  removed: number;
+  removedAt: number;
+  /** Of its receipt, which was checked here. */
+  doneAt: number;
+  /** Without one there never was a share to destroy. */
+  hasPin: boolean;
+}
+
 export interface Settings {
   readReceipts: boolean;
   typing: boolean;
@@ -261,6 +283,10 @@ export interface PhoneFace {
   /** Devices of every line in a conversation. */
   roster(id: string): Promise<DeviceInfo[]>;
   devices(): Promise<DeviceInfo[]>;
+  /** Another device of this line, lost, by the line's owner. Gives the order's id. */
+  orderDevice(kind: OwnOrderKind, device: string, reason: string): Promise<string>;
+  /** How far such orders got, the newest first. */
+  ownOrders(): Promise<OwnOrder[]>;
 
   /** As the relay told it last; null where the line has none. */
   term(): Promise<Term | null>;

@@ -28,6 +28,8 @@ import type {
   Me,
   Message,
   OrganisationOf,
+  OwnOrder,
+  OwnOrderKind,
   PhoneFace,
   PinProblem,
   SafetyNumber,
@@ -36,6 +38,7 @@ import type {
   Term,
 } from "./face";
 import { type Opened, type Reach, reachByBrowser } from "./opened";
+import { Ordering } from "./ordering";
 import type { Judged } from "./orders";
 import { leaveSubscription } from "./pushes";
 import { Telling } from "./telling";
@@ -64,6 +67,7 @@ interface At {
   conversing: Conversing;
   writing: Writing;
   devices: Devices;
+  ordering: Ordering;
 }
 
 export interface PhoneOptions {
@@ -86,6 +90,7 @@ export class Phone implements PhoneFace {
   private constructor(
     private access: Access,
     private readonly makeAccess: () => Promise<Access>,
+    private readonly reach: Reach,
     private readonly onOpened: (opened: Opened) => void,
   ) {}
 
@@ -97,7 +102,7 @@ export class Phone implements PhoneFace {
     // An erasing that was cut off goes on before anything else.
     await settleErased(reach);
     const makeAccess = async (): Promise<Access> => new Access(await Keeping.open(), reach, here);
-    return new Phone(await makeAccess(), makeAccess, onOpened);
+    return new Phone(await makeAccess(), makeAccess, reach, onOpened);
   }
 
   get #keeping(): Keeping {
@@ -107,6 +112,8 @@ export class Phone implements PhoneFace {
   /** Where a profile was erased, another may begin: the tombstone goes with that. */
   async #beginAnew(): Promise<void> {
     if ((await tombstone()) === null) return;
+    // The receipt goes with the tombstone: once more, while it is there.
+    await settleErased(this.reach);
     await forget();
     this.#keeping.close();
     this.access = await this.makeAccess();
@@ -195,6 +202,7 @@ export class Phone implements PhoneFace {
       conversing: new Conversing(opened, () => this.#settings),
       writing: new Writing(opened),
       devices: new Devices(opened),
+      ordering: new Ordering(opened),
     };
     // Who does not say it does not see it.
     core.onDone = (done) =>
@@ -327,6 +335,14 @@ export class Phone implements PhoneFace {
 
   async devices(): Promise<DeviceInfo[]> {
     return this.#here.devices.all();
+  }
+
+  async orderDevice(kind: OwnOrderKind, device: string, reason: string): Promise<string> {
+    return this.#here.ordering.give(kind, device, reason);
+  }
+
+  async ownOrders(): Promise<OwnOrder[]> {
+    return this.#here.ordering.all();
   }
 
   async giveLink(text: string): Promise<void> {

@@ -5,6 +5,8 @@ import type {
   Conversation,
   DeviceInfo,
   Message,
+  OwnOrder,
+  OwnOrderKind,
 } from "../../src/client/face.ts";
 
 export const ME = "ada@relay.example";
@@ -222,6 +224,24 @@ export function contacts(): Contact[] {
     { address: ELSA, verified: false, changed: true, identity: "elsa anew" },
     { address: FARID, verified: false, changed: false, identity: "farid" },
   ];
+}
+
+/** One that is through but for its receipt. */
+export function order(kind: OwnOrderKind, device: string): OwnOrder {
+  const at = NOW - 2 * DAY;
+  return {
+    order: "0".repeat(32),
+    kind,
+    device,
+    reason: "Left in a taxi",
+    orderedAt: at,
+    unreadableAt: kind === "erase" ? at + 1 : 0,
+    conversations: kind === "lock" ? null : 3,
+    removed: kind === "lock" ? 0 : 2,
+    removedAt: 0,
+    doneAt: 0,
+    hasPin: true,
+  };
 }
 
 export function devicesOf(address: string): DeviceInfo[] {

@@ -10,6 +10,7 @@ import type {
   Hit,
   Me,
   Message,
+  OwnOrderKind,
   PhoneFace,
   PinProblem,
   Settings,
@@ -45,6 +46,7 @@ export class Demo implements PhoneFace {
   #listeners = new Set<(event: Event) => void>();
   #conversations = new Map(data.conversations().map((one) => [one.id, one]));
   #messages = data.messages();
+  #orders = [data.order("erase", "5e".repeat(16))];
   #contacts = new Map(data.contacts().map((one) => [one.address, one]));
   #tries = 10;
   #term: Term | null = null;
@@ -320,6 +322,13 @@ export class Demo implements PhoneFace {
 
   async bounds(): Promise<Bounds | null> {
     return null;
+  }
+  async orderDevice(kind: OwnOrderKind, device: string, reason: string) {
+    this.#orders.unshift({ ...data.order(kind, device), reason });
+    return "0".repeat(32);
+  }
+  async ownOrders() {
+    return this.#orders;
   }
   async settings() {
     return this.#settings;

@@ -107,6 +107,9 @@ export const en = {
   "erased.title": "This device was erased",
   "erased.how":
     "By a signed order, on {when}. Keys and messages that were here are gone, and cannot be brought back.",
+  "erased.anew": "Start anew",
+  "erased.anew.how":
+    "You can use this device again, with a new activation code or by linking it to another device of yours. What was erased does not come back, and old messages are not sent again.",
   "erased.reason": "Reason given: {reason}",
   "erased.receipt.yes": "The receipt has reached the relay.",
   "erased.receipt.no": "The receipt waits for a connection.",
@@ -359,6 +362,39 @@ export const en = {
   "renew.code": "Renewal code",
   "renew.now": "Renew",
   "renew.done": "Renewed: paid until {day}.",
+
+  "order.lost": "Lost?",
+  "order.title": "Orders",
+  "order.which": "What should happen to it?",
+  "order.kind.lock": "Lock",
+  "order.kind.revoke": "Sign out",
+  "order.kind.erase": "Erase",
+  "order.does.lock": "It locks as soon as it is online. Its PIN opens it again.",
+  "order.does.revoke":
+    "It is signed out for good and leaves every conversation. It gets nothing that is sent from now on.",
+  "order.does.erase":
+    "Its PIN stops opening it at once, even if it is off. It leaves every conversation, and destroys what it holds when it shows up.",
+  "order.not.lock": "It takes nothing away: who knows the PIN can go on reading and writing.",
+  "order.not.revoke":
+    "It does not erase: what is on it stays on it, for whoever knows its PIN. It cannot be let in again.",
+  "order.not.erase":
+    "It does not reach a phone that is open in somebody's hand and kept offline, nor what was copied from it before. It cannot be taken back.",
+  "order.reason": "Reason",
+  "order.reason.how": "The lost device shows it, and the relay keeps it. Others do not see it.",
+  "order.sure.lock": "Lock {device} now?",
+  "order.sure.revoke": "Sign {device} out for good?",
+  "order.sure.erase": "Erase {device}?",
+  "order.told": "Reason: {reason}",
+  "order.given": "The order is given. Its stages are below.",
+  "order.stage.ordered": "Ordered",
+  "order.stage.unreadable": "Unreadable: no PIN opens it any more",
+  "order.stage.noPin": "It never had a PIN: it is readable until it is erased",
+  "order.stage.removed": "Removed from its conversations",
+  "order.stage.removedOf": "Removed from its conversations: {n} of {m}",
+  "order.stage.done.lock": "Locked, by its own receipt",
+  "order.stage.done.revoke": "Signed out, by its own receipt",
+  "order.stage.done.erase": "Erased, by its own receipt",
+  "order.stage.not": "not yet",
 
   "devices.title": "Devices",
   "devices.how":

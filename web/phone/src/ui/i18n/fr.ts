@@ -112,6 +112,9 @@ export const fr: Record<keyof typeof en, string> = {
   "erased.title": "Cet appareil a été effacé",
   "erased.how":
     "Par un ordre signé, le {when}. Les clés et les messages qui étaient ici ont disparu, et rien ne les ramènera.",
+  "erased.anew": "Recommencer",
+  "erased.anew.how":
+    "Cet appareil peut resservir, avec un nouveau code d'activation ou en le liant à un autre de vos appareils. Ce qui a été effacé ne revient pas, et les anciens messages ne sont pas renvoyés.",
   "erased.reason": "Raison donnée : {reason}",
   "erased.receipt.yes": "Le reçu est parvenu au relais.",
   "erased.receipt.no": "Le reçu attend une connexion.",
@@ -368,6 +371,41 @@ export const fr: Record<keyof typeof en, string> = {
   "renew.code": "Code de renouvellement",
   "renew.now": "Renouveler",
   "renew.done": "Renouvelée : payée jusqu'au {day}.",
+
+  "order.lost": "Perdu ?",
+  "order.title": "Ordres",
+  "order.which": "Que doit-il lui arriver ?",
+  "order.kind.lock": "Verrouiller",
+  "order.kind.revoke": "Déconnecter",
+  "order.kind.erase": "Effacer",
+  "order.does.lock": "Il se verrouille dès qu'il est en ligne. Son PIN le rouvre.",
+  "order.does.revoke":
+    "Il est déconnecté pour de bon et quitte toutes les conversations. Il ne reçoit plus rien de ce qui est envoyé désormais.",
+  "order.does.erase":
+    "Son PIN cesse aussitôt de l'ouvrir, même s'il est éteint. Il quitte toutes les conversations, et détruit ce qu'il contient quand il se montre.",
+  "order.not.lock":
+    "Rien ne lui est retiré : qui connaît le PIN peut continuer à lire et à écrire.",
+  "order.not.revoke":
+    "Cela n'efface rien : ce qu'il contient y reste, pour qui connaît son PIN. Il ne peut plus être réadmis.",
+  "order.not.erase":
+    "Cela n'atteint pas un téléphone ouvert dans la main de quelqu'un et gardé hors ligne, ni ce qui en a été copié avant. Cela ne se reprend pas.",
+  "order.reason": "Raison",
+  "order.reason.how":
+    "L'appareil perdu la montre et le relais la garde. Les autres ne la voient pas.",
+  "order.sure.lock": "Verrouiller {device} maintenant ?",
+  "order.sure.revoke": "Déconnecter {device} pour de bon ?",
+  "order.sure.erase": "Effacer {device} ?",
+  "order.told": "Raison : {reason}",
+  "order.given": "L'ordre est donné. Ses étapes sont ci-dessous.",
+  "order.stage.ordered": "Ordonné",
+  "order.stage.unreadable": "Illisible : aucun PIN ne l'ouvre plus",
+  "order.stage.noPin": "Il n'a jamais eu de PIN : il reste lisible jusqu'à son effacement",
+  "order.stage.removed": "Retiré de ses conversations",
+  "order.stage.removedOf": "Retiré de ses conversations : {n} sur {m}",
+  "order.stage.done.lock": "Verrouillé, selon son propre reçu",
+  "order.stage.done.revoke": "Déconnecté, selon son propre reçu",
+  "order.stage.done.erase": "Effacé, selon son propre reçu",
+  "order.stage.not": "pas encore",
 
   "devices.title": "Appareils",
   "devices.how":
