@@ -56,6 +56,7 @@ class World:
 
     folder: Path
     clock: Clock = field(default_factory=Clock)
+    clients: list[Client] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.desk = Desk(DeskSettings(self.folder, NAME, ORIGIN), self.clock)
@@ -63,6 +64,8 @@ class World:
         self.server = Starlette(routes=[Mount(PREFIX, self.app)])
 
     def close(self) -> None:
+        for client in self.clients:
+            client.close()
         self.desk.close()
 
     def be_patient(self) -> None:
@@ -135,23 +138,25 @@ class Client:
     does."""
 
     def __init__(self, world: World, headers: dict[str, str]) -> None:
-        self._app = world.server
-        self._headers = headers
-        self.cookies = httpx.Cookies()
+        transport = httpx.ASGITransport(world.server, raise_app_exceptions=False)
+        self._client = httpx.AsyncClient(
+            transport=transport, base_url=ORIGIN, headers=headers, trust_env=False
+        )
+        # An event loop of its own: tests ask from several threads at once.
+        self._runner = asyncio.Runner()
+        world.clients.append(self)
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        return self._client.cookies
+
+    def close(self) -> None:
+        self._runner.run(self._client.aclose())
+        self._runner.close()
 
     def request(self, method: str, path: str, **more: Any) -> httpx.Response:
         """`path` below the prefix."""
-
-        async def ask() -> httpx.Response:
-            transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
-            async with httpx.AsyncClient(
-                transport=transport, base_url=ORIGIN, headers=self._headers, cookies=self.cookies
-            ) as client:
-                answer = await client.request(method, PREFIX + path, **more)
-                self.cookies = client.cookies
-                return answer
-
-        return asyncio.run(ask())
+        return self._runner.run(self._client.request(method, PREFIX + path, **more))
 
     def get(self, path: str, **query: Any) -> httpx.Response:
         return self.request("GET", path, params=query)

@@ -18,6 +18,7 @@ from chappe.cli import (
     bench,
     chat,
     conversation_commands,
+    desk_commands,
     dossier_commands,
     erase_commands,
     fleet_commands,
@@ -25,6 +26,7 @@ from chappe.cli import (
     organisation_commands,
     phone_commands,
     relay_commands,
+    reseller_commands,
     shares_commands,
     term_commands,
 )
@@ -45,6 +47,8 @@ app.command()(relay_commands.serve)
 app.add_typer(relay_commands.code_app, name="code")
 app.add_typer(organisation_commands.app, name="organisation")
 app.add_typer(shares_commands.app, name="shares")
+desk_commands.app.add_typer(reseller_commands.app, name="reseller")
+app.add_typer(desk_commands.app, name="desk")
 app.add_typer(dossier_commands.app, name="dossier")
 app.command()(phone_commands.activate)
 app.command()(chat.chat)

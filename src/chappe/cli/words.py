@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from chappe.cli.desk_words import DESK_WORDS
 from chappe.cli.dossier_words import DOSSIER_WORDS
 from chappe.cli.fleet_words import FLEET_WORDS
 from chappe.cli.term_words import TERM_WORDS
@@ -196,6 +197,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     **TERM_WORDS,
 } | FLEET_WORDS
+_WORDS.update(DESK_WORDS)
 _WORDS.update(DOSSIER_WORDS)
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Awaitable, Callable
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
 
 from chappe.desk.desk import Desk
 from chappe.desk.failures import add_failures
@@ -53,8 +58,7 @@ def build_app(desk: Desk) -> FastAPI:
     add_failures(app)
     for add in ROOMS:
         add(app, desk)
-    described = describe(app)
-    app.add_route("/openapi.json", _answering(described), methods=["GET"], include_in_schema=False)
+    app.add_route("/openapi.json", _answering(app), methods=["GET"], include_in_schema=False)
     return app
 
 
@@ -82,11 +86,13 @@ def describe(app: FastAPI) -> dict[str, Any]:
     return document
 
 
-def _answering(document: dict[str, Any]) -> Any:
-    from starlette.requests import Request
-    from starlette.responses import JSONResponse, Response
+def _answering(app: FastAPI) -> Callable[[Request], Awaitable[Response]]:
+    @cache
+    def described() -> bytes:
+        # At the first request: a start that nobody reads it after need not make it.
+        return json.dumps(describe(app)).encode()
 
     async def answer(_request: Request) -> Response:
-        return JSONResponse(document)
+        return Response(await run_in_threadpool(described), media_type="application/json")
 
     return answer

@@ -36,11 +36,13 @@ class Tokens(Body):
 
 
 class NewToken(Body):
-    """`scopes`: what it may ask for, at most what the account's role may. `days`: how long it holds."""
+    """`account`: in whose name; only the command line beside the data says it, everybody else makes his own.
+    `scopes`: what it may ask for, at most what the account's role may. `days`: how long it holds."""
 
     label: Label
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=20)]
     days: Annotated[int, Field(ge=1, le=tokens.MAX_DAYS)] = 90
+    account: Id | None = None
 
 
 class TokenMade(Body):
@@ -54,28 +56,28 @@ def add_tokens(app: FastAPI, desk: Desk) -> None:
     database = desk.database
 
     @app.get("/tokens", operation_id="tokens.list")
-    def list_(who: Who) -> Tokens:
+    def list_(who: Who, account: Id | None = None) -> Tokens:
         """One's own tokens, the newest first."""
-        account = _account_of(who)
-        found = database.read(lambda connection: tokens.listed(connection, account))
+        owner = _account_of(who, account)
+        found = database.read(lambda connection: tokens.listed(connection, owner))
         return Tokens(items=[view(one) for one in found])
 
     @app.post("/tokens", operation_id="tokens.make", status_code=201)
     def make(body: NewToken, who: Who, once: OnceKey) -> TokenMade:
         """Make a token; it is shown once."""
-        account = _account_of(who)
+        owner = _account_of(who, body.account)
 
         def work(unit: Unit) -> TokenMade:
-            secret, token = tokens.make(unit, account, body.label, body.scopes, body.days)
+            secret, token = tokens.make(unit, owner, body.label, body.scopes, body.days)
             return TokenMade(token=view(token), secret=secret)
 
         return change_once(database, who, once, TokenMade, work, shown_once=True)
 
     @app.post("/tokens/{token}/revoke", operation_id="tokens.revoke")
-    def revoke(token: Id, who: Who) -> TokenView:
+    def revoke(token: Id, who: Who, account: Id | None = None) -> TokenView:
         """Revoke a token for good."""
-        account, id_ = _account_of(who), read_id(token)
-        return view(database.change(who, lambda unit: tokens.revoke(unit, account, id_)))
+        owner, id_ = _account_of(who, account), read_id(token)
+        return view(database.change(who, lambda unit: tokens.revoke(unit, owner, id_)))
 
 
 def view(one: Token) -> TokenView:
@@ -90,9 +92,13 @@ def view(one: Token) -> TokenView:
     )
 
 
-def _account_of(who: Actor) -> bytes:
-    if who.account is None:
-        raise error(
-            "desk.forbidden", "This is for accounts; the command line beside the data needs no token."
-        )
-    return who.account
+def _account_of(who: Actor, asked: str | None) -> bytes:
+    """One's own; at the command line beside the data, whose it says. Raises desk.unknown, desk.malformed."""
+    given = None if asked is None else read_id(asked)
+    if who.kind != "console":
+        if who.account is None or given not in (None, who.account):
+            raise error("desk.unknown", "This account's tokens are not yours.")
+        return who.account
+    if given is None:
+        raise error("desk.malformed", "Say which account's tokens.")
+    return given

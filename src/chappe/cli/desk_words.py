@@ -1,0 +1,42 @@
+"""What `chappe desk` says, in English and in French."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DESK_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "desk.account.opened": (
+        "{name} is {role} here now (id {id}).",
+        "{name} a désormais ici le rôle {role} (identifiant {id}).",
+    ),
+    "desk.account.link": (
+        "Open this link once within 24 hours, in the browser that is to have the passkey:",
+        "Ouvrez ce lien une fois, dans les 24 heures, avec le navigateur qui aura la clé d'accès :",
+    ),
+    "desk.account.closed": ("The account of {name} is closed.", "Le compte de {name} est fermé."),
+    "desk.token.made": (
+        "This is the token, shown once (id {id}, until {until}):",
+        "Voici le jeton, montré une seule fois (identifiant {id}, jusqu'au {until}) :",
+    ),
+    "desk.token.revoked": ("The token {label} is revoked.", "Le jeton {label} est révoqué."),
+    "desk.reseller": ("{name}: {standing} (id {id})", "{name} : {standing} (identifiant {id})"),
+    "desk.standing.applied": ("has applied", "a candidaté"),
+    "desk.standing.coming": ("accredited from {first}", "agréé à partir du {first}"),
+    "desk.standing.accredited": ("accredited until {last}", "agréé jusqu'au {last}"),
+    "desk.standing.suspended": ("suspended: {reason}", "suspendu : {reason}"),
+    "desk.standing.expired": ("accreditation over since {last}", "agrément échu depuis le {last}"),
+    "desk.standing.ended": ("ended: {reason}", "terminé : {reason}"),
+    "desk.log.head": ("{size} entries, root {root}", "{size} entrées, racine {root}"),
+    "desk.log.verified": (
+        "The audit log is whole: {size} entries, root {root}",
+        "Le journal d'audit est intact : {size} entrées, racine {root}",
+    ),
+    "desk.log.keep": (
+        "Keep this line elsewhere: with it, `chappe desk log verify` finds a log that was made anew.",
+        "Gardez cette ligne ailleurs : avec elle, `chappe desk log verify` trouve un journal refait.",
+    ),
+    "desk.log.exported": ("The audit log is in {file}.", "Le journal d'audit est dans {file}."),
+    "desk.by.console": ("command line", "ligne de commande"),
+    "desk.by.system": ("the desk", "le guichet"),
+    "desk.by.public": ("not signed in", "sans connexion"),
+}

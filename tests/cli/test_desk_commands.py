@@ -1,0 +1,189 @@
+"""`chappe desk`: beside the data, and at a desk elsewhere with a token over HTTPS."""
+
+from __future__ import annotations
+
+import re
+import signal
+import ssl
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from chappe.wire.errors import KINDS
+from tests.cli.test_failures import failed
+from tests.cli.world import Ran, begin, chappe
+
+APPLICATION = (
+    *("--name", "Télé Plus", "--country", "FR", "--registration", "552 100 554"),
+    *("--street", "1 rue de la Paix", "--postcode", "75002", "--city", "Paris"),
+    *("--contact-name", "Camille Martin", "--contact-email", "camille@example.org"),
+)
+ID = r"[A-Za-z0-9_-]{22}"
+
+
+@dataclass
+class Beside:
+    """`chappe desk` on a data directory."""
+
+    data: Path
+
+    def run(self, *arguments: str, **variables: str) -> Ran:
+        return chappe("desk", "--data-dir", str(self.data), *arguments, **variables)
+
+    def ok(self, *arguments: str, **variables: str) -> Ran:
+        ran = self.run(*arguments, **variables)
+        assert ran.status == 0, ran.err
+        return ran
+
+    def operator(self, name: str = "Ada") -> str:
+        """An operator's id."""
+        said = self.ok("operator", "new", "--name", name, "--email", f"{name}@example.org").lines[0]
+        found = re.search(rf"\(id ({ID})\)", said)
+        assert found is not None, said
+        return found[1]
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Beside:
+    return Beside(tmp_path / "data")
+
+
+def day(number: int) -> str:
+    return (datetime.now(UTC) + timedelta(days=number)).date().isoformat()
+
+
+def test_the_first_operator_and_what_the_log_has_of_it(beside: Beside, tmp_path: Path) -> None:
+    ran = beside.ok("operator", "new", "--name", "Ada", "--email", "ada@example.org")
+    assert re.fullmatch(rf"Ada is operator here now \(id {ID}\)\.", ran.lines[0])
+    assert re.fullmatch(r"https://localhost:8440/console/#link=[A-Za-z0-9_-]{43}", ran.lines[2])
+    again = beside.run("operator", "new", "--name", "Eve", "--email", "ADA@example.org")
+    failed(again, "desk.exists")
+    failed(beside.run("operator", "new", "--name", "Eve", "--email", "eve"), "desk.malformed")
+    (ada,) = beside.ok("--json", "account", "list").json
+    assert (ada["role"], ada["email"], ada["passkeys"]) == ("operator", "ada@example.org", 0)
+    said = beside.ok("log", "show", CHAPPE_LANG="fr").lines
+    assert ["Lien de connexion créé" in said[0], "Compte ouvert" in said[1]] == [True, True]
+    assert all("ligne de commande" in line and "ada" not in line for line in said)
+    file = tmp_path / "log.jsonl"
+    size, root = re.findall(r"(\d+) entries, root (\S+)", beside.ok("log", "verify").lines[0])[0]
+    beside.ok("log", "export", str(file))
+    failed(beside.run("log", "export", str(file)), "file.unreadable")
+    checked = chappe("desk", "log", "check", str(file), "--size", size, "--root", root)
+    assert checked.status == 0, checked.err
+    file.write_bytes(file.read_bytes().replace(b'"number":0', b'"number":1'))
+    failed(chappe("desk", "log", "check", str(file)), "storage.failed")
+    beside.ok("log", "verify", "--size", size, "--root", root)
+    failed(beside.run("log", "verify", "--size", size, "--root", "A" * 43), "audit.rewritten")
+
+
+def test_a_reseller_from_application_to_end(beside: Beside) -> None:
+    hostile = ["Télé \x1b[31mPlus" if word == "Télé Plus" else word for word in APPLICATION]
+    failed(beside.run("reseller", "apply", *hostile), "desk.malformed")
+    applied = beside.ok("reseller", "apply", *APPLICATION).lines[0]
+    found = re.fullmatch(rf"Télé Plus: has applied \(id ({ID})\)", applied)
+    assert found is not None, applied
+    id_ = found[1]
+    days = ("--first", day(0), "--last", day(30))
+    said = beside.ok("reseller", "accredit", id_, *days, "--contract", "C-7").lines[0]
+    assert said.startswith(f"Télé Plus: accredited until {day(30)}")
+    failed(
+        beside.run("reseller", "accredit", id_, "--first", day(9), "--last", day(3), "--contract", "C"),
+        "desk.malformed",
+    )
+    held = beside.ok("reseller", "suspend", id_, "--reason", "unpaid", CHAPPE_LANG="fr").lines[0]
+    assert held.startswith("Télé Plus : suspendu : unpaid")
+    failed(beside.run("reseller", "suspend", id_, "--reason", "again"), "desk.not_now")
+    beside.ok("reseller", "resume", id_)
+    beside.ok("reseller", "change", id_, "--city", "Lyon")
+    assert "city: Lyon" in beside.ok("reseller", "show", id_).lines
+    person = ("--name", "Camille", "--email", "c@example.org")
+    opened = beside.ok("account", "open", "--role", "reseller", "--reseller", id_, *person)
+    assert opened.lines[0].startswith("Camille is reseller here now")
+    assert beside.ok("reseller", "list", "--standing", "accredited").lines[0].startswith("Télé Plus")
+    assert beside.ok("reseller", "list", "--search", "nobody").lines == []
+    assert "ended: closed" in beside.ok("reseller", "end", id_, "--reason", "closed its shop").lines[0]
+    for wrong in ("A" * 21 + "Q", "../accounts", ""):
+        assert beside.run("reseller", "show", wrong).status in (
+            KINDS["desk.unknown"].exit_status,
+            KINDS["usage.invalid"].exit_status,
+        )
+
+
+def test_accounts_are_closed_and_anything_of_the_api_is_called(beside: Beside) -> None:
+    ada, eve = beside.operator("Ada"), beside.operator("Eve")
+    assert beside.ok("account", "link", eve).lines[-1].startswith("https://localhost:8440/console/#link=")
+    assert "Augusta" in beside.ok("account", "change", ada, "--name", "Augusta").lines[0]
+    assert beside.ok("account", "close", eve).lines == ["The account of Eve is closed."]
+    failed(beside.run("account", "close", ada), "desk.not_now")
+    answer = beside.ok("call", "GET", "/accounts?closed=true").json[0]
+    assert {one["id"] for one in answer["items"]} == {ada, eve}
+    failed(beside.run("call", "POST", "/accounts", "{"), "usage.invalid")
+    failed(beside.run("call", "GET", "accounts"), "usage.invalid")
+    failed(beside.run("call", "GET", "/nothing"), "http.unknown_path")
+    failed(beside.run("call", "GET", "/passkeys"), "desk.forbidden")
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Beside, str]]:
+    """`chappe serve` with its desk, and where it is."""
+    data = tmp_path / "data"
+    process = begin("serve", "--port", "0", "--data-dir", str(data), forked=False)
+    assert process.stderr is not None
+    port = None
+    while port is None and (line := process.stderr.readline()):
+        port = re.search(r"localhost:(\d+)", line)
+    assert port is not None
+    yield process, Beside(data), f"https://localhost:{port[1]}"
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+def test_a_desk_elsewhere_with_a_token(
+    served: tuple[subprocess.Popen[str], Beside, str], tmp_path: Path
+) -> None:
+    """The desk answers at the port of the relay: a token made beside the data is used over HTTPS, and revoked."""
+    process, beside, url = served
+    ada = beside.operator()
+    scopes = ("--scope", "resellers:write", "--scope", "resellers:read", "--scope", "log:read")
+    made = beside.ok("token", "new", "--account", ada, "--label", "shop", *scopes).lines
+    token = tmp_path / "token"
+    token.write_text(made[1])
+    trust = ("--authority", str(beside.data / "tls-certificate.pem"))
+    far = ("desk", "--url", url, "--token-file", str(token), *trust)
+    applied = chappe(*far, "reseller", "apply", *APPLICATION)
+    assert applied.status == 0, applied.err
+    entry = chappe(*far, "--json", "log", "show", "--limit", "1").json[0]
+    assert (entry["what"], entry["by"], entry["account"]) == ("reseller.applied", "token", ada)
+    failed(chappe(*far, "account", "list"), "desk.forbidden")
+    failed(chappe(*far[:5], "reseller", "list"), "network.untrusted")
+    failed(chappe("desk", "--url", url, "reseller", "list"), "usage.invalid")
+    failed(chappe("desk", "--url", "http://localhost", *far[3:], "reseller", "list"), "usage.invalid")
+    (found,) = beside.ok("token", "list", "--account", ada).lines
+    assert beside.ok("token", "revoke", found.split()[0], "--account", ada).lines == [
+        "The token shop is revoked."
+    ]
+    failed(chappe(*far, "reseller", "list"), "desk.signed_out")
+    token.write_text("chd_ two words")
+    failed(chappe(*far, "reseller", "list"), "usage.invalid")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+
+
+def test_the_register_is_at_the_relays_door(served: tuple[subprocess.Popen[str], Beside, str]) -> None:
+    _, beside, url = served
+    trust = ssl.create_default_context(cafile=beside.data / "tls-certificate.pem")
+    with httpx.Client(base_url=url, verify=trust) as client:
+        page = client.get("/register", headers={"Accept-Language": "fr"})
+        assert page.status_code == 200
+        assert "Aucun revendeur" in page.text
+        assert client.get("/register.json").json()["resellers"] == []
+        assert client.get("/v1/desk/openapi.json").json()["openapi"].startswith("3.1")
+        assert client.get("/v1/desk/accounts").json()["code"] == "desk.signed_out"
+        # The relay is where it was.
+        assert client.get("/v1/info").json()["name"] == "localhost"
