@@ -147,7 +147,7 @@ def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Beside, str]
 def test_a_desk_elsewhere_with_a_token(
     served: tuple[subprocess.Popen[str], Beside, str], tmp_path: Path
 ) -> None:
-    """The desk answers at the port of the relay: a token made beside the data is used over HTTPS, and revoked."""
+    """A token that was made beside the data is used over HTTPS, at the relay's port, and revoked."""
     process, beside, url = served
     ada = beside.operator()
     scopes = ("--scope", "resellers:write", "--scope", "resellers:read", "--scope", "log:read")

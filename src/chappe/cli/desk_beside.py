@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from chappe.desk.desk import Desk
     from chappe.desk.settings import DeskSettings
     from chappe.relay.config import Settings
     from chappe.relay.relay import Relay
@@ -19,6 +20,15 @@ def desk_settings(settings: Settings, port: int) -> DeskSettings:
 
     origin = origin_of(settings.server_name, port, os.environ.get(ORIGIN_VARIABLE))
     return DeskSettings(settings.data_dir, settings.server_name, origin)
+
+
+def desk_of(settings: Settings) -> Desk:
+    """The desk of the data directory, for a command: whether or not a relay runs there. Raises StorageFailure,
+    usage.invalid."""
+    from chappe.desk.desk import Desk
+    from chappe.relay.door import DirectoryDoor
+
+    return Desk(desk_settings(settings, settings.port), door=DirectoryDoor(settings))
 
 
 def beside(settings: Settings) -> Mount:

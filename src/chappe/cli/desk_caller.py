@@ -91,12 +91,11 @@ async def _client(place: Place) -> AsyncIterator[httpx.AsyncClient]:
         async with _far(place) as client:
             yield client
         return
-    from chappe.cli.desk_beside import desk_settings
-    from chappe.desk.desk import Desk
+    from chappe.cli.desk_beside import desk_of
     from chappe.relay.config import load_settings
 
     settings = load_settings(data_dir=place.data_dir, port=place.port, server_name=place.name)
-    desk = Desk(desk_settings(settings, settings.port))
+    desk = desk_of(settings)
     try:
         async with _near(desk, settings.server_name) as client:
             yield client
