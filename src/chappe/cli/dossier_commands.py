@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from chappe.cli.relay_commands import DataDir
-from chappe.cli.show import note, out
+from chappe.cli.show import clean, note, out
 from chappe.cli.words import language, say
 
 if TYPE_CHECKING:
@@ -184,3 +184,113 @@ def write_paper(out_file: Path | None, kind: str, paper: Paper, plain: dict[str,
     except OSError as problem:
         raise os_failure(problem) from None
     note(say("dossier.written", path=out_file))
+
+
+@app.command("key")
+def key(data_dir: DataDir = None) -> None:
+    """The public half of the key that disclosures are signed with; it is made on first use."""
+    from chappe.desk.dossier.operator_key import OperatorKey
+
+    out(OperatorKey.of(folder_of(data_dir)).public)
+
+
+@app.command("disclose")
+def disclose(
+    line: Annotated[str, typer.Argument(help="Its address, or its id in hexadecimal.")],
+    out_folder: Annotated[Path, typer.Option("--out", help="The folder to write to.")],
+    reference: Annotated[str, typer.Option(help="Whose request this answers.")] = "",
+    json_only: Annotated[bool, typer.Option("--json-only", help="Without the PDF.")] = False,
+    lang: Language = "",
+    data_dir: DataDir = None,
+) -> None:
+    """What the operator holds on a line: signed JSON, and a PDF. Each is noted in the desk's audit log."""
+    from chappe.cli.dossier_reading import holdings_on
+    from chappe.desk.database import Database
+    from chappe.desk.dossier import disclosure, pdf
+    from chappe.desk.dossier.disclosure_paper import paper
+    from chappe.desk.dossier.operator_key import OperatorKey
+    from chappe.relay.config import load_settings
+    from chappe.wire.sqlite import os_failure
+
+    chosen, settings = spoken(lang), load_settings(data_dir=data_dir)
+    if not json_only:
+        pdf.ready()
+    database = Database(settings.data_dir)
+    try:
+        holdings = holdings_on(settings, database, line)
+        signing = OperatorKey.of(settings.data_dir)
+        signed = disclosure.disclose(
+            database,
+            signing,
+            holdings,
+            operator=settings.server_name,
+            version=version("chappe"),
+            reference=reference,
+        )
+    finally:
+        database.close()
+    name = f"disclosure-{signed.disclosure.number:04d}"
+    contents = {f"{name}.json": disclosure.encode(signed)}
+    if not json_only:
+        contents[f"{name}.pdf"] = pdf.make(paper(signed, holdings.kept, chosen))
+    try:
+        out_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for file, data in contents.items():
+            (out_folder / file).write_bytes(data)
+            (out_folder / file).chmod(0o600)
+            out(str(out_folder / file))
+    except OSError as problem:
+        raise os_failure(problem) from None
+    note(say("dossier.disclosed", number=signed.disclosure.number, public=signed.key))
+
+
+@app.command("verify")
+def verify(
+    file: Annotated[Path, typer.Argument(help="The signed JSON of a disclosure.")],
+    public: Annotated[
+        str, typer.Option("--key", help="The operator's public key, as you know it.", show_default=False)
+    ] = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Is this disclosure as the operator signed it? Compares the key with --key, or the data directory's."""
+    from chappe.desk.dossier import disclosure
+    from chappe.desk.dossier.operator_key import known
+    from chappe.wire.errors import error
+
+    signed = disclosure.read(file)
+    trusted = public or known(folder_of(data_dir))
+    if trusted and trusted.rstrip("=") != signed.key:
+        raise error("dossier.forged", say("dossier.other_key", public=signed.key))
+    said = signed.disclosure
+    out(say("dossier.holds", number=said.number, at=said.at, asked=clean(said.asked), public=signed.key))
+    if not trusted:
+        note(say("dossier.compare_key"))
+
+
+@app.command("figures")
+def figures(
+    year: Annotated[int, typer.Option(help="The calendar year, in UTC.")],
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="Where to write it; else it is printed.", show_default=False)
+    ] = None,
+    kind: Annotated[str, typer.Option("--format", help="html, json or pdf.")] = "html",
+    lang: Language = "",
+    data_dir: DataDir = None,
+) -> None:
+    """A year's transparency figures: lines, orders, erasures, disclosures."""
+    from chappe.desk.database import Database
+    from chappe.desk.dossier import figures as counting
+    from chappe.relay.config import load_settings
+    from chappe.relay.figures import figures as of_the_relay
+
+    settings = load_settings(data_dir=data_dir)
+    counted = counting.year_of(year, date.fromisoformat(today()))
+    counts = of_the_relay(settings, *counted.bounds)
+    database = Database(settings.data_dir)
+    try:
+        counts["disclosures"] = counting.disclosures(database, counted)
+    finally:
+        database.close()
+    place = settings.server_name
+    page = counting.page(counted, counts, place, version("chappe"), today(), spoken(lang))
+    write_paper(out_file, kind, page, counting.as_plain(counted, counts, place, version("chappe")))

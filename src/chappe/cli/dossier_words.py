@@ -37,4 +37,23 @@ DOSSIER_WORDS: Final[dict[str, tuple[str, str]]] = {
         "déposer.",
     ),
     "dossier.written": ("Written to {path}.", "Écrit dans {path}."),
+    "dossier.disclosed": (
+        "Disclosure no. {number} is noted in the desk's audit log. Signed with {public}.",
+        "La communication n° {number} est notée au journal du guichet. Signée avec {public}.",
+    ),
+    "dossier.holds": (
+        "Disclosure no. {number} of {at} on {asked} is as it was signed, with the key {public}.",
+        "La communication n° {number} du {at} sur {asked} est telle qu'elle a été signée, avec la "
+        "clé {public}.",
+    ),
+    "dossier.compare_key": (
+        "Whose key that is, this cannot say: compare it with the operator's, or give that as --key.",
+        "Ceci ne dit pas à qui est cette clé : comparez-la avec celle de l'exploitant, ou donnez "
+        "celle-ci avec "
+        "--key.",
+    ),
+    "dossier.other_key": (
+        "The paper is signed with another key than the operator's: {public}. Do not rely on it.",
+        "La pièce est signée avec une autre clé que celle de l'exploitant : {public}. Ne vous y fiez pas.",
+    ),
 }

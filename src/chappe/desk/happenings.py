@@ -42,6 +42,11 @@ HAPPENINGS: Final[dict[str, tuple[str, str]]] = {
     "invoice.issued": ("Invoice issued", "Facture émise"),
     "invoice.credited": ("Credit note issued", "Avoir émis"),
     "payment.noted": ("Payment noted", "Paiement enregistré"),
+    # The dossier.
+    "dossier.disclosed": (
+        "What is held on a line was disclosed",
+        "Communication de ce qui est détenu sur une ligne",
+    ),
     # The log itself.
     "log.exported": ("Audit log exported", "Journal d'audit exporté"),
 }

@@ -517,5 +517,5 @@ FILES: Final = (
         ("what was declared, with date and version", "ce qui a été déclaré, avec date et version"),
         FOR_GOOD,
     ),
-    KeptFile("dossier/operator-key", ("signs disclosures", "signe les communications"), WHILE_RUNNING),
+    KeptFile("dossier/operator-key*", ("signs disclosures", "signe les communications"), WHILE_RUNNING),
 )

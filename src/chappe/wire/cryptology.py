@@ -213,6 +213,7 @@ TABLE: Final = (
          "fr": "Identités, appareils, messages, ordres, reçus, listes de responsables, versions, journaux, "
                "pièces de l'exploitant"},
         {
+            "chappe.desk": (_ED25519,),
             "chappe.vault": (_ED25519,), "chappe.client": (_ED25519,), "chappe.wire": (_ED25519,),
             "chappe.relay": (_ED25519,), "chappe.relay.shares": (_ED25519,), "chappe.mls": (_ED25519,),
             "chappe.tlog": (_ED25519,),

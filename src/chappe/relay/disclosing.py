@@ -1,0 +1,171 @@
+"""All that the relay and its share service hold on a line, as it is in their tables; nothing is written.
+
+Every table of the schema is looked through: by its column `line`, `device` or `mailbox`, or as `_BY_HAND`
+says. A test fails for a table that is neither, so that none is forgotten here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from chappe.relay.config import Settings
+from chappe.relay.schema import metadata
+from chappe.relay.tables import lines
+from chappe.wire.audit import decode
+from chappe.wire.errors import ChappeError, error
+from chappe.wire.orders import Order, SignedOrder
+from chappe.wire.stored import read_only
+
+Rows: TypeAlias = list[dict[str, Any]]
+Held: TypeAlias = dict[str, Rows]
+"""Table → rows, column by column."""
+
+_PIECE: Final = 500
+
+# Importing them has put all tables there.
+assert lines.metadata is metadata
+
+
+def lines_at(settings: Settings, named: str) -> list[bytes]:
+    """The ids of the lines that an address stands for (closed ones too), or of the one with this id in
+    hexadecimal. Raises address.unknown, storage.*."""
+    with read_only(settings.database) as connection:
+        found = connection.execute(
+            "SELECT line FROM lines WHERE address = ? ORDER BY created_at", (named.lower(),)
+        )
+        ids = [bytes(row[0]) for row in found]
+        if not ids and len(named) == 32:
+            ids = _by_id(connection, named)
+    if not ids:
+        raise error("address.unknown")
+    return ids
+
+
+def _by_id(connection: sqlite3.Connection, named: str) -> list[bytes]:
+    try:
+        line = bytes.fromhex(named)
+    except ValueError:
+        return []
+    return [bytes(row[0]) for row in connection.execute("SELECT line FROM lines WHERE line = ?", (line,))]
+
+
+def held_by_relay(settings: Settings, ids: list[bytes]) -> Held:
+    """By table, without those that have nothing. Raises storage.*."""
+    with read_only(settings.database) as connection:
+        devices = _rows(connection, "devices", "line", ids)
+        keys: dict[str, list[Any]] = {
+            "line": list(ids),
+            "device": [row["device"] for row in devices],
+            "mailbox": [row["mailbox"] for row in devices],
+        }
+        held: Held = {}
+        for table in metadata.sorted_tables:
+            key = key_of(table.name, table.columns.keys())
+            if key is not None:
+                held[table.name] = _rows(connection, table.name, key, keys[key])
+        for name, look in _BY_HAND.items():
+            held[name] = look(connection, held)
+    return {name: rows for name, rows in held.items() if rows}
+
+
+def held_by_shares(settings: Settings, held: Held) -> Held:
+    """Of the devices found: whether they have a share, and its tries. Nothing if the service is elsewhere."""
+    path = settings.shares / "shares.db"
+    if settings.share_service is not None or not path.exists():
+        return {}
+    devices = [row["device"] for row in held.get("devices", [])]
+    with read_only(path) as connection:
+        found = {name: _rows(connection, name, "device", devices) for name in ("shares", "gone")}
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def key_of(name: str, columns: Iterable[str]) -> str | None:
+    """The column by which a table is looked through; None for one that is not, or by hand."""
+    if name in _BY_HAND or name in NOT_BY_LINE:
+        return None
+    return next((key for key in ("line", "device", "mailbox") if key in columns), None)
+
+
+def _rows(connection: sqlite3.Connection, table: str, column: str, values: list[Any]) -> Rows:
+    """Names are of the schema, never a person's; values are bound."""
+    found: Rows = []
+    for start in range(0, len(values), _PIECE):
+        piece = values[start : start + _PIECE]
+        marks = ",".join("?" * len(piece))
+        statement = f"SELECT * FROM {table} WHERE {column} IN ({marks})"  # noqa: S608
+        found += [dict(row) for row in connection.execute(statement, piece)]
+    return found
+
+
+def _payloads(connection: sqlite3.Connection, held: Held) -> Rows:
+    return _rows(connection, "payloads", "payload", sorted({row["payload"] for row in held["entries"]}))
+
+
+def _shares(connection: sqlite3.Connection, held: Held) -> Rows:
+    return _rows(connection, "shares", "payload", sorted({row["payload"] for row in held["entries"]}))
+
+
+def _organisations(connection: sqlite3.Connection, held: Held) -> Rows:
+    ids = sorted({row["organisation"] for row in held["lines"] if row["organisation"]})
+    return _rows(connection, "organisations", "organisation", ids)
+
+
+def _orders(connection: sqlite3.Connection, held: Held) -> Rows:
+    """Given by the line's owner, carried out on its devices, or naming the line."""
+    ids = {row["line"] for row in held["lines"]}
+    devices = {row["order_id"] for row in held["order_devices"]}
+    found = []
+    for row in connection.execute("SELECT * FROM orders ORDER BY given_at"):
+        if row["line"] in ids or row["order_id"] in devices or _targets(row["signed"]) & ids:
+            found.append(dict(row))
+    return found
+
+
+def _targets(signed: bytes) -> set[bytes]:
+    try:
+        body = msgspec.msgpack.decode(signed, type=SignedOrder).body
+        return {target.line for target in msgspec.msgpack.decode(body, type=Order).targets}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return set()
+
+
+def _audit(connection: sqlite3.Connection, held: Held) -> Rows:
+    """Entries of the organisation's audit log about the line, its devices, or orders for it."""
+    ids = {row["line"] for row in held["lines"]} | {row["device"] for row in held["devices"]}
+    ids |= {row["order_id"] for row in held["orders"]}
+    organisations = sorted({row["organisation"] for row in held["lines"] if row["organisation"]})
+    rows = _rows(connection, "audit", "organisation", organisations)
+    return [row for row in rows if _named(row["entry"]) & ids]
+
+
+def _named(data: bytes) -> set[bytes]:
+    try:
+        entry = decode(data)
+    except ChappeError:
+        return set()
+    return {one for one in (entry.line, entry.device, entry.order) if one is not None}
+
+
+_BY_HAND: Final[Mapping[str, Callable[[sqlite3.Connection, Held], Rows]]] = {
+    "payloads": _payloads,
+    "shares": _shares,
+    "organisations": _organisations,
+    "orders": _orders,
+    "audit": _audit,
+}
+
+NOT_BY_LINE: Final[Mapping[str, str]] = {
+    "groups": "random ids of conversations; nothing says whose",
+    "codes": "hashes of activation codes; nothing says which line one made",
+    "attachments": "encrypted files under random ids; nothing says whose",
+    "rosters": "the organisation's officers, not its lines",
+    "audit_heads": "hashes over the organisation's whole audit log",
+    "sellers": "resellers",
+    "given_addresses": "hashes of addresses of lines that were forgotten",
+    "gone_devices": "ids of devices of lines that were forgotten; nothing says whose",
+}
+"""Tables that cannot be looked through for a line, and why."""
