@@ -29,15 +29,17 @@ def desk_of(settings: Settings) -> Desk:
     from chappe.desk.desk import Desk
     from chappe.relay.door import DirectoryDoor
 
-    return Desk(desk_settings(settings, settings.port), door=DirectoryDoor(settings))
+    door = DirectoryDoor(settings)
+    return Desk(desk_settings(settings, settings.port), door=door, relay=door)
 
 
 def beside(settings: Settings) -> Mount:
     """The desk, for `chappe.relay.serve`."""
 
-    def mount(_relay: Relay, ready: Ready) -> Part:
+    def mount(relay: Relay, ready: Ready) -> Part:
         from chappe.desk.serving import Serving
+        from chappe.relay.door import RelayDoor
 
-        return Serving(desk_settings(settings, ready.port))
+        return Serving(desk_settings(settings, ready.port), RelayDoor(relay))
 
     return mount

@@ -21,6 +21,9 @@ from chappe.desk.models import Failure
 from chappe.desk.rights import RIGHTS
 from chappe.desk.routes_accounts import add_accounts
 from chappe.desk.routes_log import add_log
+from chappe.desk.routes_orders import add_orders
+from chappe.desk.routes_papers import add_papers
+from chappe.desk.routes_plans import add_plans
 from chappe.desk.routes_resellers import add_resellers
 from chappe.desk.routes_sessions import add_sessions
 from chappe.desk.routes_tokens import add_tokens
@@ -33,6 +36,9 @@ ROOMS: Final[tuple[Callable[[FastAPI, Desk], None], ...]] = (
     add_tokens,
     add_log,
     add_resellers,
+    add_plans,
+    add_orders,
+    add_papers,
 )
 """What puts each room's routes on the application; a new room adds itself."""
 _ABOUT: Final = (

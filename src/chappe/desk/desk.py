@@ -14,6 +14,8 @@ from chappe.desk.passkeys import Passkeys
 from chappe.desk.sellers import SellersDoor
 from chappe.desk.settings import DeskSettings
 from chappe.desk.who import SYSTEM
+from chappe.wire.door import Door
+from chappe.wire.errors import error
 from chappe.wire.limits import Attempts
 
 ATTEMPTS: Final = 30
@@ -24,10 +26,16 @@ class Desk:
     """Of one data directory; blocking. `close` it at the end."""
 
     def __init__(
-        self, settings: DeskSettings, clock: Clock = time.time, door: SellersDoor | None = None
+        self,
+        settings: DeskSettings,
+        clock: Clock = time.time,
+        door: SellersDoor | None = None,
+        relay: Door | None = None,
     ) -> None:
-        """`door`: to the relay; None where there is none in this process. Raises StorageFailure."""
+        """`door`, `relay`: to the relay, for its sellers and for everything else; None where there is none in
+        this process. Raises StorageFailure."""
         self.door = door
+        self.relay = relay
         self.telling = asyncio.Lock()
         self.settings = settings
         self.database = Database(settings.data_dir, clock)
@@ -46,6 +54,12 @@ class Desk:
         """What has had its time is dropped. Raises StorageFailure."""
         await self.tell_sellers(all_of_them=True)
         await run_in_threadpool(self._sweep)
+
+    def relay_door(self) -> Door:
+        """Raises desk.not_now."""
+        if self.relay is None:
+            raise error("desk.not_now", "This desk has no relay beside it; ask the one of `chappe serve`.")
+        return self.relay
 
     async def tell_sellers(self, *, all_of_them: bool = False) -> None:
         """Whose codes activate: tell the relay where it has changed, or of all. Raises StorageFailure."""

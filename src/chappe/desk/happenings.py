@@ -41,6 +41,7 @@ HAPPENINGS: Final[dict[str, tuple[str, str]]] = {
     "batch.cancelled": ("Unused codes taken back", "Codes non utilisés repris"),
     "invoice.issued": ("Invoice issued", "Facture émise"),
     "invoice.credited": ("Credit note issued", "Avoir émis"),
+    "ledger.exported": ("Ledger exported", "Grand livre exporté"),
     "payment.noted": ("Payment noted", "Paiement enregistré"),
     # The dossier.
     "dossier.disclosed": (

@@ -242,6 +242,12 @@ def listed(
     return [_reseller(row, today(now)) for row in connection.execute(statement)]
 
 
+def names(connection: Connection) -> dict[bytes, str]:
+    """As they are registered, by id; also of those that ended."""
+    rows = connection.execute(select(resellers.c.reseller, resellers.c.name))
+    return {row.reseller: row.name for row in rows}
+
+
 def standings(connection: Connection, now: int) -> list[tuple[bytes, Standing, str | None]]:
     """Of all: id, where it stands, and what the relay was told last of its codes."""
     rows = connection.execute(select(resellers))

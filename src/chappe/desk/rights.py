@@ -20,6 +20,7 @@ _OPERATOR: Final = frozenset({Role.OPERATOR})
 _READERS: Final = frozenset({Role.OPERATOR, Role.AUDITOR})
 _ALL: Final = frozenset(Role)
 _SELLERS: Final = frozenset({Role.OPERATOR, Role.AUDITOR, Role.RESELLER})
+_BUYERS: Final = frozenset({Role.OPERATOR, Role.RESELLER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,29 @@ RIGHTS: Final[dict[str, Right]] = {
     "resellers.suspend": Right(_OPERATOR, scope="resellers:write"),
     "resellers.resume": Right(_OPERATOR, scope="resellers:write"),
     "resellers.end": Right(_OPERATOR, scope="resellers:write"),
+    # What is sold, and on what terms. A reseller orders, and sees its own orders and papers.
+    "plans.list": Right(_SELLERS, scope="sales:read"),
+    "plans.make": Right(_OPERATOR, scope="plans:write"),
+    "plans.withdraw": Right(_OPERATOR, scope="plans:write"),
+    "seller.show": Right(_READERS, scope="sales:read"),
+    "seller.set": Right(_OPERATOR, scope="plans:write"),
+    "trading.show": Right(_SELLERS, scope="sales:read"),
+    "trading.set": Right(_OPERATOR, scope="plans:write"),
+    "orders.list": Right(_SELLERS, scope="sales:read"),
+    "orders.show": Right(_SELLERS, scope="sales:read"),
+    "orders.codes": Right(_SELLERS, scope="sales:read"),
+    "orders.make": Right(_BUYERS, scope="orders:write"),
+    "orders.remake": Right(_BUYERS, scope="orders:write"),
+    "orders.cancel": Right(_OPERATOR, scope="orders:write"),
+    "invoices.list": Right(_SELLERS, scope="sales:read"),
+    "invoices.show": Right(_SELLERS, scope="sales:read"),
+    "invoices.pdf": Right(_SELLERS, scope="sales:read"),
+    "payments.list": Right(_SELLERS, scope="sales:read"),
+    "payments.note": Right(_OPERATOR, scope="payments:write"),
+    "ledger.list": Right(_READERS, scope="ledger:read"),
+    "ledger.check": Right(_READERS, scope="ledger:read"),
+    "ledger.export": Right(_READERS, scope="ledger:read"),
+    "sales.show": Right(_SELLERS, scope="sales:read"),
 }
 
 SCOPES: Final = frozenset(right.scope for right in RIGHTS.values() if right.scope is not None)

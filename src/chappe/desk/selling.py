@@ -14,10 +14,10 @@ from typing import Final, TypeVar
 from sqlalchemy import Connection
 
 from chappe.desk import batches
-from chappe.desk.batches import Batch, Buyer
+from chappe.desk.batches import Batch
 from chappe.desk.database import Database, Unit
 from chappe.desk.who import Actor
-from chappe.wire.door import CodeBatch, Door, MadeCodes
+from chappe.wire.door import BatchState, CodeBatch, Door, MadeCodes
 from chappe.wire.errors import error
 
 T = TypeVar("T")
@@ -32,19 +32,38 @@ class Selling:
         self._database = database
         self._door = door
 
-    async def order(
-        self, actor: Actor, buyer: Buyer, plan: bytes, quantity: int, organisation: bytes | None
-    ) -> tuple[Batch, MadeCodes]:
-        """Raises desk.unknown, desk.malformed, desk.not_now, organisation.unknown, code.withheld: nothing was
-        sold. Raises storage.* where the codes were sold and the relay did not make them: `remake` does."""
-        if organisation is not None:
-            known = await self._door.organisations()
-            if all(one.organisation != organisation for one in known):
-                raise error("organisation.unknown")
-        batch = await self._change(
-            actor, lambda unit: batches.order(unit, buyer, plan, quantity, organisation)
+    async def check_organisation(self, organisation: bytes | None) -> None:
+        """Before anything is sold for it. Raises organisation.unknown."""
+        if organisation is None:
+            return
+        known = await self._door.organisations()
+        if all(one.organisation != organisation for one in known):
+            raise error("organisation.unknown")
+
+    async def make(self, actor: Actor, batch: Batch, count: int) -> tuple[Batch, MadeCodes]:
+        """The codes of an order that was just written.
+
+        Raises code.withheld; storage.* where they were sold and the relay did not make them: `remake` does.
+        """
+        id_ = await self._change(actor, lambda unit: batches.ask_for_codes(unit, batch))
+        codes = await self._door.make_codes(
+            CodeBatch(id_, count, batch.months, CODE_DAYS, batch.reseller, batch.organisation)
         )
-        return await self._make(actor, batch, quantity)
+        return await self._change(actor, lambda unit: batches.made(unit, batch.id)), codes
+
+    async def state(self, batch: Batch) -> BatchState:
+        """What became of all its codes, whatever id they were made under."""
+        total = BatchState(batch.id, 0, 0, 0, 0)
+        for id_ in await self._read(lambda connection: batches.relay_ids(connection, batch.id)):
+            one = await self._door.batch(id_)
+            total = BatchState(
+                batch.id,
+                total.used + one.used,
+                total.open + one.open,
+                total.expired + one.expired,
+                total.voided + one.voided,
+            )
+        return total
 
     async def remake(self, actor: Actor, batch: bytes, version: int) -> tuple[Batch, MadeCodes]:
         """Codes in place of those that nobody used; the old ones do nothing any more.
@@ -55,7 +74,7 @@ class Selling:
         unused = await self._void(found)
         if unused < 1:
             raise error("desk.not_now", "All codes of this order are used.")
-        return await self._make(actor, found, unused)
+        return await self.make(actor, found, unused)
 
     async def cancel(self, actor: Actor, batch: bytes, version: int) -> Batch:
         """Void what nobody used, and credit it. Raises desk.unknown, desk.changed, desk.not_now."""
@@ -71,19 +90,10 @@ class Selling:
         return found
 
     async def _void(self, batch: Batch) -> int:
-        """How many of what was sold nobody used, and now nobody can: whatever id they were made under."""
-        used = 0
+        """How many of what was sold nobody used, and now nobody can."""
         for id_ in await self._read(lambda connection: batches.relay_ids(connection, batch.id)):
             await self._door.void_codes(id_)
-            used += (await self._door.batch(id_)).used
-        return batch.quantity - used
-
-    async def _make(self, actor: Actor, batch: Batch, count: int) -> tuple[Batch, MadeCodes]:
-        id_ = await self._change(actor, lambda unit: batches.ask_for_codes(unit, batch))
-        codes = await self._door.make_codes(
-            CodeBatch(id_, count, batch.months, CODE_DAYS, batch.reseller, batch.organisation)
-        )
-        return await self._change(actor, lambda unit: batches.made(unit, batch.id)), codes
+        return batch.quantity - (await self.state(batch)).used
 
     async def _change(self, actor: Actor, work: Callable[[Unit], T]) -> T:
         return await asyncio.to_thread(partial(self._database.change, actor, work))

@@ -13,8 +13,8 @@ from starlette.routing import BaseRoute, Mount
 from chappe.desk.api import PREFIX, build_app
 from chappe.desk.desk import Desk
 from chappe.desk.register import register_routes
-from chappe.desk.sellers import SellersDoor
 from chappe.desk.settings import DeskSettings
+from chappe.wire.door import Door
 from chappe.wire.errors import ChappeError
 
 log = structlog.get_logger()
@@ -26,8 +26,8 @@ MINUTES_OF_AN_HOUR: Final = 60
 class Serving:
     """Made and used in one event loop. Raises StorageFailure when it is made."""
 
-    def __init__(self, settings: DeskSettings, door: SellersDoor | None = None) -> None:
-        self.desk = Desk(settings, door=door)
+    def __init__(self, settings: DeskSettings, door: Door | None = None) -> None:
+        self.desk = Desk(settings, door=door, relay=door)
         self._tending: asyncio.Task[None] | None = None
 
     def routes(self) -> Sequence[BaseRoute]:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from stdnum import iban as iban_numbers
 from stdnum.exceptions import ValidationError
 
+from chappe.desk import companies
 from chappe.desk.database import Unit
 from chappe.desk.invoice import Party, Treatment
 from chappe.desk.ledger_tables import seller as seller_table
@@ -143,4 +144,9 @@ def _checked_party(party: Party) -> dict[str, object]:
         if not least <= len(text) <= most or not text.isprintable():
             raise error("desk.malformed", f"The seller's {name} has {least} to {most} letters.")
         checked[name] = text
+    country = str(checked["country"])
+    if checked["registration"] or country == "FR":
+        checked["registration"] = companies.registration(country, str(checked["registration"]))
+    number = str(checked["vat_number"])
+    checked["vat_number"] = companies.vat_number(country, number, str(checked["registration"]))
     return checked
