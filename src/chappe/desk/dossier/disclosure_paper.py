@@ -24,8 +24,11 @@ from chappe.desk.dossier.paper import (
 from chappe.desk.dossier.wording import say_in
 from chappe.wire.kept import Kept
 
-SHOWN: Final = 10
+SHOWN: Final = 3
 """Rows of a table that the paper shows; the signed file has all."""
+LONGEST: Final = 44
+"""Characters of a value that the paper shows."""
+_FIRST: Final = ("lines", "devices")
 _TIME: Final = re.compile(r"(^|_)(at|expires|ends|forget|not_before)$|_at$")
 
 
@@ -114,8 +117,11 @@ def _tables(it: Disclosed, kept: Mapping[str, Mapping[str, Kept]], language: Lan
         )
     ]
     for file, tables in it.held.items():
-        for name, rows in tables.items():
-            sections.append(Section(f"{name} ({file})", _rows(name, rows, kept.get(file, {}), language), 2))
+        ordered = [name for name in _FIRST if name in tables] + [n for n in tables if n not in _FIRST]
+        for name in ordered:
+            sections.append(
+                Section(f"{name} ({file})", _rows(name, tables[name], kept.get(file, {}), language), 2)
+            )
     return sections
 
 
@@ -165,7 +171,8 @@ def _shown(column: str, value: Any, language: Language) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and value > 10**8 and _TIME.search(column):
         return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S")
     text = str(value)
-    return text if len(text) <= 400 else f"{text[:400]}… ({len(text)})"
+    words = say(f"{len(text)} characters in all", f"{len(text)} caractères en tout")
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({words})"
 
 
 def _proof(signed: Signed, language: Language) -> Section:
