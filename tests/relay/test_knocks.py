@@ -112,6 +112,26 @@ async def test_a_phone_asleep_behind_a_dead_socket_is_knocked_for(data_dir: Path
         assert it.asked == ["/push/asleep"]
 
 
+async def test_who_takes_nothing_is_knocked_for_before_its_socket_ends(data_dir: Path) -> None:
+    """A connection that is dead at the phone's end shows itself to nobody for minutes."""
+    async with knocking(data_dir, ping_seconds=4) as (it, relay):
+        ada, bob, eve = await some(relay, 3)
+        await subscribe(relay, bob, address(Browser(it, "stopped")))
+        await subscribe(relay, eve, address(Browser(it, "takes")))
+        async with relay.sign_in(bob) as wire, relay.sign_in(eve) as other:
+            await send(relay, ada, eve, b"a")
+            await other.say(frames.Ack((await other.hear(frames.Deliver)).sequence))
+            await send(relay, ada, bob, b"b")
+            await wire.hear(frames.Deliver)
+            await knocks(it, 1)
+            # It is the same socket, and there is one knock however long it lasts.
+            await send(relay, ada, bob, b"c")
+            sequence = (await wire.hear(frames.Deliver)).sequence
+            await asyncio.sleep(3)
+            await wire.say(frames.Ack(sequence))
+            assert it.asked == ["/push/stopped"]
+
+
 async def test_who_took_everything_and_goes_is_not_knocked_for(data_dir: Path) -> None:
     async with knocking(data_dir) as (it, relay):
         ada, bob, eve = await some(relay, 3)

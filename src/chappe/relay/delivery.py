@@ -53,6 +53,11 @@ class Delivery:
             return 0
         return WINDOW_BYTES - self._held
 
+    @property
+    def owed(self) -> int | None:
+        """The last sequence that was acknowledged, while more was pushed; None if nothing is owed."""
+        return self._acknowledged if self._unacked else None
+
     def offer(self, sequence: int, size: int) -> bool:
         """An envelope became durable. True if it is to be pushed now, which this takes as done."""
         if sequence <= self.pushed:

@@ -1,4 +1,5 @@
-"""Who is knocked for: devices that something came for while they had no socket here. In the event loop alone.
+"""Who is knocked for: devices that something came for while they had no socket here, or took nothing over it.
+In the event loop alone.
 
 Nothing waits for a knock: `absent` only notes. A device is knocked for once, and not again until it has come
 or the knock has run out at the push service. The log hears that a knock failed, not for whom nor where.
@@ -47,6 +48,8 @@ class Knocker:
         self._subscribed: set[int] = set()
         self._queue: asyncio.Queue[int] = asyncio.Queue(MAX_WAITING)
         self._waiting: set[int] = set()
+        # They have a socket, and yet do not take what comes over it.
+        self._stalled: set[int] = set()
         self._later: dict[int, asyncio.TimerHandle] = {}
         self._knocked: OrderedDict[int, float] = OrderedDict()
         self._workers: list[asyncio.Task[None]] = []
@@ -76,6 +79,7 @@ class Knocker:
     def came(self, mailbox: int) -> None:
         """Its device has signed in: what comes once it is gone knocks again."""
         self._knocked.pop(mailbox, None)
+        self._stalled.discard(mailbox)
         later = self._later.pop(mailbox, None)
         if later is not None:
             later.cancel()
@@ -91,9 +95,26 @@ class Knocker:
             self._waiting.add(mailbox)
             self._queue.put_nowait(mailbox)
 
+    def stalled(self, mailbox: int) -> None:
+        """Its device has a socket and acknowledges nothing: it may be dead at the other end, which nobody has
+        noticed yet. It is knocked for as if it were away."""
+        self._stalled.add(mailbox)
+        self.absent(mailbox)
+
+    def took(self, mailbox: int) -> None:
+        """Its device acknowledged something: it is there, and is knocked for again once it is not."""
+        if mailbox in self._stalled:
+            self._stalled.discard(mailbox)
+            self._knocked.pop(mailbox, None)
+
     def went(self, mailbox: int) -> None:
         """Its last socket is gone. It may have been dead for a while, with a phone asleep behind it: what
         came meanwhile and was not acknowledged knocks now."""
+        self._stalled.discard(mailbox)
+        self._look(mailbox)
+
+    def _look(self, mailbox: int) -> None:
+        """Knock if something waits."""
         if mailbox in self._subscribed:
             # In turn, after the acknowledgements that the socket still brought.
             self._store.submit(HasMail(mailbox), partial(self._left_behind, mailbox))
@@ -114,7 +135,7 @@ class Knocker:
                 log.error("a knock failed in a way it should not", kind=type(problem).__name__)
 
     async def _knock(self, mailbox: int) -> None:
-        if self._is_here(mailbox):
+        if self._is_here(mailbox) and mailbox not in self._stalled:
             return
         subscription = await self._store.read(lambda connection: find_subscription(connection, mailbox))
         if subscription is None:
@@ -141,7 +162,7 @@ class Knocker:
 
     def _again(self, mailbox: int) -> None:
         self._later.pop(mailbox, None)
-        self.went(mailbox)
+        self._look(mailbox)
 
     def _note(self, mailbox: int) -> None:
         self._knocked[mailbox] = self._clock()

@@ -161,6 +161,9 @@ class Relay:
         if self.hub.leave(record.mailbox, socket):
             self._knocker.went(record.mailbox)
 
+    def stalled(self, record: DeviceRecord) -> None:
+        self._knocker.stalled(record.mailbox)
+
     def _absent(self, mailbox: int) -> None:
         self._knocker.absent(mailbox)
 
@@ -192,6 +195,7 @@ class Relay:
         return await self.store.read(lambda connection: waiting_orders(connection, record.device))
 
     def acknowledge(self, record: DeviceRecord, sequence: int) -> None:
+        self._knocker.took(record.mailbox)
         self.store.submit(AckOperation(record.mailbox, sequence), _forget_outcome)
 
     def carry_out(self, record: DeviceRecord, ask: Ask, answer: Answer) -> None:

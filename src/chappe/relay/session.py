@@ -175,6 +175,11 @@ class Session:
         """False while so much waits for the store that the socket should not be read."""
         return self._in_flight < MAX_IN_FLIGHT and self._in_flight_bytes < MAX_IN_FLIGHT_BYTES
 
+    @property
+    def owed(self) -> int | None:
+        """What the device acknowledged last, while it owes more; None if it owes nothing."""
+        return None if self._delivery is None else self._delivery.owed
+
     # --- what comes from the device
 
     def receive(self, data: bytes, now: float) -> list[Action]:

@@ -43,6 +43,9 @@ from chappe.wire.errors import StorageFailure, error
 
 PATH: Final = "/v1/socket"
 RETRY_PAGE_SECONDS: Final = 5.0
+STALLED_SHARE: Final = 0.3
+"""Of `ping_seconds`: so long without an acknowledgement, and a device counts as one that does not look. Its
+socket may be dead, or its page stopped by the browser; or it is slow, and the knock tells it nothing."""
 LINGER_SECONDS: Final = 2.0
 """How long a closed WebSocket may take to end its TCP connection."""
 REPORT_SECONDS: Final = 60.0
@@ -70,6 +73,8 @@ class Desk(Protocol):
 
     def leave(self, record: DeviceRecord, socket: Socket) -> None: ...
 
+    def stalled(self, record: DeviceRecord) -> None: ...
+
     def lookups(self, record: DeviceRecord) -> Allowance: ...
 
     def unix_time(self) -> int: ...
@@ -96,6 +101,7 @@ class Socket(asyncio.Protocol):
         "_events",
         "_flushing",
         "_loop",
+        "_owing",
         "_parts",
         "_session",
         "_stopped_reading",
@@ -129,6 +135,8 @@ class Socket(asyncio.Protocol):
         self.made_at = self.heard_at = self._loop.time()
         self.asked_at: float | None = None
         self.signed_out_at: float | None = None
+        # Up to where it had acknowledged when it owed more, since when, and whether that was told.
+        self._owing: tuple[int, float, bool] | None = None
 
     # --- asyncio.Protocol
 
@@ -226,14 +234,31 @@ class Socket(asyncio.Protocol):
             self.signed_out_at = self.signed_out_at or now
             if now - self.signed_out_at > REPORT_SECONDS:
                 self._carry_out(session.end(session.farewell()))
-        elif self.asked_at is not None:
-            if now - self.asked_at > desk.ping_seconds:
+        else:
+            self._mind_debts(session, now)
+            self._mind_silence(now)
+
+    def _mind_silence(self, now: float) -> None:
+        patience = self._desk.ping_seconds
+        if self.asked_at is not None:
+            if now - self.asked_at > patience and self._transport is not None:
                 self._transport.abort()
-        elif now - self.heard_at > desk.ping_seconds and self._core.state is State.OPEN:
+        elif now - self.heard_at > patience and self._core.state is State.OPEN:
             self.asked_at = now
             self._core.send_ping(b"")
             self._buffer += self._core.data_to_send()
             self._flush_soon()
+
+    def _mind_debts(self, session: Session, now: float) -> None:
+        """Tell the desk, once, of a device that acknowledges nothing of what it was pushed."""
+        owed, owing = session.owed, self._owing
+        if owed is None or session.record is None:
+            self._owing = None
+        elif owing is None or owing[0] != owed:
+            self._owing = (owed, now, False)
+        elif not owing[2] and now - owing[1] > STALLED_SHARE * self._desk.ping_seconds:
+            self._owing = (owed, owing[1], True)
+            self._desk.stalled(session.record)
 
     # --- WebSocket
 
