@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from starlette.applications import Starlette
+from fastapi import FastAPI
 from starlette.routing import Mount
 
 from chappe.desk import accounts, resellers
@@ -17,6 +17,7 @@ from chappe.desk.accounts import NewAccount
 from chappe.desk.api import PREFIX, build_app
 from chappe.desk.database import Unit
 from chappe.desk.desk import Desk
+from chappe.desk.failures import add_failures
 from chappe.desk.models import read_id
 from chappe.desk.resellers import Particulars
 from chappe.desk.settings import DeskSettings
@@ -61,7 +62,11 @@ class World:
     def __post_init__(self) -> None:
         self.desk = Desk(DeskSettings(self.folder, NAME, ORIGIN), self.clock)
         self.app = build_app(self.desk)
-        self.server = Starlette(routes=[Mount(PREFIX, self.app)])
+        # As at the relay: what no route takes is answered by the application that the desk is mounted in.
+        self.server = FastAPI(
+            routes=[Mount(PREFIX, self.app)], openapi_url=None, docs_url=None, redoc_url=None
+        )
+        add_failures(self.server)
 
     def close(self) -> None:
         for client in self.clients:

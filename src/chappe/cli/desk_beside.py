@@ -25,7 +25,8 @@ def desk_settings(settings: Settings, port: int) -> DeskSettings:
 def desk_of(settings: Settings) -> Desk:
     """The desk of the data directory, for a command: whether or not a relay runs there.
 
-    Raises StorageFailure, usage.invalid."""
+    Raises StorageFailure, usage.invalid.
+    """
     from chappe.desk.desk import Desk
     from chappe.relay.door import DirectoryDoor
 
