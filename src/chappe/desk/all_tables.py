@@ -3,7 +3,7 @@ line."""
 
 from __future__ import annotations
 
-from chappe.desk import ledger_tables, tables
+from chappe.desk import ledger_tables, subscriber_tables, tables
 from chappe.desk.schema import metadata
 
 __all__ = ["metadata"]
@@ -11,3 +11,4 @@ __all__ = ["metadata"]
 # Importing them has put them there.
 assert tables.log.metadata is metadata
 assert ledger_tables.plans.metadata is metadata
+assert subscriber_tables.subscribers.metadata is metadata

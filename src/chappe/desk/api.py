@@ -20,12 +20,14 @@ from chappe.desk.gate import DeskRoute
 from chappe.desk.models import Failure
 from chappe.desk.rights import RIGHTS
 from chappe.desk.routes_accounts import add_accounts
+from chappe.desk.routes_lines import add_lines
 from chappe.desk.routes_log import add_log
 from chappe.desk.routes_orders import add_orders
 from chappe.desk.routes_papers import add_papers
 from chappe.desk.routes_plans import add_plans
 from chappe.desk.routes_resellers import add_resellers
 from chappe.desk.routes_sessions import add_sessions
+from chappe.desk.routes_subscribers import add_subscribers
 from chappe.desk.routes_tokens import add_tokens
 from chappe.desk.sessions import COOKIE
 
@@ -39,6 +41,8 @@ ROOMS: Final[tuple[Callable[[FastAPI, Desk], None], ...]] = (
     add_plans,
     add_orders,
     add_papers,
+    add_lines,
+    add_subscribers,
 )
 """What puts each room's routes on the application; a new room adds itself."""
 _ABOUT: Final = (

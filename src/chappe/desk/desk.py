@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 
-from chappe.desk import accounts, once, sellers, sessions
+from chappe.desk import accounts, lines, once, sellers, sessions, subscribers
 from chappe.desk.database import Clock, Database
 from chappe.desk.passkeys import Passkeys
 from chappe.desk.sellers import SellersDoor
@@ -53,6 +53,8 @@ class Desk:
     async def each_hour(self) -> None:
         """What has had its time is dropped. Raises StorageFailure."""
         await self.tell_sellers(all_of_them=True)
+        if self.relay is not None:
+            await lines.tend(self.database, self.relay)
         await run_in_threadpool(self._sweep)
 
     def relay_door(self) -> Door:
@@ -71,3 +73,5 @@ class Desk:
         self.database.keep_books(sessions.sweep)
         self.database.keep_books(once.sweep)
         self.database.change(SYSTEM, accounts.forget_closed)
+        while self.database.change(SYSTEM, subscribers.sweep):
+            pass

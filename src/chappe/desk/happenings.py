@@ -48,6 +48,23 @@ HAPPENINGS: Final[dict[str, tuple[str, str]]] = {
         "What is held on a line was disclosed",
         "Communication de ce qui est détenu sur une ligne",
     ),
+    # Lines and their subscribers.
+    "line.renewed": ("Line renewed", "Ligne renouvelée"),
+    "lines.imported": ("Lines imported", "Lignes importées"),
+    "lines.exported": ("List of lines exported", "Liste des lignes exportée"),
+    "subscriber.filed": ("Subscriber's record filed", "Fiche d'abonné créée"),
+    "subscriber.changed": ("Subscriber's record changed", "Fiche d'abonné modifiée"),
+    "subscriber.read": ("Subscriber's record read", "Fiche d'abonné consultée"),
+    "subscriber.linked": ("Subscriber's record given its line", "Fiche d'abonné reliée à sa ligne"),
+    "subscriber.ended": ("Subscriber's contract ended", "Contrat d'un abonné terminé"),
+    "subscriber.reduced": (
+        "Subscriber's record reduced: one year after the end",
+        "Fiche d'abonné réduite : un an après la fin",
+    ),
+    "subscriber.forgotten": (
+        "Subscriber's record deleted: five years after the end",
+        "Fiche d'abonné supprimée : cinq ans après la fin",
+    ),
     # The log itself.
     "log.exported": ("Audit log exported", "Journal d'audit exporté"),
 }

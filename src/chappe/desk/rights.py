@@ -15,10 +15,13 @@ from chappe.wire.errors import error
 FRESH_SECONDS: Final = 15 * 60
 """How long after a sign-in what is `fresh` may be done."""
 MAX_BODY: Final = 64 * 1024
+MAX_SHEET: Final = 2 * 1024 * 1024
 
 _OPERATOR: Final = frozenset({Role.OPERATOR})
 _READERS: Final = frozenset({Role.OPERATOR, Role.AUDITOR})
 _ALL: Final = frozenset(Role)
+_CUSTOMERS: Final = frozenset({Role.OPERATOR, Role.AUDITOR, Role.OFFICER})
+_RENEWERS: Final = frozenset({Role.OPERATOR, Role.OFFICER})
 _SELLERS: Final = frozenset({Role.OPERATOR, Role.AUDITOR, Role.RESELLER})
 _BUYERS: Final = frozenset({Role.OPERATOR, Role.RESELLER})
 
@@ -105,6 +108,23 @@ RIGHTS: Final[dict[str, Right]] = {
     "ledger.check": Right(_READERS, scope="ledger:read"),
     "ledger.export": Right(_READERS, scope="ledger:read"),
     "sales.show": Right(_SELLERS, scope="sales:read"),
+    # Lines: an officer sees and renews the organisation's. A reseller sees none.
+    "overview.show": Right(_CUSTOMERS, scope="lines:read"),
+    "organisations.list": Right(_CUSTOMERS, scope="lines:read"),
+    "lines.list": Right(_CUSTOMERS, scope="lines:read"),
+    "lines.show": Right(_CUSTOMERS, scope="lines:read"),
+    "lines.devices": Right(_CUSTOMERS, scope="lines:read"),
+    "lines.export": Right(_CUSTOMERS, scope="lines:read"),
+    "lines.renew": Right(_OPERATOR, scope="lines:write"),
+    "lines.renew_by_code": Right(_RENEWERS, scope="lines:write"),
+    "lines.transfer": Right(_RENEWERS, scope="lines:write"),
+    "lines.import": Right(_OPERATOR, scope="lines:write", max_body=MAX_SHEET),
+    # The record of subscribers.
+    "subscribers.list": Right(_OPERATOR, scope="subscribers:read"),
+    "subscribers.show": Right(_OPERATOR, scope="subscribers:read"),
+    "subscribers.add": Right(_OPERATOR, scope="subscribers:write"),
+    "subscribers.change": Right(_OPERATOR, scope="subscribers:write"),
+    "subscribers.end": Right(_OPERATOR, scope="subscribers:write"),
 }
 
 SCOPES: Final = frozenset(right.scope for right in RIGHTS.values() if right.scope is not None)
