@@ -160,6 +160,11 @@ class Page:
         asked = {"context": self.name, "page": self.tab, "selector": selector}
         return base64.b64decode(await self.browser.ask("download", **asked))
 
+    async def save(self, selector: str, path: Path) -> None:
+        """The same, to a file: for those that are too large to hold."""
+        asked = {"context": self.name, "page": self.tab, "selector": selector}
+        await self.browser.ask("download", path=str(path), **asked)
+
     async def quota(self, size: int) -> None:
         """So many bytes for what the page stores; -1 for as many as before."""
         await self.browser.ask("quota", context=self.name, page=self.tab, bytes=size)

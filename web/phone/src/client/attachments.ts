@@ -34,6 +34,7 @@ export class Attachments {
   #done = new Map<string, number>();
   #told = new Map<string, number>();
   #failed = new Set<string>();
+  readonly #ending = new AbortController();
 
   constructor(
     private readonly core: Core,
@@ -79,6 +80,7 @@ export class Attachments {
   }
 
   async stop(): Promise<void> {
+    this.#ending.abort(error("vault.locked"));
     await Promise.all([this.uploads.stop(), this.downloads.stop()]);
   }
 
@@ -142,12 +144,23 @@ export class Attachments {
 
   /** The file of a message. Null where it was told to stop. Raises message.unknown, attachment.*, network.*, storage.*. */
   async open(message: string): Promise<Blob | null> {
+    const found = await this.#here(message);
+    return found && this.files.blob(found.kept, found.type);
+  }
+
+  /** The same piece by piece; the stream fails once the phone is locked. */
+  async read(message: string): Promise<ReadableStream<Uint8Array> | null> {
+    const found = await this.#here(message);
+    return found && this.files.read(found.kept, this.#ending.signal);
+  }
+
+  async #here(message: string): Promise<{ kept: FileAtRest; type: string } | null> {
     const { file } = await this.messages.get(message);
     if (file === null) throw error("message.unknown");
     if (!this.core.book.files.has(message) && !(await this.#fetch(message))) return null;
     const kept = this.core.book.files.get(message);
     if (kept === undefined) throw error("attachment.unknown");
-    return this.files.blob(kept.file, file.contentType);
+    return { kept: kept.file, type: file.contentType };
   }
 
   async #fetch(message: string): Promise<boolean> {

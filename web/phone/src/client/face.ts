@@ -266,6 +266,8 @@ export interface PhoneFace {
   retry(id: string, message: string): Promise<void>;
   /** The file of a message, downloaded if need be; progress comes as `message` events. Null where it was cancelled. */
   openFile(id: string, message: string): Promise<Blob | null>;
+  /** The same, for who takes it piece by piece. Not every browser can hand a stream over. */
+  readFile(id: string, message: string): Promise<ReadableStream<Uint8Array> | null>;
   /** Stop a file under way: one that goes out is taken back, one that comes in is fetched no further. */
   cancelFile(id: string, message: string): Promise<void>;
 

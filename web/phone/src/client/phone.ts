@@ -470,6 +470,10 @@ export class Phone implements PhoneFace {
     return this.#here.writing.openFile(id, message);
   }
 
+  async readFile(id: string, message: string): Promise<ReadableStream<Uint8Array> | null> {
+    return this.#here.writing.readFile(id, message);
+  }
+
   async cancelFile(id: string, message: string): Promise<void> {
     await this.#here.writing.cancelFile(id, message);
   }

@@ -3,7 +3,7 @@
  * through Comlink; an error crosses as `{code, message}`, a class would be lost on the way.
  */
 
-import { expose, proxy } from "comlink";
+import { expose, proxy, transfer } from "comlink";
 import { asChappeError } from "../wire/errors";
 import { parsePlace } from "../wire/links";
 import type { PhoneFace } from "./face";
@@ -26,6 +26,7 @@ const face = new Proxy({} as PhoneFace, {
         const method: unknown = Reflect.get(phone, name);
         if (typeof method !== "function") throw new TypeError("no such call");
         const found: unknown = await method.apply(phone, args);
+        if (found instanceof ReadableStream) return transfer(found, [found]);
         return typeof found === "function" ? proxy(found) : found;
       } catch (problem) {
         throw asChappeError(problem).toJSON();

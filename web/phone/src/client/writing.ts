@@ -79,6 +79,11 @@ export class Writing {
     return this.opened.attachments.open(message);
   }
 
+  async readFile(id: string, message: string): Promise<ReadableStream<Uint8Array> | null> {
+    this.#checkIn(id, await this.opened.engine.messages.get(message));
+    return this.opened.attachments.read(message);
+  }
+
   async cancelFile(id: string, message: string): Promise<void> {
     this.#checkIn(id, await this.opened.engine.messages.get(message));
     await this.opened.attachments.cancel(message);

@@ -2,6 +2,7 @@
 import { pathFor } from "./asked.ts";
 import { knock, openPage } from "./push.ts";
 import { fromHex, RefusedRelease } from "./release.ts";
+import { type Saving, Savings } from "./saving.ts";
 import { Site } from "./site.ts";
 
 declare const self: ServiceWorkerGlobalScope;
@@ -13,8 +14,13 @@ const site = new Site(fromHex(__RELEASE_KEY__), caches, self.location.origin, (p
   fetch(path, { cache: "no-store", credentials: "omit", redirect: "error" }),
 );
 
-/** What the page may ask, and what it hears. `take`: of a worker that waits, once the person is about to load anew. */
-export type Ask = { type: "check" } | { type: "state" } | { type: "take" };
+const savings = new Savings();
+
+/**
+ * What the page may ask, and what it hears. `take`: of a worker that waits, once the person is about to load
+ * anew. A file to save is answered on the port that comes with it.
+ */
+export type Ask = { type: "check" } | { type: "state" } | { type: "take" } | Saving;
 export type Told = {
   type: "release";
   bundle: string;
@@ -32,6 +38,12 @@ self.addEventListener("activate", (event) => {
 });
 
 self.addEventListener("fetch", (event) => {
+  const saved = savings.answer(event.request.url);
+  if (saved !== null) {
+    event.respondWith(saved.response);
+    event.waitUntil(saved.ended);
+    return;
+  }
   const path = pathFor(event.request, self.location.origin);
   if (path !== null) event.respondWith(answer(path));
 });
@@ -39,6 +51,10 @@ self.addEventListener("fetch", (event) => {
 self.addEventListener("message", (event) => {
   const ask = event.data as Ask | null;
   if (ask?.type === "state") event.waitUntil(tell(event.source, false));
+  if (ask?.type === "save") {
+    savings.take(ask);
+    event.ports[0]?.postMessage("ready");
+  }
   if (ask?.type === "check") event.waitUntil(check(event.source));
   if (ask?.type === "take") event.waitUntil(self.skipWaiting());
 });

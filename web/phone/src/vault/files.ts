@@ -100,12 +100,13 @@ export class Files {
     return concat(...opened).subarray(start - first * CHUNK, end - first * CHUNK);
   }
 
-  /** Its bytes, as they are asked for. The stream fails with storage.failed where the file is damaged. */
-  read(file: FileAtRest): ReadableStream<Bytes> {
+  /** Its bytes, as they are asked for. The stream fails with storage.failed where the file is damaged, and with `signal`. */
+  read(file: FileAtRest, signal?: AbortSignal): ReadableStream<Bytes> {
     let at = 0;
     return new ReadableStream<Bytes>(
       {
         pull: async (out) => {
+          signal?.throwIfAborted();
           const piece = await this.slice(file, at, at + STEP);
           at += STEP;
           if (piece.length > 0) out.enqueue(piece);

@@ -8,7 +8,7 @@
 //   {id, do: "call", context, page, selector?, method, args}   a method of the page, or of a locator in it
 //   {id, do: "evaluate", context, page, script, arg}           a function's source, run in the page
 //   {id, do: "offline", context, offline}
-//   {id, do: "download", context, page, selector}  press it, and give the file that comes, in base64
+//   {id, do: "download", context, page, selector, path?}   press it; the file that comes, there or in base64
 //   {id, do: "quota", context, page, bytes}        so much room for this origin's storage; -1: as it was
 //   {id, do: "cdp", context, page, method, params, event?}     to the browser itself; its answer, or the named event
 //   {id, do: "worker", context, script, arg}       a function's source, run in the service worker
@@ -162,6 +162,10 @@ async function download(request) {
     page.waitForEvent("download"),
     page.locator(request.selector).click(),
   ]);
+  if (request.path !== undefined) {
+    await coming.saveAs(request.path);
+    return null;
+  }
   return (await readFile(await coming.path())).toString("base64");
 }
 

@@ -277,6 +277,9 @@ export class Demo implements PhoneFace {
     this.#put({ ...this.#find(message), sending: "sent", failure: "" });
   }
   async cancelFile() {}
+  async readFile(id: string, message: string) {
+    return (await this.openFile(id, message)).stream();
+  }
   async openFile(_id: string, message: string) {
     const kept = this.#files.get(message);
     if (kept) return kept;

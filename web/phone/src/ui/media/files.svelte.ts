@@ -1,6 +1,8 @@
 /** Files of messages as object URLs, for as long as a view needs them. */
 import type { Message } from "../../client/face.ts";
 import { HEADER, isShowable } from "../../client/picture.ts";
+import { SAVED } from "../../sw/saving.ts";
+import { codeOf, explain } from "../model/errors.ts";
 import type { Session } from "../model/session.svelte.ts";
 
 /** Photos up to this size are fetched as soon as they are seen. */
@@ -37,6 +39,30 @@ export class FileView {
     }
   }
 
+  /** Save it under its name. Piece by piece where the browser can, else all of it at once. */
+  async save(name: string): Promise<void> {
+    const { controller } = navigator.serviceWorker ?? {};
+    if (this.url || this.busy || !controller) return this.#saveAtOnce(name);
+    this.busy = true;
+    const { conversation, id, attachment } = this.message();
+    try {
+      const stream = await this.session.phone.readFile(conversation, id);
+      if (stream) await handOver(controller, stream, name, attachment?.size ?? 0);
+    } catch (problem) {
+      this.busy = false;
+      // No code: the browser cannot hand a stream over.
+      if (codeOf(problem) === "internal.bug") await this.#saveAtOnce(name);
+      else this.session.say(explain(problem));
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  async #saveAtOnce(name: string): Promise<void> {
+    const url = await this.open();
+    if (url) save(url, name);
+  }
+
   /** Stops what is under way, up or down. */
   async cancel(): Promise<void> {
     const { conversation, id } = this.message();
@@ -51,6 +77,27 @@ export class FileView {
 
 async function isPhoto(blob: Blob): Promise<boolean> {
   return isShowable(new Uint8Array(await blob.slice(0, HEADER).arrayBuffer()));
+}
+
+/** The service worker takes the stream, and a download takes it from there (sw/saving.ts). */
+async function handOver(
+  worker: ServiceWorker,
+  stream: ReadableStream<Uint8Array>,
+  name: string,
+  size: number,
+): Promise<void> {
+  const id = crypto.randomUUID();
+  const { port1, port2 } = new MessageChannel();
+  const ready = new Promise((done) => {
+    port1.onmessage = done;
+  });
+  worker.postMessage({ type: "save", id, name, size, stream }, [stream, port2]);
+  await ready;
+  port1.close();
+  // A link with `download` passes the service worker by. This one is answered as what is to be saved: the page stays.
+  const link = document.createElement("a");
+  link.href = SAVED + id;
+  link.click();
 }
 
 /** Saved under its name; a browser shows none of it. */
