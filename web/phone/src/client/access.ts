@@ -6,8 +6,9 @@ import type { Keeping, Prepared } from "../vault/keeping";
 import { changePin, setPin, type Tell, type Unlocked, unlock } from "../vault/locking";
 import type { Moment } from "../vault/offline";
 import { check } from "../vault/pins";
-import { POLICY, type Policy, placeOf } from "../vault/vault";
+import { POLICY, type Policy, placeOf, type Vault } from "../vault/vault";
 import { fromBase64 } from "../wire/api";
+import { type Bytes, equal } from "../wire/bytes";
 import { checkAddress } from "../wire/certificate";
 import { ChappeError, error } from "../wire/errors";
 import { byDevice } from "../wire/fleet";
@@ -23,10 +24,20 @@ import { isNetwork } from "./messages";
 import { Opened, type Reach } from "./opened";
 import type { Judged } from "./orders";
 import { sleep } from "./transport";
+import { warm } from "./warming";
 
 const ONLINE_SECONDS = 30;
 const ENROL_TIMES = 3;
 const ENROL_PAUSE_MS = 1000;
+
+/** A challenge holds for a minute, by the relay's clock. */
+const EARLY_MS = 40_000;
+
+interface Early {
+  device: Bytes;
+  challenge: Promise<Bytes>;
+  age: () => number;
+}
 
 /** Told while it goes on. */
 export type TellStage = (stage: string) => void;
@@ -34,6 +45,7 @@ export type TellStage = (stage: string) => void;
 export class Access {
   /** Tells one run of this program from another: its steady clock begins anew. */
   readonly #run = crypto.randomUUID();
+  #early: Early | null = null;
 
   constructor(
     readonly keeping: Keeping,
@@ -101,14 +113,38 @@ export class Access {
     }
   }
 
-  /** Raises vault.*, network.*, unlock.*, storage.*. */
+  /** Somebody looks at the lock: what unlocking runs is made ready. Nothing is asked, nothing derived. */
+  async warm(): Promise<void> {
+    await warm((await this.keeping.current()).vault.service);
+  }
+
+  /** A PIN is being typed: its challenge comes meanwhile, and the connection to the relay with it. */
+  async expect(): Promise<void> {
+    if (this.#early !== null && this.#early.age() < EARLY_MS) return;
+    const { vault } = await this.keeping.current();
+    const challenge = this.#apiOf(vault).unlockChallenge(vault.device);
+    challenge.catch(() => {});
+    this.#early = { device: vault.device, challenge, age: stopwatch() };
+  }
+
+  /** The one that was asked for early, once, if it still holds; else a fresh one. */
+  async #challenge(api: HttpApi, device: Uint8Array): Promise<Bytes> {
+    const early = this.#early;
+    this.#early = null;
+    if (early !== null && equal(early.device, device) && early.age() < EARLY_MS) {
+      const challenge = await early.challenge.catch(() => null);
+      if (challenge !== null) return challenge;
+    }
+    return api.unlockChallenge(device);
+  }
+
+  /** The engine is started by whoever has it. Raises vault.*, network.*, unlock.*, storage.*. */
   async unlock(pin: string, tell: Tell): Promise<Opened> {
     const unlocked = await this.#unlock(pin, tell);
     try {
       const opened = await Opened.by(unlocked.key, this.reach);
       // One that was cut off between the two steps of its first PIN is finished now.
       await finish(opened);
-      opened.start();
       return opened;
     } finally {
       wipe(unlocked.key);
@@ -153,11 +189,15 @@ export class Access {
     guess: HttpApi["unlock"];
   }> {
     const { vault } = await this.keeping.current();
-    const api = new HttpApi(this.reach(placeOf(vault)));
+    const api = this.#apiOf(vault);
     return {
-      challenge: (device) => api.unlockChallenge(device),
+      challenge: (device) => this.#challenge(api, device),
       guess: (device, sealed) => api.unlock(device, sealed),
     };
+  }
+
+  #apiOf(vault: Vault): HttpApi {
+    return new HttpApi(this.reach(placeOf(vault)));
   }
 
   #now(): Moment {
@@ -167,6 +207,12 @@ export class Access {
       up: Math.floor(performance.now() / 1000),
     };
   }
+}
+
+/** Milliseconds since now, by the clock that says more: one of the two stands still in sleep. */
+function stopwatch(): () => number {
+  const [wall, steady] = [Date.now(), performance.now()];
+  return () => Math.max(Date.now() - wall, performance.now() - steady);
 }
 
 /** Why a PIN will not do, or "". */

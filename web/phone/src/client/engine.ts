@@ -138,10 +138,15 @@ export class Engine implements Owner {
   }
 
   static async open(core: Core, net: Net, api: HttpApi): Promise<Engine> {
-    const obeying = await Obeying.open(core);
-    const engine = new Engine(core, obeying, await Terms.open(core), api, net);
-    engine.#cursor = (await core.meta<number>(CURSOR)) ?? 0;
-    engine.#siblings = (await core.meta<number>(SIBLINGS)) ?? 0;
+    const [obeying, terms, cursor, siblings] = await Promise.all([
+      Obeying.open(core),
+      Terms.open(core),
+      core.meta<number>(CURSOR),
+      core.meta<number>(SIBLINGS),
+    ]);
+    const engine = new Engine(core, obeying, terms, api, net);
+    engine.#cursor = cursor ?? 0;
+    engine.#siblings = siblings ?? 0;
     return engine;
   }
 

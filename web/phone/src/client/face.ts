@@ -227,6 +227,10 @@ export interface PhoneFace {
   organisationOf(link: string): Promise<OrganisationOf>;
   /** Why a PIN will not do, or null. `least`: digits that an organisation asks for, where none is known here. */
   judgePin(pin: string, address: string, least?: number): Promise<PinProblem | null>;
+  /** The lock is shown: make ready what unlocking runs. Touches no secret. */
+  warm(): Promise<void>;
+  /** A PIN is being typed: ask the relay for what its try needs. */
+  expect(): Promise<void>;
   unlock(pin: string, tell: (stage: string) => void): Promise<void>;
   lock(): Promise<void>;
   changePin(old: string, next: string, tell: (stage: string) => void): Promise<void>;

@@ -24,6 +24,9 @@ export type Reach = (place: RelayPlace) => Net;
 export const reachByBrowser: Reach = (place) => browserNet(`https://${authority(place)}`);
 
 export class Opened {
+  #started = false;
+  #closed = false;
+
   private constructor(
     readonly core: Core,
     readonly engine: Engine,
@@ -35,12 +38,14 @@ export class Opened {
   /** From the store, which is this one's to close from here on. Raises storage.*. */
   static async from(store: Store, reach: Reach): Promise<Opened> {
     try {
+      const cabinet = openCabinet();
+      cabinet.catch(() => {});
       const me = await Me.kept(store);
       const core = await Core.open(me, store);
       const net = reach(me.place);
       const api = new HttpApi(net);
       const engine = await Engine.open(core, net, api);
-      const files = new Files(await openCabinet());
+      const files = new Files(await cabinet);
       const { groups, messages, outbox, connection } = engine;
       const ways = { groups, outbox, net, connection };
       const attachments = new Attachments(core, messages, files, api, ways);
@@ -73,7 +78,10 @@ export class Opened {
     engine.onReady = () => attachments.resume();
   }
 
+  /** Once; nothing where it was closed before. */
   start(): void {
+    if (this.#started || this.#closed) return;
+    this.#started = true;
     this.engine.start();
   }
 
@@ -83,6 +91,7 @@ export class Opened {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all([this.engine.stop(), this.attachments.stop()]);
     this.core.store.close();
   }

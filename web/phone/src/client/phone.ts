@@ -49,6 +49,8 @@ const SETTINGS = "settings";
 const FETCH_SECONDS = 10;
 /** Whoever looks at a phone that has heard nothing for so long sees what there is, and no dead socket. */
 const SILENT_MS = 60_000;
+/** So long the connection waits for the list to be asked for. */
+const LIST_MS = 500;
 
 const DEFAULTS: Settings = {
   readReceipts: true,
@@ -166,6 +168,14 @@ export class Phone implements PhoneFace {
     return this.#enter(() => this.access.receiveLink(pin, show, tell));
   }
 
+  async warm(): Promise<void> {
+    if (this.#at === null && !this.#busy) await this.access.warm();
+  }
+
+  async expect(): Promise<void> {
+    if (this.#at === null && !this.#busy) await this.access.expect();
+  }
+
   async unlock(pin: string, tell: TellStage): Promise<void> {
     await this.#enter(() => this.access.unlock(pin, tell)).catch((problem) => {
       if (asChappeError(problem).code === "device.erased")
@@ -212,6 +222,8 @@ export class Phone implements PhoneFace {
     attachments.onProgress = (message) => this.#telling.progress(opened, message);
     this.#telling.tell({ type: "online", online: engine.online, problem: "" });
     this.onOpened(opened);
+    // The list comes first (`conversations`); where nobody asks for it, this.
+    setTimeout(() => opened.start(), LIST_MS);
     session.atLock(() => {
       this.#at = null;
       // Nothing of it answers any more; what is under way in the store ends first.
@@ -352,7 +364,11 @@ export class Phone implements PhoneFace {
   // --- conversations and people
 
   async conversations(): Promise<Conversation[]> {
-    return this.#here.opened.engine.shown.conversations();
+    const { opened } = this.#here;
+    const found = await opened.engine.shown.conversations();
+    // One thread does all: what the connection brings is worked on once the list is on its way.
+    setTimeout(() => opened.start());
+    return found;
   }
 
   async conversation(id: string): Promise<Conversation> {

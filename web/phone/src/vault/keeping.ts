@@ -119,16 +119,13 @@ export class Keeping {
 
   /** The vault that holds. Raises vault.no_pin. */
   async current(): Promise<Candidate> {
-    const state = await this.shelf.read();
-    if (!state.vault) throw error("vault.no_pin");
-    const entry = entryOf(state, state.vault.entry);
-    return { vault: await opened("vault", state.vault, entry), entry, pending: false };
+    return currentOf(await this.shelf.read());
   }
 
   /** What a PIN may open, the one that is being set first. Raises vault.no_pin. */
   async candidates(): Promise<Candidate[]> {
-    const current = await this.current();
     const state = await this.shelf.read();
+    const current = await currentOf(state);
     const waiting = state.pending.map(async (one) => {
       const entry = entryOf(state, one.entry);
       return { vault: await opened("vault", one, entry), entry, pending: true };
@@ -138,12 +135,19 @@ export class Keeping {
 
   /** The service gave this one's share: it is the one that holds. */
   async opened(candidate: Candidate): Promise<void> {
-    if (candidate.pending) await this.settle(candidate.entry.id);
-    else
-      await this.shelf.change((state) =>
-        state.pending.length > 0 ? { entries: [candidate.entry.stored], pending: [] } : {},
-      );
+    if (candidate.pending) return this.settle(candidate.entry.id);
+    // Mostly there is nothing to write, and a durable write takes longer than all else here.
+    if ((await this.shelf.read()).pending.length === 0) return;
+    await this.shelf.change((state) =>
+      state.pending.length > 0 ? { entries: [candidate.entry.stored], pending: [] } : {},
+    );
   }
+}
+
+async function currentOf(state: State): Promise<Candidate> {
+  if (!state.vault) throw error("vault.no_pin");
+  const entry = entryOf(state, state.vault.entry);
+  return { vault: await opened("vault", state.vault, entry), entry, pending: false };
 }
 
 /** Raises storage.failed. */

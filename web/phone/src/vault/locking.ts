@@ -129,7 +129,11 @@ async function tryOne(
     tell("relay");
     let key: Bytes;
     try {
-      key = await ask(device, challenge, opening, service);
+      key = await ask(device, challenge, opening, service).catch((problem) => {
+        // It was asked for before the PIN was there, and is too old by now. No try was used.
+        if (codeOf(problem) !== "unlock.bad_challenge") throw problem;
+        return ask(device, service.challenge(device), opening, service);
+      });
     } catch (problem) {
       key = await instead(keeping, candidate, opening, problem, now, tell);
       return { key, device, policy, unlockKey, until: await end(keeping) };

@@ -58,13 +58,12 @@ export class Records {
         false,
         use,
       );
-    return new Records(
-      await made("chappe store records v1", { name: "AES-GCM", length: 256 }, [
-        "encrypt",
-        "decrypt",
-      ]),
-      await made("chappe store names v1", { name: "HMAC", hash: "SHA-256", length: 256 }, ["sign"]),
-    );
+    const hmac = { name: "HMAC", hash: "SHA-256", length: 256 };
+    const [sealing, naming] = await Promise.all([
+      made("chappe store records v1", { name: "AES-GCM", length: 256 }, ["encrypt", "decrypt"]),
+      made("chappe store names v1", hmac, ["sign"]),
+    ]);
+    return new Records(sealing, naming);
   }
 
   /** From here on nothing opens, and nothing here refers to a key. */

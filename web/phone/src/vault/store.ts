@@ -124,19 +124,24 @@ export class Store {
   ): Promise<Store> {
     const held = await hold(name);
     let store: Store | null = null;
+    const opening = openDatabase(name, [RECORDS], { lost: () => store?.close(true) });
+    opening.catch(() => {});
     try {
       const records = await Records.under(key);
-      const [head, ledger] = [
-        await records.place(OWN, "head", 0),
-        await records.place(OWN, "ledger", 0),
-      ];
-      const database = await openDatabase(name, [RECORDS], { lost: () => store?.close(true) });
+      const [head, ledger] = await Promise.all([
+        records.place(OWN, "head", 0),
+        records.place(OWN, "ledger", 0),
+      ]);
+      const database = await opening;
       store = new Store(database, records, new Set(guarded), head, ledger, held);
       await start(store);
       return store;
     } catch (problem) {
       if (store) store.close();
-      else held.release();
+      else {
+        opening.then((database) => database.close()).catch(() => {});
+        held.release();
+      }
       throw problem;
     }
   }
@@ -362,14 +367,17 @@ export class Store {
     const [head, ledger, any]: unknown[] = await Promise.all([
       records.get(key(this.headPlace)),
       records.get(key(this.ledgerPlace)),
-      records.count(),
+      // Not how many: that is counted one by one.
+      records.getAllKeys(undefined, 1),
     ]).catch((problem) => {
       throw storageFailure(problem);
     });
-    if (!any) throw error("storage.missing");
+    if ((any as unknown[]).length === 0) throw error("storage.missing");
     if (head === undefined) throw error("storage.wrong_key");
-    const opened = await this.records.open(this.headPlace, head);
-    const listed = await this.records.open(this.ledgerPlace, ledger);
+    const [opened, listed] = await Promise.all([
+      this.records.open(this.headPlace, head),
+      this.records.open(this.ledgerPlace, ledger),
+    ]);
     this.#head = opened.value as Head;
     if (this.#head.version !== VERSION)
       throw error("storage.failed", "This store was made by another version of Chappe; update it.");

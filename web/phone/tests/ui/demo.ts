@@ -140,6 +140,8 @@ export class Demo implements PhoneFace {
     if (/^(\d)\1+$/.test(pin)) return { reason: "same", least };
     return "0123456789".includes(pin) ? { reason: "run", least } : null;
   }
+  async warm() {}
+  async expect() {}
   async unlock(pin: string, tell: (stage: string) => void) {
     tell("pin");
     await later(30);

@@ -51,6 +51,16 @@ describe("a PIN", () => {
     expect(bytesOf(await dump(profile.name)).equals(before)).toBe(true);
   });
 
+  test("whose challenge is too old asks for another, once", async () => {
+    await profile.setPin(PIN);
+    profile.service.stale = 1;
+    expect(await open(PIN)).toBeNull();
+    expect(profile.service.guesses).toBe(1);
+    profile.service.stale = 2;
+    await refused(PIN, "unlock.bad_challenge");
+    expect(profile.service.guesses).toBe(1);
+  });
+
   test("that changes takes the old one's entry with it", async () => {
     await profile.setPin(PIN);
     const pins = { old: PIN, next: OTHER };

@@ -31,6 +31,8 @@ export class TestService implements Service {
   enrolled: Map16 | null = null;
   away = false;
   guesses = 0;
+  /** Challenges that are too old, or used, by the time the guess is there. */
+  stale = 0;
   /** The share is destroyed. */
   gone = false;
   /** Changes an answer's share before it is sealed. */
@@ -59,6 +61,7 @@ export class TestService implements Service {
 
   async guess(_device: Bytes, sealed: Bytes): Promise<Bytes> {
     if (this.away) throw error("network.unreachable");
+    if (this.stale-- > 0) throw error("unlock.bad_challenge");
     const guess = await this.#open(sealed, "chappe unlock v1");
     if (!this.enrolled) throw error("unlock.unknown_device");
     const of = (map: Map16, name: string) => map[name] as Bytes;
