@@ -31,6 +31,8 @@ WORDS_OF_A_MESSAGE = 8
 VOCABULARY = 3_000
 PATIENCE_SECONDS = 600.0
 COMMITS = 3
+ONLINE = 3
+"""Members of the large conversation that stay: each takes all in on the same cores."""
 LINE = "ada"
 
 
@@ -62,12 +64,17 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """One conversation of so many members, seen from the browser. Milliseconds unless named otherwise."""
+    """One conversation of so many members, seen from the browser. Milliseconds unless named otherwise. Of the
+    members, a few are online; the others have left their key packages and are away, as most are."""
 
     members: int
+    online: int
     create_ms: float
     join_ms: float
+    roster_ms: Spread
     own_commit_ms: Spread
+    remove_ms: Spread
+    add_ms: Spread
     others_commit_ms: Spread
     send_to_sent_ms: Spread
     receive_ms: Spread
@@ -254,34 +261,65 @@ async def _until_seen(
 
 
 async def _measure_crowd(page: PhonePage, world: World, options: argparse.Namespace) -> Crowd:
-    others = await world.phones(*(f"p{number:02}" for number in range(options.members - 1)))
+    others, addresses = await _others(world, options.members - 1)
     first = others[0]
-    addresses = [phone.address for phone in others]
     created = await page.timed("createGroup", "crowd", addresses)
     (group,) = [one["id"] for one in await page.call("conversations") if one["name"] == "crowd"]
     id_ = bytes.fromhex(group)
+    _say("made", created)
     await _until_in(others, id_)
     await page.open_conversation("crowd")
+    rosters = [await page.timed("roster", group) for _ in range(COMMITS)]
+    removed, added = [], []
+    for _ in range(COMMITS):
+        removed.append(await page.timed("remove", group, addresses[-1]))
+        added.append(await page.timed("add", group, addresses[-1]))
+    _say("removed and added", *removed, *added)
     own = [await page.timed("rename", group, f"crowd {number}") for number in range(COMMITS)]
     theirs = []
     for number in range(COMMITS):
         name = f"their crowd {number}"
         theirs.append(await _until_seen(page.titled, name, lambda n=name: first.rename(id_, n)))  # type: ignore[misc]
+    _say("commits", *own, *theirs)
     _, sent = await _send_often(page, options.rounds)
     received = await _receive_often(page, first, id_, options.rounds)
     await page.back()
+    _say("sent and received")
     joined = await _join(page, first, id_, world.relay.server_name)
     worker, _ = await page.memory()
     return Crowd(
         options.members,
+        1 + len(others),
         round(created, 1),
         round(joined, 1),
+        _spread(rosters),
         _spread(own),
+        _spread(removed),
+        _spread(added),
         _spread(theirs),
         _spread(sent),
         _spread(received),
         _mib(worker),
     )
+
+
+async def _others(world: World, count: int) -> tuple[list[Phone], list[str]]:
+    """So many lines, of which the first few stay online; and the addresses of all."""
+    online, addresses = [], []
+    for number in range(count):
+        name = f"p{number:02}"
+        (phone,) = await world.phones(name)
+        addresses.append(phone.address)
+        if number < ONLINE:
+            online.append(phone)
+        else:
+            await world.shut(name)
+    return online, addresses
+
+
+def _say(what: str, *times: float) -> None:
+    """A long run that breaks off later has said this much."""
+    print(what, *(round(one) for one in times), file=sys.stderr, flush=True)
 
 
 async def _until_in(phones: list[Phone], group: bytes) -> None:

@@ -10,6 +10,7 @@ import { type Bytes, fromHex, randomBytes, toHex } from "../wire/bytes";
 import type { DeviceCertificate } from "../wire/certificate";
 import { ChappeError, type Code, error } from "../wire/errors";
 import { decodeFromDevice, encode, type Typed } from "../wire/frames";
+import { inTurns } from "./asking";
 import { type Contacts, verifiedCertificate } from "./contacts";
 import type { Core, Tx } from "./core";
 import { type Groups, lock, opener } from "./groups";
@@ -43,6 +44,8 @@ export class Changes {
   onEpoch: (tx: Tx, conversation: string) => Promise<void> = async () => {};
   /** Set by the owner: a device that is to be put out is not there any more. */
   onAbsent: (conversation: string, order: string, device: string) => void = () => {};
+  /** Set by the owner: so many of the lines to let in are ready to be. */
+  onFetched: (conversation: string, done: number, all: number) => void = () => {};
   #waiters = new Map<number, Waiter>();
 
   constructor(
@@ -198,23 +201,32 @@ export class Changes {
 
   /** Key packages for the lines to let in. An intent that cannot be is ended here. */
   async #fetchPackages(conversation: string): Promise<void> {
-    for (const { row, intent } of this.#intents(conversation)) {
-      if (intent.kind !== "add" || intent.packages !== null) continue;
-      try {
-        const packages = await this.packages.of(conversation, intent.address);
-        await this.core.change((tx) => {
-          if (this.core.book.intents.get(row) !== undefined)
+    const adds = this.#intents(conversation).filter(isAdd);
+    const lacking = adds.filter(({ intent }) => intent.packages === null);
+    let done = adds.length - lacking.length;
+    for (const some of inTurns(lacking)) {
+      const addresses = some.map(({ intent }) => intent.address);
+      const found = await this.packages.of(conversation, addresses);
+      let passing: ChappeError | null = null;
+      await this.core.change((tx) => {
+        for (const { row, intent } of some) {
+          const packages = found.get(intent.address) ?? error("network.unreachable");
+          if (this.core.book.intents.get(row) === undefined) continue;
+          if (!(packages instanceof ChappeError))
             this.core.book.intents.put(tx.change, {
               row,
               conversation,
               intent: { ...intent, packages },
             });
-        });
-      } catch (problem) {
-        if (!(problem instanceof ChappeError)) throw problem;
-        if (problem.code.startsWith("network.") || TRY_LATER.has(problem.code)) throw problem;
-        await this.core.change((tx) => this.#fail(tx, conversation, [row], problem));
-      }
+          else if (packages.code.startsWith("network.") || TRY_LATER.has(packages.code))
+            passing = packages;
+          else this.#fail(tx, conversation, [row], packages);
+        }
+      });
+      // What came before is kept: a package that was handed out is not handed out again.
+      if (passing !== null) throw passing;
+      done += some.length;
+      this.onFetched(conversation, done, adds.length);
     }
   }
 
@@ -432,3 +444,7 @@ function sameIntent(a: Intent, b: Intent): boolean {
     return a.address === b.address && a.packages === null && b.packages === null;
   return JSON.stringify(a) === JSON.stringify(b);
 }
+
+type AddRow = IntentRow & { intent: Extract<Intent, { kind: "add" }> };
+
+const isAdd = (row: IntentRow): row is AddRow => row.intent.kind === "add";

@@ -9,7 +9,7 @@ import {
   serverOf,
   verify,
 } from "../wire/certificate";
-import { error } from "../wire/errors";
+import { ChappeError, error } from "../wire/errors";
 import type { Typed } from "../wire/frames";
 import type { Core, Tx } from "./core";
 import type { SafetyNumber } from "./face";
@@ -141,8 +141,39 @@ export class Contacts {
    * answer contradicts itself, identity.changed where it contradicts what is known; that is kept first.
    */
   async takeAnswer(address: string, line: Typed<"line">): Promise<Answered[]> {
+    const found = (await this.takeAnswers(new Map([[address, line]]))).get(address);
+    if (!Array.isArray(found)) throw found ?? error("certificate.invalid");
+    return found;
+  }
+
+  /** As `takeAnswer`, of many lines in one change: by address, the devices or what is wrong with them. */
+  async takeAnswers(
+    lines: ReadonlyMap<string, Typed<"line">>,
+  ): Promise<Map<string, Answered[] | ChappeError>> {
+    const taken = new Map<string, Answered[] | ChappeError>();
+    for (const [address, line] of lines) {
+      try {
+        taken.set(address, this.#checkAnswer(address, line));
+      } catch (problem) {
+        if (!(problem instanceof ChappeError)) throw problem;
+        taken.set(address, problem);
+      }
+    }
+    const good = [...lines].filter(([address]) => Array.isArray(taken.get(address)));
+    if (good.length === 0) return taken;
+    await this.core.change(async (tx) => {
+      for (const [address, { line, identity_key }] of good) {
+        await this.#confirm(tx, address, identity_key);
+        if (!(await this.#learn(tx, address, toHex(line), identity_key, false)))
+          taken.set(address, error("identity.changed"));
+      }
+    });
+    return taken;
+  }
+
+  #checkAnswer(address: string, line: Typed<"line">): Answered[] {
     if (line.address !== address) throw error("certificate.invalid");
-    const devices = line.devices.map((entry) => {
+    return line.devices.map((entry) => {
       const certificate = verifiedCertificate(entry.certificate);
       this.checkHome(certificate);
       const agrees =
@@ -153,12 +184,6 @@ export class Contacts {
       if (!agrees) throw error("certificate.invalid");
       return { certificate, keyPackage: entry.key_package };
     });
-    const known = await this.core.change(async (tx) => {
-      await this.#confirm(tx, address, line.identity_key);
-      return this.#learn(tx, address, toHex(line.line), line.identity_key, false);
-    });
-    if (!known) throw error("identity.changed");
-    return devices;
   }
 
   /** The relay's word takes the place of a group's; where they differ, the group holds an impostor. */

@@ -12,6 +12,11 @@ import type { Opened } from "./opened";
 import { ACTIVE, type ConversationRow, type Intent, LEAVING, type SettingsRow } from "./rows";
 
 const CHANGE_SECONDS = 30;
+/** More for each member of a group that is made: an old phone seals its Welcome to each. */
+const SECONDS_EACH = 0.5;
+
+/** What is done of making a group: who they are, what lets them in, the commit that does it. */
+export type TellGroup = (stage: "people" | "keys" | "commit", done: number, all: number) => void;
 
 export class Conversing {
   constructor(
@@ -30,15 +35,19 @@ export class Conversing {
   async contact(text: string): Promise<Contact> {
     const address = checkAddress(text);
     const { contacts, shown } = this.opened.engine;
-    if (contacts.find(address) === undefined) await this.#askWho(address);
+    await this.#meet([address]);
     return shown.contact(contacts.known(address));
   }
 
-  async #askWho(address: string): Promise<void> {
+  /** Ask who those are that are not known. Raises address.unknown, network.*. */
+  async #meet(addresses: string[], told?: (done: number) => void): Promise<void> {
     const { engine, core } = this.opened;
-    if (!address.endsWith(`@${core.me.server}`)) throw error("address.unknown");
+    const strangers = addresses.filter((one) => engine.contacts.find(one) === undefined);
+    if (strangers.length === 0) return;
+    if (!strangers.every((one) => one.endsWith(`@${core.me.server}`)))
+      throw error("address.unknown");
     await engine.waitOnline(CHANGE_SECONDS);
-    await engine.askWho(address);
+    await engine.askWho(strangers, told);
   }
 
   async safetyNumber(address: string): Promise<SafetyNumber> {
@@ -106,7 +115,11 @@ export class Conversing {
   }
 
   /** Raises address.*, identity.changed, packages.none_left, network.timeout (it then goes on later). */
-  async createGroup(name: string, texts: string[]): Promise<Conversation> {
+  async createGroup(
+    name: string,
+    texts: string[],
+    told: TellGroup = () => {},
+  ): Promise<Conversation> {
     checkName(name);
     const { core, engine } = this.opened;
     const { groups, contacts, changes } = engine;
@@ -114,7 +127,7 @@ export class Conversing {
     const addresses = new Set(texts.map(checkAddress));
     addresses.delete(core.me.address);
     const others = [...addresses].sort();
-    for (const address of others) await this.contact(address);
+    await this.#meet(others, (done) => told("people", done, others.length));
     contacts.checkUnchanged(others);
     const { id, rows } = await core.change(async (tx) => {
       const made = await groups.create(tx, { kind: "group", name, timer: 0 }, null);
@@ -125,8 +138,16 @@ export class Conversing {
         await changes.want(tx, made, { kind: "add", address: core.me.address, packages: null });
       return { id: made, rows: wanted };
     });
+    changes.onFetched = (conversation, done, all) => {
+      if (conversation === id) told(done < all ? "keys" : "commit", done, all);
+    };
     engine.wake();
-    for (const row of rows) await changes.outcome(row, CHANGE_SECONDS);
+    const seconds = CHANGE_SECONDS + rows.length * SECONDS_EACH;
+    try {
+      for (const row of rows) await changes.outcome(row, seconds);
+    } finally {
+      changes.onFetched = () => {};
+    }
     return engine.shown.conversation(id);
   }
 

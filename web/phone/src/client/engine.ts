@@ -3,6 +3,7 @@
 import { toHex } from "../wire/bytes";
 import { ChappeError, type Code, error } from "../wire/errors";
 import type { Typed } from "../wire/frames";
+import { askMany, inTurns } from "./asking";
 import { Changes } from "./changes";
 import { Connection, type Owner } from "./connection";
 import { Contacts } from "./contacts";
@@ -373,24 +374,34 @@ export class Engine implements Owner {
 
   /** Ask the relay who the lines are that only a group has named. Raises network.*, limit.rate. */
   async #pumpConfirm(): Promise<void> {
-    for (const address of this.#toConfirm()) {
-      try {
-        await this.askWho(address);
-      } catch (problem) {
-        if (!(problem instanceof ChappeError)) throw problem;
-        if (problem.code === "address.unknown") await this.contacts.deny(address);
-        else if (isNetwork(problem) || problem.code.startsWith("limit.")) throw problem;
+    for (const some of inTurns(this.#toConfirm())) {
+      const asked = some.map((address) => ({ address, devices: null, packages: false }));
+      const answers = await askMany(this.connection, this.contacts, asked);
+      for (const [address, answer] of answers) {
+        if (answer instanceof ChappeError) {
+          if (answer.code === "address.unknown") await this.contacts.deny(address);
+          else if (isNetwork(answer) || answer.code.startsWith("limit.")) throw answer;
+        }
+        this.#asked.add(address);
       }
-      this.#asked.add(address);
       this.wake();
     }
   }
 
-  /** Raises address.unknown, certificate.invalid, identity.changed, network.*. */
-  async askWho(address: string): Promise<Typed<"line">> {
-    const line = await this.connection.ask((ref) => lookup(ref, address), "line");
-    await this.contacts.takeAnswer(address, line);
-    return line;
+  /** Many at once; `told` hears how many are known. Raises address.unknown, certificate.invalid,
+   * identity.changed, network.*: of the first that is refused. */
+  async askWho(addresses: string[], told: (done: number) => void = () => {}): Promise<void> {
+    let done = 0;
+    for (const some of inTurns(addresses)) {
+      const asked = some.map((address) => ({ address, devices: null, packages: false }));
+      const answers = await askMany(this.connection, this.contacts, asked);
+      for (const address of some) {
+        const answer = answers.get(address);
+        if (answer instanceof ChappeError) throw answer;
+      }
+      done += some.length;
+      told(done);
+    }
   }
 
   async #pumpChanges(): Promise<void> {

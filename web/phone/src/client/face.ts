@@ -249,7 +249,12 @@ export interface PhoneFace {
   messages(id: string, before: number, count: number): Promise<Message[]>;
   search(words: string, count: number): Promise<Hit[]>;
   conversationWith(address: string): Promise<Conversation>;
-  createGroup(name: string, addresses: string[]): Promise<Conversation>;
+  /** `told` hears what is done of it: who they are (`people`), what lets them in (`keys`), the `commit`. */
+  createGroup(
+    name: string,
+    addresses: string[],
+    told?: (stage: "people" | "keys" | "commit", done: number, all: number) => void,
+  ): Promise<Conversation>;
   add(id: string, address: string): Promise<void>;
   remove(id: string, address: string): Promise<void>;
   leave(id: string): Promise<void>;

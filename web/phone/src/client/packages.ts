@@ -1,14 +1,17 @@
 /** Key packages of the devices that a conversation is to let in, fetched from the relay and checked. */
 
 import { checkKeyPackage, MlsFault, same, viewKeyPackage } from "../mls";
-import { type Bytes, fromHex, toHex } from "../wire/bytes";
+import { type Bytes, toHex } from "../wire/bytes";
 import type { DeviceCertificate } from "../wire/certificate";
-import { error } from "../wire/errors";
-import type { Typed } from "../wire/frames";
-import { type Contacts, verifiedCertificate } from "./contacts";
+import { ChappeError, error } from "../wire/errors";
+import { type Asked, askMany } from "./asking";
+import { type Answered, type Contacts, verifiedCertificate } from "./contacts";
 import type { Core } from "./core";
 import type { Groups } from "./groups";
 import type { Wire } from "./wire";
+
+/** Key packages, or why there are none. */
+export type Found = Bytes[] | ChappeError;
 
 export class Packages {
   constructor(
@@ -18,41 +21,59 @@ export class Packages {
     private readonly wire: Wire,
   ) {}
 
-  /** A key package for each device of a line that is not in the conversation. */
-  async of(conversation: string, address: string): Promise<Bytes[]> {
+  /**
+   * A key package for each device of these lines that is not in the conversation; by line, or why there are
+   * none. Asked all at once, MANY lines at the most. Raises storage.*.
+   */
+  async of(conversation: string, addresses: string[]): Promise<Map<string, Found>> {
     const { places } = this.groups.row(conversation);
     const present = new Set(places.map((place) => place.device));
-    let wanted: string[] | null = null;
-    if (places.some((place) => place.address === address)) {
-      const line = await this.#lookup(address, null);
-      const devices = (await this.contacts.takeAnswer(address, line)).map(deviceOf);
-      wanted = devices.filter((device) => !present.has(device));
-      if (wanted.length === 0) return [];
+    const members = new Set(places.map((place) => place.address));
+    // Of a line that is there already, only the devices that are not.
+    const known = await this.#ask(addresses.filter((address) => members.has(address)).map(nobody));
+    const found = new Map<string, Found>();
+    const asked: Asked[] = [];
+    for (const address of addresses) {
+      const line = known.get(address);
+      if (line instanceof ChappeError) found.set(address, line);
+      else if (line === undefined) asked.push({ address, devices: null, packages: true });
+      else {
+        const devices = line.map(deviceOf).filter((device) => !present.has(device));
+        if (devices.length === 0) found.set(address, []);
+        else asked.push({ address, devices, packages: true });
+      }
     }
-    const line = await this.#lookup(address, wanted ?? []);
-    const found: Bytes[] = [];
-    let missing = false;
-    for (const one of await this.contacts.takeAnswer(address, line)) {
-      const device = deviceOf(one);
-      if (present.has(device) || (wanted !== null && !wanted.includes(device))) continue;
-      if (one.keyPackage === null) missing = true;
-      else found.push(checkedPackage(one.keyPackage, one.certificate, this.core.now()));
+    const answers = await this.#ask(asked);
+    for (const { address, devices } of asked) {
+      const line = answers.get(address) ?? error("network.unreachable");
+      const wants = (device: string): boolean =>
+        !present.has(device) && (devices === null || devices.includes(device));
+      found.set(address, line instanceof ChappeError ? line : this.#packages(address, line, wants));
     }
-    // A device that has never been online is let in later, by its own line's other devices.
-    if (missing && found.length === 0 && address !== this.core.me.address)
-      throw error("packages.none_left");
     return found;
   }
 
-  /** `packages`: of these devices, of all where there are none named; null for no packages. */
-  #lookup(address: string, packages: string[] | null): Promise<Typed<"line">> {
-    const devices = packages === null || packages.length === 0 ? null : packages.map(fromHex);
-    return this.wire.ask(
-      (ref) => ({ t: "lookup", ref, address, key_packages: packages !== null, devices }),
-      "line",
-    );
+  #packages(address: string, line: Answered[], wants: (device: string) => boolean): Found {
+    const devices = line.filter((one) => wants(deviceOf(one)));
+    try {
+      const found = devices.flatMap(({ keyPackage, certificate }) =>
+        keyPackage === null ? [] : [checkedPackage(keyPackage, certificate, this.core.now())],
+      );
+      // A device that has never been online is let in later, by its own line's other devices.
+      const none = found.length === 0 && devices.length > 0 && address !== this.core.me.address;
+      return none ? error("packages.none_left") : found;
+    } catch (problem) {
+      if (problem instanceof ChappeError) return problem;
+      throw problem;
+    }
+  }
+
+  async #ask(asked: Asked[]): Promise<Map<string, Answered[] | ChappeError>> {
+    return askMany(this.wire, this.contacts, asked);
   }
 }
+
+const nobody = (address: string): Asked => ({ address, devices: null, packages: false });
 
 const deviceOf = ({ certificate }: { certificate: DeviceCertificate }): string =>
   toHex(certificate.deviceId);

@@ -12,7 +12,7 @@ import { asChappeError, error } from "../wire/errors";
 import { authority, type RelayPlace } from "../wire/links";
 import type { FleetPolicy } from "../wire/orders";
 import { Access, ownWords, type TellStage } from "./access";
-import { Conversing } from "./conversing";
+import { Conversing, type TellGroup } from "./conversing";
 import { Devices } from "./devices";
 import { layDown, settleErased } from "./erasing";
 import type {
@@ -379,8 +379,8 @@ export class Phone implements PhoneFace {
     return this.#here.conversing.with(address);
   }
 
-  async createGroup(name: string, addresses: string[]): Promise<Conversation> {
-    return this.#here.conversing.createGroup(name, addresses);
+  async createGroup(name: string, addresses: string[], told?: TellGroup): Promise<Conversation> {
+    return this.#here.conversing.createGroup(name, addresses, told);
   }
 
   async add(id: string, address: string): Promise<void> {

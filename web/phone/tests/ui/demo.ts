@@ -190,7 +190,12 @@ export class Demo implements PhoneFace {
     );
     return there ?? this.#make({ name: address, members: [data.ME, address] });
   }
-  async createGroup(name: string, addresses: string[]) {
+  async createGroup(
+    name: string,
+    addresses: string[],
+    told: (stage: "people" | "keys" | "commit", done: number, all: number) => void = () => {},
+  ) {
+    told("people", addresses.length, addresses.length);
     return this.#make({ kind: "group", name, members: [data.ME, ...addresses] });
   }
   async add(id: string, address: string) {

@@ -143,6 +143,9 @@ export const en = {
   "new.group.members": "Members",
   "new.group.none": "Choose at least one person.",
   "new.group.make": "Make the group",
+  "new.group.people": "Finding its members: {done} of {all} …",
+  "new.group.keys": "Fetching their keys: {done} of {all} …",
+  "new.group.commit": "Letting all {all} in …",
   "new.add": "Add",
   "new.remove": "Remove {name}",
 

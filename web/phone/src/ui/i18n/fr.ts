@@ -148,6 +148,9 @@ export const fr: Record<keyof typeof en, string> = {
   "new.group.members": "Membres",
   "new.group.none": "Choisissez au moins une personne.",
   "new.group.make": "Créer le groupe",
+  "new.group.people": "Recherche des membres : {done} sur {all} …",
+  "new.group.keys": "Récupération de leurs clés : {done} sur {all} …",
+  "new.group.commit": "Entrée des {all} membres …",
   "new.add": "Ajouter",
   "new.remove": "Retirer {name}",
 
