@@ -51,6 +51,11 @@ def test_nothing_that_moves_the_cursor_is_left(text: str) -> None:
     assert show.clean(cleaned) == cleaned
 
 
+def test_no_flood_of_marks_runs_over_the_lines_above() -> None:
+    assert len(show.clean("a" + "\u0337\u0321\u0489" * 100 + "b")) == 6
+    assert show.clean("Nguyễn") == "Nguyễn"
+
+
 @given(st.text(alphabet="a\x85\x9b\u2028\u202e\n\x1b"))
 def test_json_is_one_line_of_plain_characters(text: str) -> None:
     line = show.as_json({"text": text})

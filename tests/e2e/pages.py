@@ -55,6 +55,11 @@ async def violations(page: Page) -> list[str]:
     return [str(one) for one in found]
 
 
+async def say_in(page: Page, language: str) -> None:
+    """The same view in another language: en or fr."""
+    await page.evaluate("(language) => words.choose(language)", language)
+
+
 async def too_wide(page: Page) -> bool:
     return bool(await page.evaluate("() => document.documentElement.scrollWidth > window.innerWidth"))
 
@@ -74,6 +79,10 @@ async def views(
         page = await browser.page(f"{name}-{stage}", url(relay, stage), **options)
         await page.see("role=heading[level=1]")
         yield stage, page
+        if stage == "erased":
+            await page.click("role=button[name='Start anew']")
+            await page.see("role=button[name='Activate a new line']")
+            yield "anew", page
         await page.close()
     async for stop in _conversations(browser, relay, name, options):
         yield stop
@@ -146,6 +155,10 @@ async def _conversations(
     await page.click("ul >> text=elsa >> nth=0")
     await page.see("role=button[name=Compare]")
     yield "changed", page
+    await page.click("role=button[name=Accept]")
+    await page.see("dialog >> text=Safety number of the new identity")
+    yield "accept", page
+    await page.on("dialog", "press", "Escape")
     await page.close()
 
 
@@ -165,8 +178,16 @@ async def _settings(
     await page.see("role=heading[name=Privacy]")
     yield "settings", page
     await page.click("role=button[name=Devices]")
-    await page.see("text=this device")
+    await page.see("text=Unreadable")
     yield "devices", page
+    await page.click("role=button[name=/^Lost/]")
+    await page.see("dialog >> text=What should happen to it?")
+    yield "lost", page
+    await page.fill("dialog >> role=textbox[name=Reason]", "Left in a taxi")
+    await page.click("dialog >> role=button[name=Continue]")
+    await page.see("dialog >> text=It cannot be taken back")
+    yield "sure", page
+    await page.on("dialog", "press", "Escape")
     await back(page)
     await page.click("role=button[name='Change PIN']")
     yield "change", page

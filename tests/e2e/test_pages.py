@@ -29,15 +29,24 @@ async def opened(
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_axe_finds_nothing(browser: Browser, relay: RelayProcess, theme: str) -> None:
-    found: dict[str, list[str]] = {}
+async def test_axe_finds_nothing_and_nothing_is_cut_off(
+    browser: Browser, relay: RelayProcess, theme: str
+) -> None:
+    """Every view in both languages, at 320 pixels."""
+    found: list[str] = []
     seen = 0
-    async for name, page in pages.views(browser, relay, theme, colorScheme=theme, reducedMotion="reduce"):
+    options = {"colorScheme": theme, "reducedMotion": "reduce", "viewport": {"width": 320, "height": 568}}
+    async for name, page in pages.views(browser, relay, theme, **options):
         seen += 1
-        if problems := await pages.violations(page):
-            found[name] = problems
-    assert found == {}, "\n".join(f"{name}: {one}" for name, all_ in found.items() for one in all_)
-    assert seen == 22
+        for language in ("fr", "en"):
+            await pages.say_in(page, language)
+            found += [f"{name} {language}: {one}" for one in await pages.violations(page)]
+            if await pages.too_wide(page):
+                found.append(f"{name} {language}: too wide")
+        # The strict policy let everything through that the page needs, and nothing failed in it.
+        found += [f"{name}: {line}" for line in await page.log() if line.startswith(("error", "warning"))]
+    assert found == [], "\n".join(found)
+    assert seen == 26
 
 
 async def test_axe_would_find_something(browser: Browser, relay: RelayProcess) -> None:
@@ -53,17 +62,6 @@ async def test_axe_would_find_something(browser: Browser, relay: RelayProcess) -
     rules = {problem.split(":")[0] for problem in await pages.violations(page)}
     assert {"button-name", "color-contrast"} <= rules
     await page.close()
-
-
-async def test_nothing_is_cut_off_at_320_pixels(browser: Browser, relay: RelayProcess) -> None:
-    wide = []
-    narrow = {"width": 320, "height": 568}
-    async for name, page in pages.views(browser, relay, "narrow", viewport=narrow):
-        if await pages.too_wide(page):
-            wide.append(name)
-        # The strict policy let everything through that the page needs, and nothing failed in it.
-        assert not [line for line in await page.log() if line.startswith(("error", "warning"))], name
-    assert not wide
 
 
 async def test_two_panes_where_there_is_room(browser: Browser, relay: RelayProcess) -> None:
@@ -96,6 +94,63 @@ async def test_a_message_by_keyboard_alone(browser: Browser, relay: RelayProcess
     await page.on("role=button[name='Message: actions'] >> nth=-1", "press", "Enter")
     await page.on("dialog >> role=button[name='Delete for everybody']", "press", "Enter")
     await page.see("ol >> text=This message was deleted >> nth=-1")
+    await page.close()
+
+
+async def test_a_search_opens_the_conversation_at_the_message(browser: Browser, relay: RelayProcess) -> None:
+    """By keyboard, and said to a screen reader; it is on the screen, and where the keyboard goes on."""
+    page = await opened(browser, relay, "search", viewport={"width": 390, "height": 320})
+    await page.see("role=heading[name=Chats]")
+    found = await page.evaluate(_OLDEST)
+    await page.fill("role=textbox[name=Search]", found["text"])
+    await page.on("ul[aria-label='In messages'] >> role=button >> nth=0", "press", "Enter")
+    await page.see("role=textbox[name=Message]")
+    await page.see(f"ol >> #m-{found['id']}")
+    await page.browser.ask(
+        "call",
+        context=page.name,
+        page=page.tab,
+        method="waitForFunction",
+        args=[f"document.activeElement?.id === 'm-{found['id']}'"],
+    )
+    assert await page.evaluate(_INSIDE, f"m-{found['id']}")
+    assert found["text"] in await page.text("p[aria-live=polite].sr-only")
+    await page.close()
+
+
+async def test_from_lock_to_a_message_with_keys_alone(browser: Browser, relay: RelayProcess) -> None:
+    """Nothing is clicked, nothing focused by the test: Tab, and what a keyboard has."""
+    page = await opened(browser, relay, "keys alone", "locked")
+    await page.see("text=Chappe is locked")
+
+    async def press(key: str) -> None:
+        await page.browser.ask("keys", context=page.name, page=page.tab, press=key)
+
+    async def type_(text: str) -> None:
+        await page.browser.ask("keys", context=page.name, page=page.tab, type=text)
+
+    async def tab_to(name: str) -> None:
+        """Until what has the focus is called so."""
+        for _ in range(40):
+            if name in await page.evaluate(_FOCUSED):
+                return
+            await press("Tab")
+        raise AssertionError(f"no Tab leads to {name}")
+
+    await tab_to("PIN")
+    await type_("284917")
+    await press("Enter")
+    await page.see("role=heading[name=Chats]")
+    await tab_to("Search")
+    await type_("layout")
+    await page.see("mark >> nth=0")
+    await tab_to("Layout at six")
+    await press("Enter")
+    await page.see("role=textbox[name=Message]")
+    await tab_to("Message")
+    await type_("By keys alone")
+    await press("Enter")
+    await page.see("ol >> text=By keys alone")
     await page.close()
 
 
@@ -175,6 +230,20 @@ async def test_in_french(browser: Browser, relay: RelayProcess) -> None:
     await page.close()
 
 
+_OLDEST = """async () => {
+  const [found] = (await demo.messages("c1", 0, 1000)).filter((one) => one.kind === "text");
+  return { id: found.id, text: found.text };
+}"""
+_INSIDE = """(id) => {
+  const { top, bottom } = document.getElementById(id).getBoundingClientRect();
+  const shown = document.querySelector("[role=region]").getBoundingClientRect();
+  return top >= shown.top - 1 && bottom <= shown.bottom + 1;
+}"""
+_FOCUSED = """() => {
+  const at = document.activeElement;
+  const label = at?.labels?.[0]?.textContent ?? "";
+  return [at?.getAttribute?.("aria-label") ?? "", label, at === document.body ? "" : (at?.textContent ?? "")].join(" ");
+}"""
 _PICTURE = """async () => {
   const canvas = new OffscreenCanvas(4000, 2000);
   canvas.getContext("2d").fillRect(10, 10, 900, 900);

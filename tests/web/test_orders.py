@@ -202,6 +202,8 @@ async def test_an_organisation_bounds_erases_and_removes(
 
         me = await dan.call("me")
         target = Target(bytes.fromhex(me["line"]), bytes.fromhex(me["device"]))
+        # Nothing that is under way keeps what an order destroys.
+        await dan.ask("stuck")
         given = await officer.order("erase", [target], "lost in a taxi")
         await becomes(dan, "erased")
         await _has_members(ada, desk["id"], ada.address, eve.address)

@@ -19,18 +19,23 @@ if TYPE_CHECKING:
 ID_DIGITS: Final = 8
 _KEPT: Final = frozenset("\u200c\u200d")
 """Joiners: emoji and several scripts need them."""
+_MAX_MARKS: Final = 4
+"""On one letter; more of them run over the lines above."""
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 
 
 def clean(text: str, *, lines: bool = False) -> str:
-    """Text without control characters, escapes and changes of writing direction."""
-    return "".join(
-        c
-        for c in text
-        if c in _KEPT
-        or (lines and c == "\n")
-        or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
-    )
+    """Text without control characters, escapes, changes of writing direction and floods of marks."""
+    kept: list[str] = []
+    marks = 0
+    for c in text:
+        category = unicodedata.category(c)
+        if c not in _KEPT and not (lines and c == "\n") and category in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+            continue
+        marks = marks + 1 if category.startswith("M") else 0
+        if marks <= _MAX_MARKS:
+            kept.append(c)
+    return "".join(kept)
 
 
 def out(text: str = "") -> None:

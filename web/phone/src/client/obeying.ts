@@ -15,8 +15,9 @@ import { type Judged, judge, type Known, knownOf, type OrderFrame } from "./orde
 const KNOWN = "known";
 
 export class Obeying {
-  /** Set by the owner: an order to lock, to erase, or to sign out. */
-  onOrder: (judged: Judged) => void = () => {};
+  /** What came before the owner listened: while it opens, or while a first PIN is made. */
+  #early: Judged[] = [];
+  #onOrder: ((judged: Judged) => void) | null = null;
   /** Set by the owner: bounds for what a person may allow themselves. */
   onBounds: (judged: Judged) => Promise<void> = async () => {};
   /** Set by the owner: what the phone needs to know when it is locked. */
@@ -32,6 +33,17 @@ export class Obeying {
   static async open(core: Core): Promise<Obeying> {
     const kept = await core.meta<Known>(KNOWN);
     return new Obeying(core, kept ?? knownOf(core.me.certificate, core.me.server));
+  }
+
+  /** The owner: an order to lock, to erase, or to sign out. One that came before is told now, not lost. */
+  set onOrder(listener: (judged: Judged) => void) {
+    this.#onOrder = listener;
+    for (const judged of this.#early.splice(0)) listener(judged);
+  }
+
+  #tell(judged: Judged): void {
+    if (this.#onOrder === null) this.#early.push(judged);
+    else this.#onOrder(judged);
   }
 
   get known(): Known {
@@ -55,7 +67,7 @@ export class Obeying {
   /** What the relay calls an order. Raises storage.* only. */
   async take(frame: OrderFrame): Promise<void> {
     try {
-      await this.#carryOut(judge(frame, this.at));
+      await this.carryOut(judge(frame, this.at));
     } catch (problem) {
       if (!(problem instanceof ChappeError) || problem.fault === "storage") throw problem;
       if (problem.code === "order.stale" && (await this.#repeat(frame))) return;
@@ -63,10 +75,11 @@ export class Obeying {
     }
   }
 
-  async #carryOut(judged: Judged): Promise<void> {
+  /** An order that was judged to be one. */
+  async carryOut(judged: Judged): Promise<void> {
     const { kind, id } = judged.order;
     if (kind === "erase") {
-      this.onOrder(judged);
+      this.#tell(judged);
       return;
     }
     if (await this.#repeatId(toHex(id))) return;
@@ -78,7 +91,7 @@ export class Obeying {
     });
     await this.onKnown(judged.known);
     this.onReports();
-    if (kind !== "policy") this.onOrder(judged);
+    if (kind !== "policy") this.#tell(judged);
   }
 
   /**

@@ -42,6 +42,7 @@ import { Ordering } from "./ordering";
 import type { Judged } from "./orders";
 import { leaveSubscription } from "./pushes";
 import { Telling } from "./telling";
+import { sleep } from "./transport";
 import { Writing } from "./writing";
 
 const SETTINGS = "settings";
@@ -51,6 +52,8 @@ const FETCH_SECONDS = 10;
 const SILENT_MS = 60_000;
 /** So long the connection waits for the list to be asked for. */
 const LIST_MS = 500;
+/** What is under way when an order to erase comes may take so long to end. */
+const CLOSING_MS = 5_000;
 
 const DEFAULTS: Settings = {
   readReceipts: true,
@@ -190,12 +193,11 @@ export class Phone implements PhoneFace {
     try {
       const opened = await open();
       const kept = { ...DEFAULTS, ...(await opened.core.meta<Settings>(SETTINGS)) };
-      const { bounds } = opened.engine.obeying.known;
-      // An order that was cut off between the bounds and what is cut to them holds all the same.
-      this.#settings = bounds === null ? kept : within(kept, bounds);
+      this.#settings = kept;
       this.#take(opened);
-      if (bounds !== null && !sameRules(this.#settings, kept))
-        await this.#write(() => this.#settings);
+      // A policy that came before anybody listened, or was cut off, holds all the same.
+      const { bounds } = opened.engine.obeying.known;
+      if (bounds !== null && !sameRules(within(kept, bounds), kept)) await this.#bound(bounds);
     } finally {
       this.#busy = false;
     }
@@ -254,17 +256,19 @@ export class Phone implements PhoneFace {
       return;
     }
     if (kind !== "erase") return;
+    this.#erase(opened, judged).catch((problem) =>
+      this.#telling.tell({ type: "failed", code: asChappeError(problem).code, conversation: null }),
+    );
+  }
+
+  /** Nothing that is under way, and nothing that fails, keeps what an order destroys. */
+  async #erase(opened: Opened, judged: Judged): Promise<void> {
     const { place } = opened.core.me;
-    this.lock()
-      .then(() => this.access.erase(judged, place))
-      .then(() => this.#telling.tell({ type: "stage", stage: "erased" }))
-      .catch((problem) =>
-        this.#telling.tell({
-          type: "failed",
-          code: asChappeError(problem).code,
-          conversation: null,
-        }),
-      );
+    const closing = Promise.all([this.lock(), opened.close()]).catch(() => {});
+    await Promise.race([closing, sleep(CLOSING_MS)]);
+    opened.core.store.close();
+    await this.access.erase(judged, place);
+    this.#telling.tell({ type: "stage", stage: "erased" });
   }
 
   /** What a person may allow themselves is cut to what the organisation allows. */

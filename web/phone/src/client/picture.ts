@@ -47,7 +47,20 @@ const still = (type: Picture["type"], width: number, height: number): Picture =>
 function png(view: DataView): Picture | null {
   if (view.getUint32(0) !== 0x89504e47 || view.getUint32(4) !== 0x0d0a1a0a) return null;
   if (view.getUint32(12) !== 0x49484452) return null;
-  return still("image/png", view.getUint32(16), view.getUint32(20));
+  const [width, height] = [view.getUint32(16), view.getUint32(20)];
+  return { type: "image/png", width, height, moving: isAnimated(view) };
+}
+
+/** A PNG that moves says so (acTL) before its first pixels. */
+function isAnimated(view: DataView): boolean {
+  let at = 8;
+  while (at + 8 <= view.byteLength) {
+    const kind = view.getUint32(at + 4);
+    if (kind === 0x6163544c) return true;
+    if (kind === 0x49444154) return false;
+    at += 12 + view.getUint32(at);
+  }
+  return false;
 }
 
 /** Segments with a length that may stand before the frame header: tables, comments, applications' own. */

@@ -98,7 +98,10 @@ export class Shown {
       failure: row.failure,
       expires: row.expiresAt ?? 0,
       attachment: row.file === null ? null : this.#attachment(row, row.file),
-      notice: row.notice && { ...row.notice, value: cleanText(row.notice.value) },
+      notice: row.notice && {
+        ...row.notice,
+        value: row.notice.value && cleanName(row.notice.value),
+      },
     };
   }
 

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { Core } from "../../src/client/core";
+import { Obeying } from "../../src/client/obeying";
 import { judge, judgeRemoval, type Known, knownOf } from "../../src/client/orders";
 import { randomBytes } from "../../src/wire/bytes";
 import { fromBytes, issue, toBytes } from "../../src/wire/certificate";
@@ -52,6 +54,60 @@ function codeOf(run: () => unknown): string {
   }
   return "";
 }
+
+/** What `Obeying` needs of a phone: its keys, and rows that are kept. */
+function keeping(): Core {
+  const reports = new Map<string, { order: string }>();
+  const signer = { privateKey: randomBytes(32) };
+  return {
+    me: { certificate, server: SERVER, deviceId: certificate.deviceId, signer },
+    meta: async () => undefined,
+    setMeta: () => {},
+    now: () => 200,
+    change: async (make: (tx: unknown) => unknown) => {
+      const after: (() => void)[] = [];
+      const made = await make({ after: (work: () => void) => after.push(work), fail: () => {} });
+      for (const work of after) work();
+      return made;
+    },
+    book: {
+      reports: {
+        get: (id: string) => reports.get(id),
+        put: (_: unknown, row: { order: string }) => reports.set(row.order, row),
+        all: () => [...reports.values()],
+      },
+    },
+  } as unknown as Core;
+}
+
+it("an order that comes while the phone still opens is carried out once somebody listens", async () => {
+  const obeying = await Obeying.open(keeping());
+  await obeying.take(frame(order({ kind: "lock", issued_at: 100 })));
+  await obeying.take(frame(order({ kind: "erase" })));
+  const heard: string[] = [];
+  obeying.onOrder = (judged) => heard.push(judged.order.kind);
+  expect(heard).toEqual(["lock", "erase"]);
+  await obeying.take(frame(order({ kind: "erase" })));
+  expect(heard).toEqual(["lock", "erase", "erase"]);
+});
+
+it("bounds are known before anything is cut to them", async () => {
+  const obeying = await Obeying.open(keeping());
+  const seen: unknown[] = [];
+  obeying.onBounds = async () => {
+    seen.push(obeying.known.bounds, obeying.known.policyAt);
+  };
+  const policy = { offline_hours: 0, idle_seconds: 60, pin_length: 6, lock_on_hide: true };
+  // Of an organisation; that its signatures hold is not what this is about.
+  const judged = {
+    order: order({ kind: "policy", policy }),
+    reason: "",
+    known: { ...known, bounds: policy, policyAt: 100 },
+  };
+  await obeying.carryOut(judged);
+  expect(seen).toEqual([policy, 0]);
+  expect(obeying.known.policyAt).toBe(100);
+});
 
 describe("an order of the line's owner", () => {
   it("is obeyed by the device that it names", () => {

@@ -10,7 +10,15 @@ import { concat, fromHex, utf8 } from "../../src/wire/bytes";
 
 import { gif, jpeg, png, vp8, vp8x } from "./pictures";
 
+const moving = (width: number, height: number): Uint8Array =>
+  concat(png(width, height), fromHex("00000000000000086163544c"), new Uint8Array(12));
+
 describe("a preview", () => {
+  it("does not move: what flashes is nobody's preview", () => {
+    expect(previewUrl(moving(28, 21))).toBe("");
+    expect(previewUrl(png(28, 21))).not.toBe("");
+  });
+
   it("is nothing where it is no picture, or would be too large", () => {
     const bombs = [png(513, 1), png(65535, 65535), jpeg(1, 513), jpeg(0, 5), vp8(513, 2)];
     const others = [

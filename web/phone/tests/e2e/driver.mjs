@@ -7,6 +7,7 @@
 //   {id, do: "pid", context}                       the process of such a browser
 //   {id, do: "call", context, page, selector?, method, args}   a method of the page, or of a locator in it
 //   {id, do: "evaluate", context, page, script, arg}           a function's source, run in the page
+//   {id, do: "keys", context, page, press | type}  a key, or text, to whatever has the focus
 //   {id, do: "offline", context, offline}
 //   {id, do: "download", context, page, selector, path?}   press it; the file that comes, there or in base64
 //   {id, do: "quota", context, page, bytes}        so much room for this origin's storage; -1: as it was
@@ -138,6 +139,14 @@ async function call(request) {
     : null;
 }
 
+/** A key of the keyboard, or text, to whatever has the focus. */
+async function keys(request) {
+  const { keyboard } = await pageOf(request);
+  if (request.press !== undefined) await keyboard.press(request.press);
+  else await keyboard.type(request.type);
+  return null;
+}
+
 async function evaluate(request) {
   const page = await pageOf(request);
   const run = new Function(`return (${request.script})`)();
@@ -222,6 +231,7 @@ const doings = {
   call,
   evaluate,
   worker,
+  keys,
   offline,
   download,
   quota,

@@ -68,6 +68,10 @@ const operations: Record<string, Operation> = {
         typeof at === "number" ? envelopes.map((one) => ({ ...one, at })) : envelopes,
       );
   },
+  /** A transfer that never ends, whatever it is told. */
+  stuck: () => {
+    here().attachments.stop = () => new Promise(() => {});
+  },
   /** The epoch of a conversation, and how many intents wait. */
   state: ({ conversation }) => ({
     epoch: here().engine.groups.row(String(conversation)).epoch,

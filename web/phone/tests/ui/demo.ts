@@ -133,7 +133,7 @@ export class Demo implements PhoneFace {
     if (!link.startsWith("chappe://")) throw failure("link.malformed");
   }
   async organisationOf() {
-    return { name: "Press", pinLength: 7 };
+    return { name: "Press", pinLength: 6 };
   }
   async judgePin(pin: string, _address: string, least = 6): Promise<PinProblem | null> {
     if (pin.length < least) return { reason: "short", least };

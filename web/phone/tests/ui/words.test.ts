@@ -52,6 +52,12 @@ test("what is filled in stays what it was", () => {
   expect(fill("{a} {missing}", { a: 1 })).toBe("1 {missing}");
 });
 
+test("a name that is read from the right turns nothing around it", () => {
+  expect(fill("{a} joined {b}", { a: "\u05d0\u05d1", b: "desk" })).toBe(
+    "\u2068\u05d0\u05d1\u2069 joined desk",
+  );
+});
+
 test("codes have words, and unknown ones say the code", () => {
   words.language = "fr";
   expect(explain({ code: "address.taken", message: "x" })).toBe(fr["error.address.taken"]);

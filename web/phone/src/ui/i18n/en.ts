@@ -126,6 +126,7 @@ export const en = {
   "list.left": "You have left",
   "list.unread.one": "{n} unread message",
   "list.unread.other": "{n} unread messages",
+  "name.mixed": "Letters of several alphabets: this name may imitate another",
   "list.names": "Conversations",
   "list.hits": "Messages",
   "list.nothing": "Nothing found for “{words}”.",
@@ -206,6 +207,7 @@ export const en = {
   "chat.cancel": "Cancel the transfer",
   "chat.progress": "{done} of {size}",
   "chat.announce": "{who}: {text}",
+  "chat.found": "Found: {who}: {text}",
   "chat.unread": "New messages",
 
   "sending.queued": "waiting to be sent",

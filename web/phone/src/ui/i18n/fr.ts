@@ -131,6 +131,7 @@ export const fr: Record<keyof typeof en, string> = {
   "list.left": "Vous êtes parti",
   "list.unread.one": "{n} message non lu",
   "list.unread.other": "{n} messages non lus",
+  "name.mixed": "Lettres de plusieurs alphabets : ce nom peut en imiter un autre",
   "list.names": "Conversations",
   "list.hits": "Messages",
   "list.nothing": "Rien pour « {words} ».",
@@ -211,6 +212,7 @@ export const fr: Record<keyof typeof en, string> = {
   "chat.cancel": "Annuler le transfert",
   "chat.progress": "{done} sur {size}",
   "chat.announce": "{who} : {text}",
+  "chat.found": "Trouvé : {who} : {text}",
   "chat.unread": "Nouveaux messages",
 
   "sending.queued": "en attente d'envoi",

@@ -60,6 +60,12 @@ export function formatUnit(number: number, unit: "second" | "minute" | "hour"): 
 
 export function fill(text: string, values: Values): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) =>
-    name in values ? String(values[name]) : whole,
+    name in values ? apart(String(values[name])) : whole,
   );
 }
+
+const TURNS =
+  /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
+
+/** A name that is read from the right turns nothing of the sentence around it (Unicode UAX 9, isolates). */
+const apart = (value: string): string => (TURNS.test(value) ? `\u2068${value}\u2069` : value);

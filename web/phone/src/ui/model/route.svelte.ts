@@ -11,7 +11,8 @@ export type View =
   | { name: "changePin" }
   | { name: "version" }
   | { name: "term" }
-  | { name: "chat"; id: string }
+  /** `goal`: a message to show, found by searching; each finding is another one. */
+  | { name: "chat"; id: string; goal?: { message: string; seq: number; turn: number } }
   | { name: "info"; id: string }
   | { name: "verify"; id: string; address: string };
 

@@ -48,21 +48,26 @@ export class Thread {
     this.loading = false;
   }
 
-  async older(): Promise<void> {
+  async older(count = PAGE): Promise<void> {
     const first = this.messages[0];
     if (!first || this.loading) return;
     this.loading = true;
     try {
-      const page = await this.session.phone.messages(this.id, first.seq, PAGE);
+      const page = await this.session.phone.messages(this.id, first.seq, count);
       this.#merge(page);
-      this.more = page.length >= PAGE;
+      this.more = page.length >= count;
     } finally {
       this.loading = false;
     }
   }
 
-  /** Load back to a message, as far as it takes. Gives whether it is here. */
-  async reach(message: string): Promise<boolean> {
+  /**
+   * Load back to a message, as far as it takes. `seq`: its place, where that is known, and one page is enough.
+   * Gives whether it is here.
+   */
+  async reach(message: string, seq = 0): Promise<boolean> {
+    const first = this.messages[0];
+    if (seq > 0 && first && seq < first.seq) await this.older(first.seq - seq + PAGE / 2);
     while (!this.messages.some((one) => one.id === message)) {
       if (!this.more) return false;
       await this.older();
