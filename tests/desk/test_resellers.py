@@ -275,6 +275,19 @@ def test_the_registers_language(shared: World, asked: str, accepted: str, langua
     assert f'<html lang="{language}">' in answer.text
 
 
+def test_the_contact_is_forgotten_a_year_after_the_end(world: World, operator: Browser) -> None:
+    made = operator.post("/resellers", world.application(SIREN)).json()
+    operator.post(f"/resellers/{made['id']}/end", {"version": 1, "reason": "turned down"})
+    assert b"camille@example.org" in world.on_disk()
+    for days_later, contact in ((364, "Camille Martin"), (2, "")):
+        world.clock.pass_by(days_later * DAY)
+        asyncio.run(world.desk.each_hour())
+        operator.sign_in()
+        shown = operator.get(f"/resellers/{made['id']}").json()
+        assert (shown["contact_name"], shown["name"]) == (contact, f"Société {SIREN}")
+    assert b"camille@example.org" not in world.on_disk()
+
+
 class Relay:
     """What the relay was told; it can be away."""
 

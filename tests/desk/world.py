@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,12 @@ class World:
         for client in self.clients:
             client.close()
         self.desk.close()
+
+    def on_disk(self) -> bytes:
+        """All that its files hold, what was in the write-ahead log written back."""
+        with sqlite3.connect(self.desk.database.path) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return b"".join(file.read_bytes() for file in sorted(self.desk.database.path.parent.iterdir()))
 
     def be_patient(self) -> None:
         """With strangers: for tests that ask more than thirty things."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 
-from chappe.desk import accounts, lines, once, sellers, sessions, subscribers
+from chappe.desk import accounts, lines, once, resellers, sellers, sessions, subscribers
 from chappe.desk.database import Clock, Database
 from chappe.desk.passkeys import Passkeys
 from chappe.desk.sellers import SellersDoor
@@ -73,5 +73,6 @@ class Desk:
         self.database.keep_books(sessions.sweep)
         self.database.keep_books(once.sweep)
         self.database.change(SYSTEM, accounts.forget_closed)
+        self.database.change(SYSTEM, resellers.forget_contacts)
         while self.database.change(SYSTEM, subscribers.sweep):
             pass

@@ -28,6 +28,8 @@ MAX_YEARS: Final = 5
 """Of one accreditation; then it is looked at again."""
 MAX_APPLICATIONS: Final = 500
 """That strangers may have waiting."""
+FORGET_SECONDS: Final = 365 * 24 * 3600
+"""How long after its end a reseller's contact is kept."""
 _YEAR: Final = timedelta(days=366)
 
 
@@ -194,6 +196,17 @@ def end(unit: Unit, id_: bytes, version: int, reason: str) -> Reseller:
     _update(unit, id_, version, {"ended_at": unit.now, "reason": reason})
     unit.log("reseller.ended", id_, reseller=id_, reason=reason)
     return find(unit.connection, id_, unit.now)
+
+
+def forget_contacts(unit: Unit) -> int:
+    """Take the person off resellers that were ended, or turned down, a year ago; how many."""
+    old = (resellers.c.ended_at <= unit.now - FORGET_SECONDS) & (resellers.c.contact_email != "")
+    ids = unit.connection.execute(select(resellers.c.reseller).where(old)).scalars().all()
+    for id_ in ids:
+        nobody = {"contact_name": "", "contact_email": "", "contact_phone": ""}
+        unit.connection.execute(update(resellers).where(resellers.c.reseller == id_).values(nobody))
+        unit.log("reseller.changed", id_, reseller=id_, fields="contact forgotten")
+    return len(ids)
 
 
 def find(connection: Connection, id_: bytes, now: int) -> Reseller:

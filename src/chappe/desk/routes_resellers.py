@@ -71,10 +71,24 @@ class Received(Body):
     received: bool = True
 
 
-class ResellerView(Application):
-    """`reason`: of the suspension, or the end. The last day of the accreditation is included."""
+class ResellerView(Body):
+    """`reason`: of the suspension, or the end. The last day of the accreditation is included. The contact
+    is empty a year after the end."""
 
     id: Id
+    name: str
+    trade_name: str
+    country: str
+    registration: str
+    vat_number: str
+    street: str
+    postcode: str
+    city: str
+    website: str
+    contact_name: str
+    contact_email: str
+    contact_phone: str
+    language: str
     standing: Standing
     applied_at: datetime
     accredited_from: date | None
