@@ -26,6 +26,7 @@ _VAT_RATE: Final[Words] = ("VAT rate", "taux de TVA")
 _BATCH: Final[Words] = ("which order of codes", "commande de codes concernée")
 _REGISTERED: Final[Words] = ("as it is registered", "identité légale")
 _POSTAL: Final[Words] = ("postal address", "adresse postale")
+_CIVIL: Final[Words] = ("civil identity, asked by law", "identité civile, demandée par la loi")
 _LANGUAGE: Final[Words] = ("language to write in", "langue de correspondance")
 
 TABLES: Final[Mapping[str, Kept]] = {
@@ -312,6 +313,46 @@ TABLES: Final[Mapping[str, Kept]] = {
             "treatment": ("VAT treatment", "régime de TVA"),
             "exemption": ("why no VAT", "motif d'exonération"),
             "payment_days": ("days to pay", "délai de paiement"),
+            "version": VERSION,
+        },
+    ),
+    "subscribers": Kept(
+        (
+            "The subscriber's record that the law asks of the operator (in France: CPCE, L34-1 and R10-13)",
+            "La fiche d'abonné que la loi demande à l'exploitant (CPCE, L34-1 et R10-13)",
+        ),
+        (
+            "five years after the end of the contract; of the account and the payment, one year",
+            "cinq ans après la fin du contrat ; un an pour le compte et le paiement",
+        ),
+        {
+            "subscriber": ("a random number", "un nombre aléatoire"),
+            "kind": ("person or company", "personne ou société"),
+            "company": _REGISTERED,
+            "registration": ("number in the register", "numéro au registre"),
+            "surname": _CIVIL,
+            "given_name": _CIVIL,
+            "born_on": _CIVIL,
+            "born_at": _CIVIL,
+            "street": _POSTAL,
+            "postcode": _POSTAL,
+            "city": _POSTAL,
+            "country": _POSTAL,
+            "email": ("how to reach the subscriber", "pour joindre l'abonné"),
+            "phone": ("how to reach the subscriber", "pour joindre l'abonné"),
+            "address": ("the line's address; one year", "adresse de la ligne ; un an"),
+            "line": ("which line; one year", "ligne concernée ; un an"),
+            "organisation": THE_ORGANISATION,
+            "contract": ("the contract's reference; one year", "référence du contrat ; un an"),
+            "payment": ("how it was paid; one year", "moyen de paiement ; un an"),
+            "payment_reference": (
+                "of the payment, never a card's or account's number; one year",
+                "du paiement, jamais d'une carte ou d'un compte ; un an",
+            ),
+            "created_at": MADE_AT,
+            "began_on": ("the contract's first day", "premier jour du contrat"),
+            "ended_on": ("the contract's last day", "dernier jour du contrat"),
+            "reduced_at": ("when the first year after it was over", "fin de la première année suivante"),
             "version": VERSION,
         },
     ),
