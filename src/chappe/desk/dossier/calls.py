@@ -40,6 +40,9 @@ _WATCHED_NAMES: Final = frozenset(
         "uuid.uuid5",
     }
 )
+_BEGINNINGS: Final = "|".join((*WATCHED, *sorted({name.split(".")[0] for name in _WATCHED_NAMES})))
+_MAY: Final = re.compile(rf"^\s*(?:import|from)\b.*\b(?:{_BEGINNINGS})\b", re.MULTILINE)
+"""A module without such a line imports none of them: it need not be parsed."""
 PHONE_WATCHED: Final = (
     "@noble/", "@scure/", "@hpke/", "hash-wasm", "ts-mls", "tweetnacl", "libsodium", "node:crypto",
     "crypto-js", "jose", "openpgp", "sjcl", "argon2", "@stablelib/", "@peculiar/", "mlkem", "crystals-kyber",
@@ -92,6 +95,8 @@ def room_of(inside: Path) -> str:
 
 def names_in(source: str) -> set[str]:
     """The names that a Python module uses of watched modules, each as long as it can be told."""
+    if not _MAY.search(source):
+        return set()
     tree = ast.parse(source)
     imported = dict(_imported(tree))
     names: set[str] = set()
