@@ -48,12 +48,12 @@ DOSSIER_WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "dossier.compare_key": (
         "Whose key that is, this cannot say: compare it with the operator's, or give that as --key.",
-        "Ceci ne dit pas à qui est cette clé : comparez-la avec celle de l'exploitant, ou donnez "
+        "Ceci ne dit pas à qui est cette clé : comparez-la avec celle de l'opérateur, ou donnez "
         "celle-ci avec "
         "--key.",
     ),
     "dossier.other_key": (
         "The paper is signed with another key than the operator's: {public}. Do not rely on it.",
-        "La pièce est signée avec une autre clé que celle de l'exploitant : {public}. Ne vous y fiez pas.",
+        "La pièce est signée avec une autre clé que celle de l'opérateur : {public}. Ne vous y fiez pas.",
     ),
 }

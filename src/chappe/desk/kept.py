@@ -289,7 +289,7 @@ TABLES: Final[Mapping[str, Kept]] = {
         },
     ),
     "seller": Kept(
-        ("The operator, as invoices name him", "L'exploitant, tel que le nomment les factures"),
+        ("The operator, as invoices name him", "L'opérateur, tel que le nomment les factures"),
         WHILE_RUNNING,
         {
             "seller": ("one row", "une seule ligne"),

@@ -43,8 +43,8 @@ TABLES: Final[Mapping[str, Kept]] = {
             ),
             "created_at": ("when it was activated", "date d'activation"),
             "organisation": THE_ORGANISATION,
-            "held_at": ("since when it is under legal hold", "début de la conservation légale"),
-            "held_by": ("the order that put it under hold", "ordre de conservation légale"),
+            "held_at": ("since when it is under legal hold", "début du séquestre"),
+            "held_by": ("the order that put it under hold", "ordre de mise sous séquestre"),
             "closed_at": ("when it was erased or closed", "date d'effacement ou de fermeture"),
             "term_ends": ("end of the paid term", "fin de la période payée"),
             "term_day": (
@@ -289,7 +289,7 @@ TABLES: Final[Mapping[str, Kept]] = {
     "rosters": Kept(
         (
             "Who its officers were and are, signed by them",
-            "Qui sont et furent ses responsables, signé par eux",
+            "Qui sont et furent ses officiers, signé par eux",
         ),
         FOR_GOOD,
         {
@@ -297,7 +297,7 @@ TABLES: Final[Mapping[str, Kept]] = {
             "version": ("number", "numéro"),
             "signed": (
                 "officers' names and public keys, signatures",
-                "noms et clés publiques des responsables, signatures",
+                "noms et clés publiques des officiers, signatures",
             ),
         },
     ),
@@ -312,13 +312,13 @@ TABLES: Final[Mapping[str, Kept]] = {
             "kind": ("what was ordered", "nature de l'ordre"),
             "organisation": THE_ORGANISATION,
             "line": ("the line whose owner gave it", "ligne dont le titulaire l'a donné"),
-            "officer": ("the officer who gave it", "responsable qui l'a donné"),
+            "officer": ("the officer who gave it", "officier qui l'a donné"),
             "signed": ("the order itself with its signatures", "l'ordre lui-même avec ses signatures"),
             "digest": (
                 "hash, so that a repetition is answered again",
                 "condensat, pour répondre à une répétition",
             ),
-            "reason": ("why, in the officer's words", "motif, dans les mots du responsable"),
+            "reason": ("why, in the officer's words", "motif, dans les mots de l'officier"),
             "salt": (
                 "random number that hides the reason in the order",
                 "aléa qui masque le motif dans l'ordre",
@@ -352,7 +352,7 @@ TABLES: Final[Mapping[str, Kept]] = {
     "registers": Kept(
         (
             "In how many conversations a device is, sealed to its organisation's officers",
-            "Les conversations d'un appareil, scellées pour les responsables de son organisation",
+            "Les conversations d'un appareil, scellées pour les officiers de son organisation",
         ),
         (
             "until it is out of them, 30 days at most after it was signed out",
@@ -360,7 +360,7 @@ TABLES: Final[Mapping[str, Kept]] = {
         ),
         {
             "device": THE_DEVICE,
-            "sealed": ("ciphertext for the officers alone", "texte chiffré pour les seuls responsables"),
+            "sealed": ("ciphertext for the officers alone", "texte chiffré pour les seuls officiers"),
         },
     ),
     "postings": Kept(
@@ -387,7 +387,7 @@ TABLES: Final[Mapping[str, Kept]] = {
     "audit": Kept(
         (
             "The organisation's audit log, which officers verify",
-            "Le journal d'audit de l'organisation, vérifié par ses responsables",
+            "Le journal d'audit de l'organisation, vérifié par ses officiers",
         ),
         FOR_GOOD,
         {
@@ -396,7 +396,7 @@ TABLES: Final[Mapping[str, Kept]] = {
             "at": AT,
             "entry": (
                 "what was done, by which officer, to which lines, and why",
-                "ce qui a été fait, par quel responsable, sur quelles lignes, et pourquoi",
+                "ce qui a été fait, par quel officier, sur quelles lignes, et pourquoi",
             ),
             "root": ("hash of the log up to here", "condensat du journal jusqu'ici"),
         },

@@ -151,7 +151,7 @@ TABLE: Final = (
         ("draft-connolly-cfrg-xwing-kem", "RFC 9180"), f"{_CRYPTOGRAPHY}; @hpke/hybridkem-x-wing; ts-mls",
         {"en": "All conversations (MLS 0xF00D); what is sealed to share service and officers",
          "fr": "Toutes les conversations (MLS 0xF00D) ; scellements au service des parts "
-               "et aux responsables"},
+               "et aux officiers"},
         {
             "chappe.wire": (_HPKE + "KEM.MLKEM768_X25519", _HPKE + "MLKEM768X25519PrivateKey",
                             _HPKE + "MLKEM768X25519PublicKey"),
@@ -210,8 +210,8 @@ TABLE: Final = (
         "ed25519", Family.SIGNATURE, "Ed25519", "EdDSA", 256, "deterministic, signature 512 bits", (S, A, I),
         ("RFC 8032", "FIPS 186-5"), f"{_CRYPTOGRAPHY}; WebCrypto; @noble/curves",
         {"en": "Identities, devices, messages, orders, receipts, rosters, releases, logs, operator's papers",
-         "fr": "Identités, appareils, messages, ordres, reçus, listes de responsables, versions, journaux, "
-               "pièces de l'exploitant"},
+         "fr": "Identités, appareils, messages, ordres, reçus, listes de officiers, versions, journaux, "
+               "pièces de l'opérateur"},
         {
             "chappe.desk": (_ED25519,),
             "chappe.vault": (_ED25519,), "chappe.client": (_ED25519,), "chappe.wire": (_ED25519,),
@@ -250,7 +250,7 @@ TABLE: Final = (
         "SHA-256, verification only; the key is the authenticator's, of 2048 bits with Windows Hello",
         (S, A, I), ("RFC 8017", "RFC 8812"), f"fido2; {_CRYPTOGRAPHY}",
         {"en": "Passkeys of the operator's accounts, where an authenticator has no other",
-         "fr": "Clés d'accès des comptes de l'exploitant, si l'authentificateur n'en a pas d'autre"},
+         "fr": "Clés d'accès des comptes de l'opérateur, si l'authentificateur n'en a pas d'autre"},
         {"chappe.desk": ("fido2.server.Fido2Server",)},
     ),
     Row(
@@ -338,7 +338,7 @@ TABLE: Final = (
         f"{ARGON2ID.memory_kib} KiB, {ARGON2ID.passes} passes, {ARGON2ID.lanes} lane, salt 256 bits", (C, A),
         ("RFC 9106",), f"{_CRYPTOGRAPHY}; hash-wasm",
         {"en": "Stretching of PINs and of officers' passphrases",
-         "fr": "Étirement des codes PIN et des phrases de passe de responsables"},
+         "fr": "Étirement des codes PIN et des phrases de passe de officiers"},
         {"chappe.vault": (_P + "kdf.argon2.Argon2id",), "phone/vault": ("hash-wasm:argon2id",)},
     ),
     # Randomness and comparison
@@ -414,7 +414,7 @@ TABLE: Final = (
     Row(
         "webauthn", Family.PROTOCOL, "WebAuthn", "passkeys", None, "ES256, EdDSA, RS256; verification only",
         (A,), ("W3C WebAuthn Level 3", "RFC 9053"), "fido2; the browser",
-        {"en": "Sign-in at the operator's console", "fr": "Connexion à la console de l'exploitant"},
+        {"en": "Sign-in at the operator's console", "fr": "Connexion à la console de l'opérateur"},
         {"chappe.desk": ("fido2.server.Fido2Server", "fido2.webauthn")},
     ),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from html.parser import HTMLParser
 from pathlib import Path
@@ -79,6 +80,19 @@ def test_a_column_or_file_without_a_reason_is_found(relay: RelayProcess) -> None
     made = inventory(relay)
     assert stored.unexplained(made) == ["relay.db: lines.location", 'relay.db: odd" name.who', "notes.txt"]
     assert "NO REASON GIVEN" in as_html(stored.page(made, "en"))
+
+
+def test_what_is_said_not_to_be_held_has_no_column(relay: RelayProcess) -> None:
+    """`wording.in_no_hand` speaks of these; here only the names of columns are looked at."""
+    forbidden = re.compile(
+        r"(^|_)(ip|host|location|latitude|phone|member|contact|peer|recipient|sender|model|pin)s?($|_)"
+    )
+    relay_store, shares, _ = inventory(relay).stores
+    for store in (relay_store, shares):
+        for table in store.tables:
+            assert not forbidden.search(table.name), table.name
+            for column, _ in table.columns:
+                assert not forbidden.search(column), (table.name, column)
 
 
 class _Strict(HTMLParser):

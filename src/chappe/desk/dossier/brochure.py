@@ -81,7 +81,7 @@ def _architecture(it: Declaring) -> list[Section]:
                             ),
                         ],
                         [
-                            say("Officer", "Responsable"),
+                            say("Officer", "Officier"),
                             say(
                                 "Orders erasing, signed; on the customer's own machine",
                                 "Ordonne l'effacement, signé ; sur la machine du client",
@@ -95,7 +95,7 @@ def _architecture(it: Declaring) -> list[Section]:
                     [1, 2.4, 2.2],
                     "",
                 ),
-                Text(say("The operator does not hold:", "L'exploitant ne détient pas :")),
+                Text(say("The operator does not hold:", "L'opérateur ne détient pas :")),
                 Items(wording.in_no_hand(it.language)),
             ],
         ),

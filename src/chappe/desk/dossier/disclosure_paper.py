@@ -47,7 +47,7 @@ def paper(signed: Signed, kept: Mapping[str, Mapping[str, Kept]], language: Lang
             f"All that the operator of {it.operator} held on this line at {it.at}, table by table, "
             f"and what he "
             "does not hold. The file that is signed beside it (JSON) is what counts.",
-            f"Tout ce que l'exploitant de {it.operator} détenait sur cette ligne le {day(date, 'fr')} à "
+            f"Tout ce que l'opérateur de {it.operator} détenait sur cette ligne le {day(date, 'fr')} à "
             f"{it.at[11:19]} UTC, table par table, et ce qu'il ne détient pas. Le fichier signé joint "
             f"(JSON) fait foi.",
         ),
@@ -80,14 +80,14 @@ def _identity(it: Disclosed, language: Language) -> Section:
 def _not_held(it: Disclosed, language: Language) -> Section:
     say = say_in(language)
     return Section(
-        say("2. What the operator does not hold", "2. Ce que l'exploitant ne détient pas"),
+        say("2. What the operator does not hold", "2. Ce que l'opérateur ne détient pas"),
         [
             Items(it.not_held[language]),
             Note(
                 say(
                     "Not held means that no order can make the operator hand it over: it is not on "
                     "his machines.",
-                    "Non détenu signifie qu'aucune réquisition ne peut l'obtenir de l'exploitant : "
+                    "Non détenu signifie qu'aucune réquisition ne peut l'obtenir de l'opérateur : "
                     "cela ne se trouve "
                     "pas sur ses machines.",
                 )
@@ -100,7 +100,7 @@ def _tables(it: Disclosed, kept: Mapping[str, Mapping[str, Kept]], language: Lan
     say = say_in(language)
     sections = [
         Section(
-            say("3. What the operator holds", "3. Ce que l'exploitant détient"),
+            say("3. What the operator holds", "3. Ce que l'opérateur détient"),
             [
                 Text(
                     say(
@@ -187,7 +187,7 @@ def _proof(signed: Signed, language: Language) -> Section:
                     "that you trust.",
                     "La commande « chappe dossier verify » contrôle le fichier signé. Comparez la "
                     "clé avec celle de "
-                    "l'exploitant par un canal de confiance.",
+                    "l'opérateur par un canal de confiance.",
                 )
             ),
             Hex(

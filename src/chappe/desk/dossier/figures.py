@@ -62,7 +62,7 @@ WORDS: Final[Mapping[str, Words]] = {
     "lines_activated": ("Lines activated", "Lignes activées"),
     "lines_closed": ("Lines erased or closed", "Lignes effacées ou fermées"),
     "lines_at_the_end": ("Lines open at the end", "Lignes ouvertes à la fin"),
-    "lines_under_hold": ("Lines under legal hold at the end", "Lignes en conservation légale à la fin"),
+    "lines_under_hold": ("Lines under legal hold at the end", "Lignes sous séquestre à la fin"),
     "devices_added": ("Devices added", "Appareils ajoutés"),
     "devices_signed_out": ("Devices signed out for good", "Appareils révoqués"),
     "organisations_added": ("Organisations added", "Organisations ajoutées"),
@@ -72,8 +72,8 @@ WORDS: Final[Mapping[str, Words]] = {
     "erasures_ordered": ("Devices ordered to be erased", "Appareils dont l'effacement a été ordonné"),
     "erasures_unreadable": ("Devices made unreadable", "Appareils rendus illisibles"),
     "erasures_confirmed": ("Erasures that the device confirmed", "Effacements confirmés par l'appareil"),
-    "holds_ordered": ("Legal holds ordered by customers", "Conservations légales ordonnées par des clients"),
-    "disclosures": ("Disclosures made by the operator", "Communications faites par l'exploitant"),
+    "holds_ordered": ("Legal holds ordered by customers", "Séquestres ordonnés par des clients"),
+    "disclosures": ("Disclosures made by the operator", "Communications faites par l'opérateur"),
 }
 
 
@@ -137,7 +137,7 @@ def page(
                                 (
                                     "Erasures are ordered by customers alone: the operator has no "
                                     "key to order one with.",
-                                    "Seuls les clients ordonnent un effacement : l'exploitant n'a "
+                                    "Seuls les clients ordonnent un effacement : l'opérateur n'a "
                                     "aucune clé pour le faire.",
                                 )
                             ),
@@ -164,7 +164,7 @@ def page(
                 ],
             ),
             Section(
-                say(("3. What the operator does not hold", "3. Ce que l'exploitant ne détient pas")),
+                say(("3. What the operator does not hold", "3. Ce que l'opérateur ne détient pas")),
                 [
                     Items(in_no_hand(language)),
                 ],

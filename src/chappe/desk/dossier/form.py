@@ -222,7 +222,7 @@ name = ""                   # désignation de la prestation
 start_date = ""             # début, réel ou prévu : AAAA-MM-JJ
 users = ""                  # à qui elle s'adresse
 server_name = ""            # nom du serveur (la partie après @ des adresses)
-hosting = ""                # où le serveur est hébergé : exploitant, ville, pays
+hosting = ""                # où le serveur est hébergé : opérateur, ville, pays
 means_reference = ""        # numéro d'attestation du moyen, quand il est connu
 
 [signing]

@@ -121,7 +121,7 @@ _LOGS: Words = (
     "Les journaux techniques vont à la sortie d'erreur et disent ce qui arrive au relais, jamais à "
     "qui : ni adresse, "
     "ni appareil, ni message, ni adresse réseau. Leur lieu et leur durée de conservation dépendent "
-    "de l'exploitant "
+    "de l'opérateur "
     "de la machine.",
 )
 
@@ -173,7 +173,7 @@ _SUMMARY: Words = (
     "long. What the operator does not hold stands at the end.",
     "Lu dans le schéma des bases au moment où cette page a été produite : ce qui est conservé, "
     "pourquoi, et combien "
-    "de temps. Ce que l'exploitant ne détient pas est dit à la fin.",
+    "de temps. Ce que l'opérateur ne détient pas est dit à la fin.",
 )
 
 

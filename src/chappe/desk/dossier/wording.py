@@ -272,13 +272,13 @@ _KEYS: Final = (
     (
         (
             "Fleet and officers' keys (Ed25519, X-Wing)",
-            "Clés de flotte et des responsables (Ed25519, X-Wing)",
+            "Clés de flotte et des officiers (Ed25519, X-Wing)",
         ),
-        ("On the officer's machine", "Sur la machine du responsable"),
-        ("From officer to officer, sealed (X-Wing)", "De responsable à responsable, scellées (X-Wing)"),
+        ("On the officer's machine", "Sur la machine de l'officier"),
+        ("From officer to officer, sealed (X-Wing)", "D'officier à officier, scellées (X-Wing)"),
         (
             "In the officer's file, sealed under a passphrase (Argon2id, AES-256-GCM)",
-            "Dans le fichier du responsable, scellé sous une phrase de passe (Argon2id, AES-256-GCM)",
+            "Dans le fichier de l'officier, scellé sous une phrase de passe (Argon2id, AES-256-GCM)",
         ),
         ("With the file; out of the roster", "Avec le fichier ; retrait de la liste"),
     ),
@@ -336,7 +336,13 @@ def in_no_hand(language: Language) -> list[str]:
             "A PIN, or what a PIN could be checked against without the device.",
             "Un code PIN, ou de quoi vérifier un code PIN sans l'appareil.",
         ),
-        say("A means to decrypt, now or later.", "Un moyen de déchiffrer, maintenant ou plus tard."),
+        say(
+            "A means to decrypt what lines say. The share of a vault's key that is held opens "
+            "nothing without "
+            "the device itself and its PIN.",
+            "Un moyen de déchiffrer ce que disent les lignes. La part de clé détenue n'ouvre rien sans "
+            "l'appareil lui-même et son code PIN.",
+        ),
     ]
 
 
@@ -394,13 +400,13 @@ def sources(language: Language) -> list[str]:
         say(
             "The text of Annexe II (DP), and that of the technical characteristics of Annexe I, could not be "
             "consulted when this program was written: the sheet for the service takes over the points of "
-            "Annexe I; key management and three reference outputs are given because they are usually asked "
-            "for. Compare with the forms in force before filing.",
+            "Annexe I; key management and three reference outputs are given without being asked. "
+            "Compare with the forms in force before filing.",
             "Le texte de l'annexe II (DP) et celui des caractéristiques techniques de l'annexe I "
             "n'ont pas pu "
             "être consultés lors de l'écriture de ce programme : la fiche de la prestation reprend "
             "les points "
-            "de l'annexe I ; la gestion des clés et trois sorties de référence sont fournies parce qu'elles "
-            "sont habituellement demandées. Comparez avec les formulaires en vigueur avant le dépôt.",
+            "de l'annexe I ; la gestion des clés et trois sorties de référence sont fournies "
+            "d'emblée. Comparez avec les formulaires en vigueur avant le dépôt.",
         ),
     ]
