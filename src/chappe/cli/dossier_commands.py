@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+import chappe
 from chappe.cli.relay_commands import DataDir
 from chappe.cli.show import clean, note, out
 from chappe.cli.words import language, say
@@ -40,7 +40,7 @@ def show_fingerprint(
     from chappe.wire.cryptology import fingerprint
 
     if as_json:
-        out(encode(current(version("chappe"), today())).decode().rstrip())
+        out(encode(current(chappe.__version__, today())).decode().rstrip())
     else:
         out(fingerprint())
 
@@ -125,7 +125,7 @@ def declare(
     chosen = spoken(lang)
     filled = read(form_file, draft=draft)
     pdf.ready()
-    it = Declaring(filled, chosen, version("chappe"), today(), reference_outputs(), draft)
+    it = Declaring(filled, chosen, chappe.__version__, today(), reference_outputs(), draft)
     for path in write(out_folder, it, of_this_installation()):
         out(str(path))
     if draft:
@@ -155,7 +155,7 @@ def inventory(
         [*stores(settings), stored.desk_store(settings.data_dir)],
         FILES,
         stored.found_in(settings.data_dir),
-        version("chappe"),
+        chappe.__version__,
         today(),
     )
     write_paper(out_file, kind, stored.page(made, spoken(lang)), stored.as_plain(made))
@@ -224,7 +224,7 @@ def disclose(
             signing,
             holdings,
             operator=settings.server_name,
-            version=version("chappe"),
+            version=chappe.__version__,
             reference=reference,
         )
     finally:
@@ -242,6 +242,8 @@ def disclose(
     except OSError as problem:
         raise os_failure(problem) from None
     note(say("dossier.disclosed", number=signed.disclosure.number, public=signed.key))
+    for other in holdings.others:
+        note(say("dossier.other_line", line=other.hex()))
 
 
 @app.command("verify")
@@ -292,5 +294,5 @@ def figures(
     finally:
         database.close()
     place = settings.server_name
-    page = counting.page(counted, counts, place, version("chappe"), today(), spoken(lang))
-    write_paper(out_file, kind, page, counting.as_plain(counted, counts, place, version("chappe")))
+    page = counting.page(counted, counts, place, chappe.__version__, today(), spoken(lang))
+    write_paper(out_file, kind, page, counting.as_plain(counted, counts, place, chappe.__version__))

@@ -19,7 +19,8 @@ DESK_FILE = f"{FOLDER}/{FILE}"
 
 def holdings_on(settings: Settings, database: Database, line: str) -> Holdings:
     """Raises address.unknown, storage.*."""
-    ids = lines_at(settings, line)
+    named, others = lines_at(settings, line)
+    ids = [named]
     relay = held_by_relay(settings, ids)
     return Holdings(
         line,
@@ -30,4 +31,5 @@ def holdings_on(settings: Settings, database: Database, line: str) -> Holdings:
             DESK_FILE: held_by_desk(database, ids),
         },
         {"relay.db": RELAY, "shares/shares.db": SHARES, DESK_FILE: DESK},
+        others,
     )

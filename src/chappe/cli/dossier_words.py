@@ -41,6 +41,10 @@ DOSSIER_WORDS: Final[dict[str, tuple[str, str]]] = {
         "Disclosure no. {number} is noted in the desk's audit log. Signed with {public}.",
         "La communication n° {number} est notée au journal du guichet. Signée avec {public}.",
     ),
+    "dossier.other_line": (
+        "Another line had this address before, and is not in it: {line}. Ask for it by that id.",
+        "Une autre ligne a porté cette adresse et n'y figure pas : {line}. Demandez-la par cet identifiant.",
+    ),
     "dossier.holds": (
         "Disclosure no. {number} of {at} on {asked} is as it was signed, with the key {public}.",
         "La communication n° {number} du {at} sur {asked} est telle qu'elle a été signée, avec la "

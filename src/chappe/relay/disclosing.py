@@ -30,27 +30,28 @@ _PIECE: Final = 500
 assert lines.metadata is metadata
 
 
-def lines_at(settings: Settings, named: str) -> list[bytes]:
-    """The ids of the lines that an address stands for (closed ones too), or of the one with this id in
-    hexadecimal. Raises address.unknown, storage.*."""
+def lines_at(settings: Settings, named: str) -> tuple[bytes, list[bytes]]:
+    """The id of the line that an address stands for, or of the one with this id in hexadecimal: the open one,
+    else the last that had it. Then those that had the address before: they may have been other people's.
+
+    Raises address.unknown, storage.*.
+    """
     with read_only(settings.database) as connection:
-        found = connection.execute(
-            "SELECT line FROM lines WHERE address = ? ORDER BY created_at", (named.lower(),)
-        )
-        ids = [bytes(row[0]) for row in found]
-        if not ids and len(named) == 32:
-            ids = _by_id(connection, named)
-    if not ids:
+        statement = "SELECT line FROM lines WHERE {} ORDER BY closed_at IS NULL DESC, created_at DESC"
+        found = connection.execute(statement.format("address = ?"), (named.lower(),)).fetchall()
+        if not found and len(named) == 32:
+            found = connection.execute(statement.format("line = ?"), (_id(named),)).fetchall()
+    if not found:
         raise error("address.unknown")
-    return ids
+    first, *others = [bytes(row[0]) for row in found]
+    return first, others
 
 
-def _by_id(connection: sqlite3.Connection, named: str) -> list[bytes]:
+def _id(named: str) -> bytes:
     try:
-        line = bytes.fromhex(named)
+        return bytes.fromhex(named)
     except ValueError:
-        return []
-    return [bytes(row[0]) for row in connection.execute("SELECT line FROM lines WHERE line = ?", (line,))]
+        return b""
 
 
 def held_by_relay(settings: Settings, ids: list[bytes]) -> Held:

@@ -12,7 +12,6 @@ _COUNTS: Final[dict[str, str]] = {
     "lines_closed": "SELECT count(*) FROM lines WHERE closed_at >= :since AND closed_at < :until",
     "lines_at_the_end": "SELECT count(*) FROM lines WHERE created_at < :until "
     "AND (closed_at IS NULL OR closed_at >= :until)",
-    "lines_under_hold": "SELECT count(*) FROM lines WHERE held_at < :until AND created_at < :until",
     "devices_added": "SELECT count(*) FROM devices WHERE created_at >= :since AND created_at < :until",
     "devices_signed_out": "SELECT count(*) FROM devices WHERE revoked_at >= :since AND revoked_at < :until",
     "organisations_added": "SELECT count(*) FROM organisations WHERE created_at >= :since "

@@ -27,6 +27,7 @@ from chappe.relay.schema import metadata
 from chappe.wire.api import from_base64, to_base64
 from chappe.wire.audit import decode
 from chappe.wire.errors import ChappeError
+from chappe.wire.orders import Target
 from tests.client.world import World, meet, texts, until
 from tests.relay.fleet_world import World as FleetWorld
 from tests.relay.fleet_world import only
@@ -156,7 +157,7 @@ async def test_what_officers_did_to_a_line_is_held(
     try:
         of = world.organisation()
         ada, ben = await world.line(of), await world.line(of)
-        await world.give(of, "erase", only(ada))
+        await world.give(of, "erase", Target(ada.certificate.line_id, None))
         await world.give(of, "revoke", only(ben))
         data = ("--data-dir", str(tmp_path / "data"))
         asked = ("disclose", ada.address, *data, "--out", str(tmp_path / "out"), "--json-only")
@@ -169,9 +170,17 @@ async def test_what_officers_did_to_a_line_is_held(
         told = [decode(base64.urlsafe_b64decode(row["entry"] + "==")) for row in held["audit"]]
         assert {one.what for one in told} >= {"line.activated", "order.given"}
         assert to_base64(ben.id) not in Path(files[0]).read_text()
+        # The address is another person's now: what the first one had is not told of him.
+        again = await world.line(of, ada.address.partition("@")[0])
+        status, files, said = disclosed(capsys, *asked)
+        assert status == 0
+        assert ada.certificate.line_id.hex() in said
+        now = Path(files[0]).read_text()
+        assert to_base64(again.id) in now
+        assert to_base64(ada.id) not in now
         counts = figures(world.settings, 0, 2**40)
         assert (counts["orders_given"], counts["erasures_ordered"]) == (2, 1)
-        assert (counts["lines_activated"], counts["organisations_at_the_end"]) == (2, 1)
+        assert (counts["lines_activated"], counts["organisations_at_the_end"]) == (3, 1)
         assert figures(world.settings, 0, 1)["lines_at_the_end"] == 0
     finally:
         await world.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,12 +63,14 @@ class Signed(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """`held` and `kept` by database: rows as they are in the tables, and the reasons for each column."""
+    """`held` and `kept` by database: rows as they are in the tables, and the reasons for each column.
+    `others`: lines that had the address before, which are not in it."""
 
     asked: str
     lines: list[bytes]
     held: Mapping[str, Mapping[str, list[dict[str, Any]]]]
     kept: Mapping[str, Mapping[str, Kept]]
+    others: Sequence[bytes] = ()
 
 
 def held_by_desk(database: Database, lines: list[bytes]) -> dict[str, list[dict[str, Any]]]:

@@ -62,7 +62,6 @@ WORDS: Final[Mapping[str, Words]] = {
     "lines_activated": ("Lines activated", "Lignes activées"),
     "lines_closed": ("Lines erased or closed", "Lignes effacées ou fermées"),
     "lines_at_the_end": ("Lines open at the end", "Lignes ouvertes à la fin"),
-    "lines_under_hold": ("Lines under legal hold at the end", "Lignes sous séquestre à la fin"),
     "devices_added": ("Devices added", "Appareils ajoutés"),
     "devices_signed_out": ("Devices signed out for good", "Appareils révoqués"),
     "organisations_added": ("Organisations added", "Organisations ajoutées"),
