@@ -4,9 +4,17 @@
  * shown, since nobody here could read.
  */
 
+import badge from "../../public/badge-96.png?inline";
+import icon from "../../public/icon-180.png?inline";
+
 /** Of the notice without content; those of conversations have tags that only the open page understands. */
 export const GENERAL = "chappe";
-export const LOOKS = { icon: "/icon-192.png", badge: "/badge-96.png" };
+
+/**
+ * Of all notices. A browser fetches an icon past the service worker, and holds the notice back for it: behind a dead
+ * connection for a minute and a half. So they are in the code.
+ */
+export const LOOKS = { icon, badge };
 
 /** What the page says to a knock, in this order: at once, and once it has read what there is or has no more time. */
 export type Heard =

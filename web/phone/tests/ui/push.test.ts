@@ -89,6 +89,15 @@ test("switched on again before the relay heard of the end, the relay hears the l
   expect(told).toEqual(["https://push.example/1", "https://push.example/1"]);
 });
 
+test("erased, the browser's ends, and nobody is asked or told", async () => {
+  await pushes.enable();
+  away = true;
+  await pushes.end();
+  expect(subscribed).toBeNull();
+  await pushes.online();
+  expect(told).toEqual(["https://push.example/1"]);
+});
+
 test("a relay with another key gets a fresh subscription", async () => {
   subscribed = subscription(KEY.map((byte) => byte ^ 1));
   const before = subscribed;

@@ -81,6 +81,8 @@ export const en = {
   "ready.install":
     "Add Chappe to your home screen: it opens like any app, and this browser keeps its data.",
   "ready.install.now": "Install",
+  "ready.notify": "May Chappe tell you when a message comes? It shows a name, and no text.",
+  "ready.notify.now": "Turn on notifications",
   "ready.go": "Start",
 
   "link.title": "Link this device",

@@ -86,6 +86,9 @@ export const fr: Record<keyof typeof en, string> = {
   "ready.install":
     "Ajoutez Chappe à l'écran d'accueil : il s'ouvre comme toute application, et ce navigateur garde ses données.",
   "ready.install.now": "Installer",
+  "ready.notify":
+    "Chappe peut-il vous prévenir quand un message arrive ? Il montre un nom, jamais le texte.",
+  "ready.notify.now": "Activer les notifications",
   "ready.go": "Commencer",
 
   "link.title": "Lier cet appareil",

@@ -37,6 +37,14 @@ export class Pushes {
     this.#tell(() => this.phone.subscribePush(null)).catch(() => undefined);
   }
 
+  /** The phone was erased: nobody rings here any more. The relay has forgotten it by itself. */
+  async end(): Promise<void> {
+    this.#on = false;
+    this.#due = false;
+    const subscription = await (await manager())?.getSubscription();
+    await subscription?.unsubscribe();
+  }
+
   /** At the start: a browser may have changed its subscription meanwhile, or kept one that should be gone. */
   async resume(on: boolean): Promise<void> {
     if (on) await this.enable();

@@ -125,6 +125,21 @@ export class Session {
       this.route.go({ name: "chat", id });
   }
 
+  /** Switched on or off by a person, who is asked by the browser then. Gives what there is to say of it. */
+  async notify(on: boolean): Promise<"" | "denied"> {
+    if (!on) {
+      // While the browser stays subscribed, nothing says that it is off.
+      if (await this.attempt(this.pushes.disable().then(() => true)))
+        await this.saveSettings({ notifications: false });
+    } else if ((await Notification.requestPermission()) !== "granted") return "denied";
+    else {
+      await this.saveSettings({ notifications: true });
+      await this.attempt(this.pushes.enable());
+    }
+    this.notices.clear(true);
+    return "";
+  }
+
   /** Whether the person and the browser want notices. */
   get notified(): boolean {
     return this.settings?.notifications === true && isAllowed();
@@ -173,9 +188,16 @@ export class Session {
   async #enter(stage: Stage): Promise<void> {
     const turn = ++this.#stages;
     this.#keeps = stage === "open";
+    if (stage === "erased") this.#unring();
     if (!this.#keeps) this.#forget();
     else if (!(await this.#load(turn))) return;
     this.stage = stage;
+  }
+
+  /** An erased phone shows nothing and is rung for by nobody, where the browser lets it. */
+  #unring(): void {
+    this.notices.clear(true);
+    this.pushes.end().catch(() => undefined);
   }
 
   /** False, and nothing is kept, if the phone went to another stage meanwhile. */
