@@ -1,4 +1,4 @@
-"""Files of the phone where there is no private file system: refused, resumed, sent again, and hostile ones."""
+"""Files of the phone where there is no private file system: refused, resumed, sent again; hostile ones."""
 
 from __future__ import annotations
 

@@ -32,7 +32,8 @@ export class Attachments {
   readonly downloads: Downloads;
   /** Bytes that are through, of what is under way. */
   #done = new Map<string, number>();
-  #told = new Map<string, number>();
+  /** Those that were told of just now, and whether there is more to tell. */
+  #pauses = new Map<string, boolean>();
   #failed = new Set<string>();
   readonly #ending = new AbortController();
 
@@ -207,11 +208,24 @@ export class Attachments {
   #note(message: string, done: number | null): void {
     if (done === null) this.#done.delete(message);
     else this.#done.set(message, done);
-    const now = Date.now();
-    if (done !== null && now - (this.#told.get(message) ?? 0) < TELL_MS) return;
-    if (done === null) this.#told.delete(message);
-    else this.#told.set(message, now);
-    this.onProgress(message);
+    if (done === null) this.onProgress(message);
+    else if (this.#pauses.has(message)) this.#pauses.set(message, true);
+    else {
+      this.onProgress(message);
+      this.#pause(message);
+    }
+  }
+
+  /** What comes in the pause is told at its end: the network may stop for long after it. */
+  #pause(message: string): void {
+    this.#pauses.set(message, false);
+    setTimeout(() => {
+      const more = this.#pauses.get(message) === true && this.#done.has(message);
+      this.#pauses.delete(message);
+      if (!more) return;
+      this.onProgress(message);
+      this.#pause(message);
+    }, TELL_MS);
   }
 }
 
