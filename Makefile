@@ -12,7 +12,13 @@ PHONE_BUILT := $(PHONE)/dist/release.json
 PHONE_PARTS := $(shell find $(PHONE)/src $(PHONE)/public $(PHONE)/build -type f) \
 	$(PHONE)/index.html $(PHONE)/vite.config.ts
 
-.PHONY: run test check setup phone check-phone lock clean
+CONSOLE := web/console
+CONSOLE_READY := $(CONSOLE)/node_modules/.ready
+CONSOLE_BUILT := $(CONSOLE)/dist/index.html
+CONSOLE_PARTS := $(shell find $(CONSOLE)/src $(CONSOLE)/public $(CONSOLE)/build -type f) \
+	$(CONSOLE)/index.html $(CONSOLE)/vite.config.ts
+
+.PHONY: run test check setup phone check-phone check-console lock clean
 
 run: $(READY) $(PHONE_BUILT)
 	@$(VENV)/bin/chappe serve --welcome
@@ -22,7 +28,7 @@ run: $(READY) $(PHONE_BUILT)
 # The phone's own tests that pytest runs, with a relay, are not run a second time before it.
 # Compiled first: where Python may not keep what it compiles, every process would do it again.
 test: PHONE_OPTIONS = -- --exclude 'tests/client/{session,files,relay,opfs}.test.ts'
-test: $(READY) $(INTEROP_READY) $(PHONE_BUILT) check check-phone
+test: $(READY) $(INTEROP_READY) $(PHONE_BUILT) check check-phone check-console
 	@$(PY) -m compileall -q src tests bench
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -36,9 +42,12 @@ check: $(READY)
 check-phone: $(PHONE_BUILT)
 	@if test -e $(PHONE_READY); then cd $(PHONE) && npm run --silent check && npm run --silent test $(PHONE_OPTIONS); fi
 
+check-console: $(CONSOLE_BUILT)
+	@if test -e $(CONSOLE_READY); then cd $(CONSOLE) && npm run --silent check && npm run --silent test; fi
+
 setup: $(READY)
 
-# The page that the relay serves at `/`.
+# The pages that the relay serves: the phone's at `/`, and the console's at `/console/`. They are one release.
 phone: $(PHONE_BUILT)
 
 # Exactly what requirements.lock names, each file checked against its hash. `make lock` writes it anew.
@@ -68,7 +77,19 @@ $(PHONE_READY): $(PHONE)/package-lock.json $(PHONE)/package.json
 		echo "Node or npm is missing: the phone's page is not built; the relay serves one that says how"; \
 	fi
 
-$(PHONE_BUILT): $(PHONE_READY) $(PHONE_PARTS)
+$(CONSOLE_READY): $(CONSOLE)/package-lock.json $(CONSOLE)/package.json
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		echo "Setting up (once): what builds the console, in $(CONSOLE)/node_modules" && \
+		npm ci --prefix $(CONSOLE) --no-audit --no-fund --ignore-scripts --silent && touch $@; \
+	fi
+
+# It takes parts of the phone's page, and their packages from there.
+$(CONSOLE_BUILT): $(CONSOLE_READY) $(PHONE_READY) $(CONSOLE_PARTS) $(PHONE_PARTS)
+	@if test -e $(CONSOLE_READY) && test -e $(PHONE_READY); then \
+		echo "Building the console (once)" && npm run --prefix $(CONSOLE) --silent build -- --logLevel warn; \
+	fi
+
+$(PHONE_BUILT): $(PHONE_READY) $(PHONE_PARTS) $(CONSOLE_BUILT)
 	@if test -e $(PHONE_READY); then \
 		echo "Building the phone's page (once)" && npm run --prefix $(PHONE) --silent build -- --logLevel warn; \
 	fi
@@ -78,4 +99,4 @@ lock: $(READY)
 		--generate-hashes --no-header --no-annotate -o requirements.lock
 
 clean:
-	rm -rf $(VENV) $(INTEROP)/node_modules $(PHONE)/node_modules $(PHONE)/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(INTEROP)/node_modules $(PHONE)/node_modules $(PHONE)/dist $(CONSOLE)/node_modules $(CONSOLE)/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,7 +1,7 @@
-"""The phone's page, as the relay serves it at `/`.
+"""The phone's page, as the relay serves it at `/`, and the console's at `/console/`.
 
 What is served is a table made at the start from the release manifest: the files that `release.json` lists,
-each with the hash that it names. No request becomes a path on the disk, so none can leave the folder.
+each with the hash that it names. The console is of the same release: it shares the origin. No request becomes a path on the disk, so none can leave the folder.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
 
 log = structlog.get_logger()
 
 DEFAULT_DIR: Final = Path(__file__).resolve().parents[3] / "web" / "phone" / "dist"
 MANIFEST: Final = "release.json"
 SIGNATURE: Final = "release.sig"
+CONSOLE: Final = "/console/"
 MAX_FILES: Final = 500
 MAX_FILE: Final = 16 * 1024 * 1024
 
 # Names that the build gives; nothing that could mean another folder.
-_NAME: Final = re.compile(r"(assets/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}", re.ASCII)
-_HASHED: Final = re.compile(r"assets/.*[-.][A-Za-z0-9_-]{8,}\.[a-z0-9]+", re.ASCII)
+_NAME: Final = re.compile(r"(console/)?(assets/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}", re.ASCII)
+_HASHED: Final = re.compile(r"(console/)?assets/.*[-.][A-Za-z0-9_-]{8,}\.[a-z0-9]+", re.ASCII)
 _HOST: Final = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(:[0-9]{1,5})?", re.ASCII)
 _TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -71,6 +73,17 @@ plus récent là où est le relais, lancez <code>make phone</code>, puis redéma
 s'en passe.</p>
 </body></html>
 """
+_NO_CONSOLE: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Chappe</title></head><body>
+<h1>Chappe</h1>
+<p>This relay runs, but its console is not built. Install Node 20 or newer where the relay is, run
+<code>make phone</code>, and start the relay again. Until then <code>chappe desk</code> does the same.</p>
+<p lang="fr">Ce relais fonctionne, mais sa console n'est pas construite. Installez Node 20 ou plus récent là
+où est le relais, lancez <code>make phone</code>, puis redémarrez-le. D'ici là, <code>chappe desk</code> fait
+la même chose.</p>
+</body></html>
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,8 @@ def load(folder: Path | None) -> dict[str, Page]:
         log.error("the phone's page is not served", reason=type(problem).__name__, detail=_reason(problem))
         return _plain()
     pages["/"] = pages.pop("/index.html")
+    console = pages.pop(f"{CONSOLE}index.html", None)
+    pages[CONSOLE] = console or _page("index.html", _NO_CONSOLE.encode())
     return pages
 
 
@@ -107,6 +122,7 @@ def add_pages(app: FastAPI, folder: Path | None) -> None:
     """A route for each file: GET, and HEAD."""
     for path, page in load(folder).items():
         app.add_route(path, _answering(page), methods=["GET"], include_in_schema=False)
+    app.add_route(CONSOLE.rstrip("/"), _to_console, methods=["GET"], include_in_schema=False)
 
 
 def policy(host: str, *, secure: bool) -> str:
@@ -118,6 +134,10 @@ def policy(host: str, *, secure: bool) -> str:
     scheme = "wss" if secure else "ws"
     socket = f" {scheme}://{host}" if _HOST.fullmatch(host) else ""
     return _POLICY.format(socket=socket)
+
+
+async def _to_console(_request: Request) -> Response:
+    return RedirectResponse(CONSOLE, status_code=308)
 
 
 def _answering(page: Page) -> Callable[[Request], Awaitable[Response]]:
@@ -192,7 +212,10 @@ def _page(name: str, body: bytes) -> Page:
 
 
 def _plain() -> dict[str, Page]:
-    return {"/": _page("index.html", _NOT_BUILT.encode())}
+    return {
+        "/": _page("index.html", _NOT_BUILT.encode()),
+        CONSOLE: _page("index.html", _NO_CONSOLE.encode()),
+    }
 
 
 def _reason(problem: Exception) -> str:

@@ -1,12 +1,13 @@
 /** After Vite has written the page: integrity, the service worker, and the signed manifest over all of it. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { build, type Plugin, type ResolvedConfig } from "vite";
 import { withIntegrity } from "./integrity.ts";
 import { releaseKey } from "./key.ts";
 import { writeManifest } from "./manifest.ts";
 
-export function release(root: string): Plugin {
+/** `console_`: the console's built page, which is of the same release, at `/console/`; none where it is not built. */
+export function release(root: string, console_ = ""): Plugin {
   let config: ResolvedConfig;
   return {
     name: "chappe-release",
@@ -25,6 +26,8 @@ export function release(root: string): Plugin {
         writeFileSync(page, withIntegrity(readFileSync(page, "utf8"), read));
         const key = releaseKey(root);
         await buildWorker(root, folder, key.pinned);
+        if (console_ !== "" && existsSync(console_))
+          cpSync(console_, join(folder, "console"), { recursive: true });
         const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
         const serial = Number(process.env.SOURCE_DATE_EPOCH ?? Math.floor(Date.now() / 1000));
         const manifest = writeManifest(folder, version, serial, key);

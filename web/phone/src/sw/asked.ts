@@ -1,5 +1,8 @@
 /** Which requests the service worker answers from the release, and which it leaves to the network. */
 
+/** The console is of the same release: it shares this origin, so nothing unsigned may run there either. */
+export const CONSOLE = "/console/";
+
 /** Of a Request, what counts here. */
 export interface Asked {
   url: string;
@@ -17,7 +20,7 @@ export interface Asked {
 export function pathFor(asked: Asked, origin: string): string | null {
   const { origin: from, pathname } = new URL(asked.url);
   if (from !== origin) return null;
-  if (asked.mode === "navigate") return "/";
+  if (asked.mode === "navigate") return /^\/console\/?$/.test(pathname) ? CONSOLE : "/";
   if (asked.method !== "GET") return null;
   const isData = pathname.startsWith("/v1/") || /^\/(sw\.js|release\.(json|sig))$/.test(pathname);
   return isData && asked.destination === "" ? null : pathname;

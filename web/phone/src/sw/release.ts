@@ -6,7 +6,7 @@ export const SIGNATURE = "/release.sig";
 
 const CONTEXT = new TextEncoder().encode("chappe release v1\0");
 const MAX_MANIFEST = 256 * 1024;
-const PATH = /^(assets\/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}$/;
+const PATH = /^(console\/)?(assets\/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 
 export interface ReleaseFile {

@@ -1,4 +1,5 @@
 /** The page as it is kept here: one whole, checked release at a time. */
+import { CONSOLE } from "./asked.ts";
 import { headersOf } from "./headers.ts";
 import {
   checkFile,
@@ -73,7 +74,7 @@ export class Site {
   async answer(path: string): Promise<Response | null> {
     const { release, previous } = await this.state();
     if (release === null) return null;
-    const name = path === "/" ? "/index.html" : path;
+    const name = path.endsWith("/") ? `${path}index.html` : path;
     for (const bundle of [release.bundle, previous]) {
       // Names below /assets hold a hash, so an open page of the release before may still have its own.
       if (bundle === "" || (bundle !== release.bundle && !name.startsWith("/assets/"))) continue;
@@ -83,7 +84,7 @@ export class Site {
     return this.#mend(release, name);
   }
 
-  /** A file that the browser dropped from the cache comes anew, and is checked anew. */
+  /** A file of the console, or one that the browser dropped from the cache: it comes anew, and is checked anew. */
   async #mend(release: Release, name: string): Promise<Response | null> {
     const file = release.files.find((one) => `/${one.path}` === name);
     if (file === undefined) return null;
@@ -106,6 +107,8 @@ export class Site {
         // The browser itself keeps the worker, and asks the relay for it past this one.
         if (file.path === "sw.js") continue;
         const name = `/${file.path}`;
+        // Few phones ever open the console: its files come when they are asked for, and are checked then.
+        if (name.startsWith(CONSOLE)) continue;
         const data = await this.#get(addressOf(name));
         await checkFile(file, data);
         await cache.put(name, this.#made(name, data));
@@ -154,7 +157,7 @@ async function alone(work: () => Promise<void>): Promise<void> {
   await (locks ? locks.request(LOCK, work) : work());
 }
 
-/** The page itself has one address. */
+/** The pages themselves have one address. */
 function addressOf(name: string): string {
-  return name === "/index.html" ? "/" : name;
+  return name.replace(/\/index\.html$/, "/");
 }

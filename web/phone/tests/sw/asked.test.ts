@@ -20,6 +20,13 @@ test("no path of the relay opens as a page of this origin, however it is come by
   }
 });
 
+test("the console opens at one address, as the release has it", () => {
+  expect(ask("/console/?x=1", "document", "navigate")).toBe("/console/");
+  expect(ask("/console", "document", "navigate")).toBe("/console/");
+  for (const path of ["/console/evil", "/console/../v1/evil", "//console/", "/consoles/"])
+    expect(ask(path, "document", "navigate")).not.toBe("/console/");
+});
+
 test("nothing that runs or is shown comes from there", () => {
   for (const destination of [
     "script",

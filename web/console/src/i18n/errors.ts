@@ -1,0 +1,67 @@
+/** By the stable codes of src/chappe/wire/errors.py. What stands not here is told in the server's own English. */
+export const errors = {
+  "error.network": [
+    "The relay does not answer. Check the connection, then try again.",
+    "Le relais ne répond pas. Vérifiez la connexion, puis réessayez.",
+  ],
+  "error.desk.malformed": [
+    "A field does not fit; correct it and send again.",
+    "Un champ ne convient pas ; corrigez-le et renvoyez.",
+  ],
+  "error.desk.unknown": [
+    "Nothing here has this id, or it is not yours to see.",
+    "Rien ici ne porte cet identifiant, ou ce n'est pas à vous de le voir.",
+  ],
+  "error.desk.changed": [
+    "Somebody changed this meanwhile. It is shown as it is now: look again, then decide.",
+    "Quelqu'un a modifié ceci entre-temps. Voici l'état actuel : relisez, puis décidez.",
+  ],
+  "error.desk.exists": [
+    "There is one of these already; see the list.",
+    "Il en existe déjà un ; voyez la liste.",
+  ],
+  "error.desk.not_now": [
+    "This cannot be done as things stand; nothing was changed.",
+    "C'est impossible dans l'état actuel ; rien n'a été modifié.",
+  ],
+  "error.desk.forbidden": [
+    "Your account may not do that.",
+    "Votre compte n'a pas le droit de faire cela.",
+  ],
+  "error.desk.signed_out": [
+    "Your session is over. Sign in again.",
+    "Votre session est terminée. Reconnectez-vous.",
+  ],
+  "error.desk.sign_in_again": [
+    "This takes a fresh sign-in.",
+    "Ceci demande une connexion récente.",
+  ],
+  "error.desk.cross_site": [
+    "The relay did not take this for its own page. Load the page anew, at the address that the relay gives.",
+    "Le relais n'a pas reconnu sa propre page. Rechargez-la, à l'adresse que donne le relais.",
+  ],
+  "error.desk.passkey": [
+    "The passkey was not accepted; try again, or use another one.",
+    "La clé d'accès n'a pas été acceptée ; réessayez, ou utilisez-en une autre.",
+  ],
+  "error.desk.bad_code": [
+    "This code or link is not valid, was used before, or is too old. Ask an operator for a fresh link.",
+    "Ce code ou ce lien n'est pas valable, a déjà servi ou est trop ancien. Demandez un nouveau lien à un opérateur.",
+  ],
+  "error.code.malformed": [
+    "That is not a code; look for a typing mistake.",
+    "Ce n'est pas un code ; cherchez une faute de frappe.",
+  ],
+  "error.limit.rate": [
+    "Too many requests; wait a little, then try again.",
+    "Trop de demandes ; patientez un peu, puis réessayez.",
+  ],
+  "error.audit.rewritten": [
+    "The audit log is not the one whose head was kept: its history was rewritten.",
+    "Le journal d'audit n'est pas celui dont l'empreinte a été conservée : son histoire a été réécrite.",
+  ],
+  "error.storage.failed": [
+    "The relay could not read or write its data. Tell the operator.",
+    "Le relais n'a pas pu lire ou écrire ses données. Prévenez l'opérateur.",
+  ],
+} as const;

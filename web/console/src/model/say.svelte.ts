@@ -1,0 +1,48 @@
+/** One line at the bottom of the page that says what became of something. */
+import { ApiError } from "../api/client.ts";
+import { maybe, t, words } from "../i18n/index.ts";
+
+class Said {
+  text = $state("");
+  bad = $state(false);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  say(text: string, bad = false): void {
+    clearTimeout(this.#timer);
+    this.text = text;
+    this.bad = bad;
+    this.#timer = setTimeout(() => this.clear(), bad ? 12_000 : 5_000);
+  }
+
+  clear(): void {
+    this.text = "";
+  }
+}
+
+export const said = new Said();
+
+/** What went wrong, in words. The server's own sentence says more than the code's, in English. */
+export function explain(problem: unknown): string {
+  if (!(problem instanceof ApiError)) return t("error.network");
+  if (problem.code === "cancelled") return t("signin.cancelled");
+  const key = `error.${problem.code}`;
+  const ours = maybe(key, problem.message);
+  const more = problem.fields.map((one) => `${one.field}: ${one.message}`);
+  // These two say why, each time in other words.
+  const why = /^desk\.(not_now|malformed)$/.test(problem.code) && problem.message !== "";
+  if (why && words.language === "en") return [problem.message, ...more].join(" ");
+  return [ours, ...(why ? [problem.message] : []), ...more].join(" ");
+}
+
+/** Do it, and say what went wrong. Gives whether it went well. */
+export async function attempt(work: () => Promise<unknown>, done = ""): Promise<boolean> {
+  try {
+    await work();
+    if (done !== "") said.say(done);
+    return true;
+  } catch (problem) {
+    if (!(problem instanceof ApiError && problem.code === "desk.signed_out"))
+      said.say(explain(problem), true);
+    return false;
+  }
+}
