@@ -18,7 +18,7 @@ from typing import Final
 import pytest
 
 from chappe.client import Phone
-from tests.client.world import texts, until
+from tests.client.world import all_messages, texts, until
 from tests.e2e.browser import Page
 from tests.e2e.gate import Gate, gate_to
 from tests.e2e.memory import Memory
@@ -112,6 +112,10 @@ async def rests(phone: PhonePage, count: int) -> None:
             return
         await asyncio.sleep(0.1)
     assert len(await at_rest(phone)) == count
+
+
+def names(phone: Phone) -> list[str]:
+    return [one.file.name for one in all_messages(phone) if one.file is not None]
 
 
 async def progress(phone: PhonePage, least: int) -> int:
@@ -254,17 +258,17 @@ async def test_how_long_and_how_much_memory(
     async with Memory(await ada.page.pid()) as memory:
         began = time.monotonic()
         await ada.attach("Sent as it is", path)
-        await ada.page.see(ada.message("measured.bin") + ' >> text="sent"', SECONDS)
+        await until(lambda: "measured.bin" in names(cyd), "the file", SECONDS)
         lines.append(f"up: {time.monotonic() - began:.1f} s, {memory.said()}")
     await cyd.send_file(cyd.conversation(ada.address).id, path)
     card = "role=button[name=/Download.*measured.bin/] >> nth=-1"
     await ada.page.see(card, SECONDS)
-    count = len(await at_rest(ada))
     async with Memory(await ada.page.pid()) as memory:
         began = time.monotonic()
         await ada.page.click(card)
-        await rests(ada, count + 1)
-        await ada.page.gone("role=progressbar", SECONDS)
+        await progress(ada, 1)
+        while await ada.page.count("role=progressbar"):
+            await asyncio.sleep(0.1)
         lines.append(f"down: {time.monotonic() - began:.1f} s, {memory.said()}")
     with capsys.disabled():
         print("\n" + "\n".join(lines))
