@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from chappe.relay.tls import certificate_pin
 from chappe.wire.errors import KINDS
 from tests.cli.test_failures import failed
 from tests.cli.world import Ran, begin, chappe
@@ -154,7 +155,7 @@ def test_a_desk_elsewhere_with_a_token(
     made = beside.ok("token", "new", "--account", ada, "--label", "shop", *scopes).lines
     token = tmp_path / "token"
     token.write_text(made[1])
-    trust = ("--authority", str(beside.data / "tls-certificate.pem"))
+    trust = ("--pin", certificate_pin(beside.data))
     far = ("desk", "--url", url, "--token-file", str(token), *trust)
     applied = chappe(*far, "reseller", "apply", *APPLICATION)
     assert applied.status == 0, applied.err
@@ -169,6 +170,8 @@ def test_a_desk_elsewhere_with_a_token(
         "The token shop is revoked."
     ]
     failed(chappe(*far, "reseller", "list"), "desk.signed_out")
+    wrong = ("--pin", "A" * 43)
+    failed(chappe(*far[:5], *wrong, "reseller", "list"), "network.untrusted")
     token.write_text("chd_ two words")
     failed(chappe(*far, "reseller", "list"), "usage.invalid")
     process.send_signal(signal.SIGTERM)

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
-import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from chappe.cli.show import clean
+from chappe.wire.api import from_base64
 from chappe.wire.errors import KINDS, ChappeError, error
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "/v1/desk"
 SECONDS: Final = 60.0
+DEFAULT_PORT: Final = 443
 MAX_TOKEN_FILE: Final = 4096
 
 
@@ -38,8 +38,7 @@ class Place:
     name: str | None = None
     url: str | None = None
     token_file: Path | None = None
-    authority: Path | None = None
-    token: str = field(default="", repr=False)
+    pin: str | None = None
 
 
 def call(
@@ -88,7 +87,7 @@ def fetch(place: Place, path: str, file: Path) -> None:
 @asynccontextmanager
 async def _client(place: Place) -> AsyncIterator[httpx.AsyncClient]:
     if place.url is not None:
-        async with _far(place) as client:
+        async with await _far(place) as client:
             yield client
         return
     from chappe.cli.desk_beside import desk_of
@@ -127,23 +126,32 @@ def _as_console(app: ASGIApp) -> ASGIApp:
     return asked
 
 
-def _far(place: Place) -> httpx.AsyncClient:
+async def _far(place: Place) -> httpx.AsyncClient:
     import httpx
 
+    from chappe.client.transport import tls_context
+    from chappe.wire.links import RelayPlace
+
     url = place.url or ""
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.path.strip("/") or parts.query:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or DEFAULT_PORT
+    except ValueError:
+        host = None
+    if not host or parts.scheme != "https" or parts.path.strip("/") or parts.query or parts.username:
         raise error("usage.invalid", "--url is https://HOST[:PORT] of the relay that the desk is at.")
     if place.token_file is None:
         raise error("usage.invalid", "--url needs --token-file: a file with an API token of that desk.")
-    trust = ssl.create_default_context()
-    if place.authority is not None:
-        try:
-            trust = ssl.create_default_context(cafile=place.authority)
-        except (OSError, ssl.SSLError):
-            raise error("tls.unreadable", "The file of --authority holds no certificate.") from None
     headers = {"Authorization": f"Bearer {_token(place.token_file)}"}
+    trust = await tls_context(RelayPlace(host, port, _pin(place.pin)))
     return httpx.AsyncClient(base_url=url, headers=headers, verify=trust, timeout=SECONDS, trust_env=False)
+
+
+def _pin(given: str | None) -> bytes | None:
+    try:
+        return None if given is None else from_base64(given.removeprefix("#"), 32)
+    except ChappeError:
+        raise error("usage.invalid", "--pin is what stands after # in an activation link.") from None
 
 
 def _token(file: Path) -> str:
@@ -162,7 +170,9 @@ async def _ask(
 ) -> Any:
     import httpx
 
-    headers = {"Idempotency-Key": secrets.token_urlsafe(24)} if method == "POST" else {}
+    from chappe.desk.secret import new_secret
+
+    headers = {"Idempotency-Key": new_secret()} if method == "POST" else {}
     given = {name: value for name, value in (query or {}).items() if value is not None}
     try:
         answer = await client.request(method, PREFIX + path, json=body, params=given or None, headers=headers)

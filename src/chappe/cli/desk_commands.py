@@ -51,12 +51,13 @@ def options(
     token_file: Annotated[
         Path | None, typer.Option(help="With --url: a file with an API token.", show_default=False)
     ] = None,
-    authority: Annotated[
-        Path | None, typer.Option(help="With --url: PEM certificate to trust.", show_default=False)
+    pin: Annotated[
+        str | None,
+        typer.Option(help="With --url: of a self-made certificate; after # in a link.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: JSON, one value a line.")] = False,
 ) -> None:
-    chosen.place = Place(data_dir, port, name, url, token_file, authority)
+    chosen.place = Place(data_dir, port, name, url, token_file, pin)
     chosen.json = as_json
 
 
