@@ -16,11 +16,11 @@ import chappe
 from chappe.desk.dossier.calls import (
     Calls,
     names_in,
-    phone_calls,
     phone_names_in,
     python_calls,
     uncalled,
     unknown,
+    web_calls,
 )
 from chappe.mls import suites
 from chappe.vault import keys
@@ -35,7 +35,7 @@ PACKAGE = Path(chappe.__file__).parent
 @pytest.fixture(scope="module")
 def found() -> Calls:
     """All of the Python code and of the phone's."""
-    return python_calls(PACKAGE) | phone_calls(ROOT / "web" / "phone")
+    return python_calls(PACKAGE) | web_calls(ROOT / "web")
 
 
 # --- the sources
@@ -99,6 +99,7 @@ def test_a_foreign_primitive_is_noticed(source: str, name: str) -> None:
         ('await crypto.subtle.encrypt({ name: "AES-CBC", iv }, key, data);', "subtle:AES-CBC"),
         ('const impl = await getCiphersuiteImpl("MLS_128_DHKEMP256_AES128GCM_SHA256_P256");',
          "mls-suite:MLS_128_DHKEMP256_AES128GCM_SHA256_P256"),
+        ("await navigator.credentials.get({ publicKey });", "webauthn:get"),
         ('const nacl = await import("tweetnacl");', "tweetnacl:*"),
     ],
 )  # fmt: skip

@@ -319,7 +319,7 @@ TABLES: Final[Mapping[str, Kept]] = {
     "subscribers": Kept(
         (
             "The subscriber's record that the law asks of the operator (in France: CPCE, L34-1 and R10-13)",
-            "La fiche d'abonné que la loi demande à l'exploitant (CPCE, L34-1 et R10-13)",
+            "La fiche d'abonné que la loi demande à l'opérateur (CPCE, L34-1 et R10-13)",
         ),
         (
             "five years after the end of the contract; of the account and the payment, one year",

@@ -355,6 +355,7 @@ TABLE: Final = (
             "chappe.relay.shares": ("os.urandom", "secrets.randbelow", "secrets.token_bytes"),
             "chappe.vault": ("secrets.token_bytes",),
             "chappe.wire": ("secrets.randbits", "secrets.token_bytes"),
+            "console/api": ("crypto:randomUUID",),
             "phone/client": ("crypto:randomUUID",), "phone/vault": ("crypto:getRandomValues",),
             "phone/ui": ("crypto:randomUUID",), "phone/wire": ("crypto:getRandomValues",),
         },
@@ -415,7 +416,8 @@ TABLE: Final = (
         "webauthn", Family.PROTOCOL, "WebAuthn", "passkeys", None, "ES256, EdDSA, RS256; verification only",
         (A,), ("W3C WebAuthn Level 3", "RFC 9053"), "fido2; the browser",
         {"en": "Sign-in at the operator's console", "fr": "Connexion à la console de l'opérateur"},
-        {"chappe.desk": ("fido2.server.Fido2Server", "fido2.webauthn")},
+        {"chappe.desk": ("fido2.server.Fido2Server", "fido2.webauthn"),
+         "console/api": ("webauthn:get", "webauthn:create")},
     ),
 )  # fmt: skip
 

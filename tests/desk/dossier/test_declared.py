@@ -137,8 +137,8 @@ def test_check_also_reads_the_code_that_runs(
     assert capsys.readouterr().out == "! chappe.wire calls hashlib.md5 (chappe/wire/api.py)\n"
 
 
-def test_an_installation_without_the_phones_sources(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "phone_beside", lambda _package: None)
+def test_an_installation_without_the_pages_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(calls, "web_beside", lambda _package: tmp_path)
     found = calls.of_this_installation()
     assert not any(file.startswith("web/") for files in found.values() for file in files)
     assert (calls.unknown(found), calls.uncalled(found)) == ([], [])

@@ -15,6 +15,7 @@ import pytest
 
 from chappe.cli.main import main
 from chappe.desk import log
+from chappe.desk.all_tables import metadata as desk_metadata
 from chappe.desk.database import Database
 from chappe.desk.dossier import disclosure, pdf
 from chappe.desk.dossier.disclosure_paper import paper
@@ -184,6 +185,50 @@ async def test_what_officers_did_to_a_line_is_held(
         assert figures(world.settings, 0, 1)["lines_at_the_end"] == 0
     finally:
         await world.close()
+
+
+def test_the_record_of_the_subscriber_is_held(tmp_path: Path) -> None:
+    """By the line; by its address where the line is not known yet; not another's."""
+    database = Database(tmp_path)
+    mine, other = b"m" * 16, b"o" * 16
+    rows = [
+        (b"1" * 16, mine, "x@h"),
+        (b"2" * 16, None, "ada@h"),
+        (b"3" * 16, other, "ada@h"),
+        (b"4" * 16, None, "b@h"),
+    ]
+    try:
+        with sqlite3.connect(database.path) as connection:
+            names = [row[1] for row in connection.execute("PRAGMA table_info(subscribers)")]
+            for subscriber, line, address in rows:
+                values: dict[str, object] = dict.fromkeys(names, "") | {
+                    "created_at": 1,
+                    "version": 1,
+                    "ended_on": None,
+                }
+                values |= {"subscriber": subscriber, "line": line, "address": address}
+                marks = ",".join("?" * len(names))
+                connection.execute(
+                    f"INSERT INTO subscribers VALUES ({marks})", [values[name] for name in names]
+                )
+        held = disclosure.held_by_desk(database, [mine], ["ada@h"])
+    finally:
+        database.close()
+    assert sorted(row["subscriber"] for row in held["subscribers"]) == [b"1" * 16, b"2" * 16]
+
+
+def test_every_table_of_the_desk_is_looked_through() -> None:
+    """One that names lines has a column `line`, and is found by it; the others are these."""
+    others = {table.name for table in desk_metadata.sorted_tables if "line" not in table.c}
+    assert others <= NAMES_NO_LINE, "does it name a line? see held_by_desk; else add it here"
+
+
+NAMES_NO_LINE = {
+    "accounts", "answers", "batches", "bookings", "ceremonies", "invoices", "log", "log_heads", "passkeys",
+    "payments", "plans", "postings", "recovery_codes", "relay_batches", "resellers", "seller", "sessions",
+    "sign_in_links", "tokens", "trading_terms",
+}  # fmt: skip
+"""The log is looked through by what its entries are about."""
 
 
 # --- signatures

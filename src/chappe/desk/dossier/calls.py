@@ -43,6 +43,7 @@ _WATCHED_NAMES: Final = frozenset(
 _BEGINNINGS: Final = "|".join((*WATCHED, *sorted({name.split(".")[0] for name in _WATCHED_NAMES})))
 _MAY: Final = re.compile(rf"^\s*(?:import|from)\b.*\b(?:{_BEGINNINGS})\b", re.MULTILINE)
 """A module without such a line imports none of them: it need not be parsed."""
+PAGES: Final = ("phone", "console")
 PHONE_WATCHED: Final = (
     "@noble/", "@scure/", "@hpke/", "hash-wasm", "ts-mls", "tweetnacl", "libsodium", "node:crypto",
     "crypto-js", "jose", "openpgp", "sjcl", "argon2", "@stablelib/", "@peculiar/", "mlkem", "crystals-kyber",
@@ -59,6 +60,7 @@ _IMPORT: Final = re.compile(
 )
 _SUBTLE: Final = re.compile(r"\bsubtle\b")
 _RANDOM: Final = re.compile(r"\bcrypto\.(getRandomValues|randomUUID)\b")
+_PASSKEY: Final = re.compile(r"\bnavigator\.credentials\.(get|create)\b")
 _SUITE: Final = re.compile(r"""["'](MLS_\d+_\w+)["']""")
 _COMMENT: Final = re.compile(r"/\*.*?\*/|(?<![:\"'`\\])//[^\n]*", re.DOTALL)
 
@@ -73,18 +75,41 @@ def python_calls(package: Path) -> Calls:
     return _sorted(found)
 
 
-def phone_calls(phone: Path) -> Calls:
-    """Of every file under `web/phone/src`, and of what builds and signs the page (`web/phone/build`)."""
+def web_calls(web: Path) -> Calls:
+    """Of the phone's page and the console's (`web/phone`, `web/console`), and of what builds and signs them.
+
+    A page that is not there counts as calling what its rows say.
+    """
     found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for path in sorted(
-        [*phone.glob("src/**/*.ts"), *phone.glob("src/**/*.svelte"), *phone.glob("build/*.ts")]
-    ):
-        inside = path.relative_to(phone)
-        folder, *rest = inside.parts[:-1]
-        room = "/".join(("phone", *rest[:1])) if folder == "src" else "phone/build"
-        for name in phone_names_in(path.read_text("utf-8")):
-            found[room, name].add(f"web/phone/{inside.as_posix()}")
+    for page in PAGES:
+        folder = web / page
+        if not (folder / "src").is_dir():
+            found.update({key: set() for key in _assumed(page)})
+        for path in sorted(_sources(folder)):
+            inside = path.relative_to(folder)
+            for name in phone_names_in(path.read_text("utf-8")):
+                found[_web_room(page, inside), name].add(f"web/{page}/{inside.as_posix()}")
     return _sorted(found)
+
+
+def _sources(folder: Path) -> list[Path]:
+    return [*folder.glob("src/**/*.ts"), *folder.glob("src/**/*.svelte"), *folder.glob("build/*.ts")]
+
+
+def _web_room(page: str, inside: Path) -> str:
+    folder, *rest = inside.parts[:-1]
+    return "/".join((page, *rest[:1])) if folder == "src" else f"{page}/build"
+
+
+def _assumed(page: str) -> list[tuple[str, str]]:
+    """What the rows say of a page."""
+    return [
+        (room, name.rstrip("*"))
+        for row in TABLE
+        for room, names in row.calls.items()
+        for name in names
+        if room.split("/")[0] == page
+    ]
 
 
 def room_of(inside: Path) -> str:
@@ -163,6 +188,7 @@ def phone_names_in(source: str) -> set[str]:
     if _SUBTLE.search(text):
         names.update(f"subtle:{algorithm}" for algorithm in _ALGORITHM.findall(text))
     names.update(f"crypto:{method}" for method in _RANDOM.findall(text))
+    names.update(f"webauthn:{method}" for method in _PASSKEY.findall(text))
     names.update(f"mls-suite:{suite}" for suite in _SUITE.findall(text))
     return names
 
@@ -206,24 +232,12 @@ def files_of(row: Row, found: Calls) -> tuple[str, ...]:
     )
 
 
-def phone_beside(package: Path) -> Path | None:
-    """`web/phone`, where this is the repository."""
-    phone = package.parents[1] / "web" / "phone"
-    return phone if (phone / "src").is_dir() else None
-
-
 def of_this_installation() -> Calls:
-    """Of the package that runs; of the phone too where its sources lie beside it. Without them, rows of the
-    phone count as called."""
+    """Of the package that runs; of the pages too where their sources lie beside it."""
     package = Path(__file__).parents[2]
-    phone = phone_beside(package)
-    if phone is not None:
-        return python_calls(package) | phone_calls(phone)
-    assumed = {
-        (room, name.rstrip("*")): ()
-        for row in TABLE
-        for room, names in row.calls.items()
-        for name in names
-        if room.startswith("phone")
-    }
-    return python_calls(package) | assumed
+    return python_calls(package) | web_calls(web_beside(package))
+
+
+def web_beside(package: Path) -> Path:
+    """`web`, where this is the repository; else a folder that is not there."""
+    return package.parents[1] / "web"

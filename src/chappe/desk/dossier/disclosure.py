@@ -12,11 +12,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, or_, select
 
 from chappe.desk.all_tables import metadata
 from chappe.desk.database import Database, Unit
@@ -73,20 +74,34 @@ class Holdings:
     others: Sequence[bytes] = ()
 
 
-def held_by_desk(database: Database, lines: list[bytes]) -> dict[str, list[dict[str, Any]]]:
-    """Rows of the desk that name a line: by their column `line`, or as what the log tells of."""
+def held_by_desk(
+    database: Database, lines: list[bytes], addresses: list[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Rows of the desk that name a line: by their column `line`, by its address where that is still empty, or
+    as what the log tells of."""
     found: dict[str, list[dict[str, Any]]] = {}
     for table in metadata.sorted_tables:
-        column = table.columns.get("line" if table.name != log.name else "subject")
-        if column is not None:
-            rows = database.read(
-                lambda connection, table=table, column=column: connection.execute(  # type: ignore[misc]
-                    select(table).where(column.in_(lines))
-                ).all()
-            )
-            if rows:
-                found[table.name] = [dict(row._mapping) for row in rows]
+        condition = _about(table, lines, addresses)
+        if condition is None:
+            continue
+        rows = database.read(partial(_all, statement=select(table).where(condition)))
+        if rows:
+            found[table.name] = [dict(row._mapping) for row in rows]
     return found
+
+
+def _all(connection: Connection, statement: Select[Any]) -> list[Row[Any]]:
+    return list(connection.execute(statement))
+
+
+def _about(table: Table, lines: list[bytes], addresses: list[str]) -> ColumnElement[bool] | None:
+    if table.name == log.name:
+        return table.c.subject.in_(lines)
+    if "line" not in table.c:
+        return None
+    if "address" not in table.c:
+        return table.c.line.in_(lines)
+    return or_(table.c.line.in_(lines), and_(table.c.line.is_(None), table.c.address.in_(addresses)))
 
 
 def disclose(

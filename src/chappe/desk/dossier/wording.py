@@ -329,8 +329,8 @@ def in_no_hand(language: Language) -> list[str]:
             "30 jours.",
         ),
         say(
-            "IP addresses, locations, telephone numbers, models of devices, or when a line was online.",
-            "Adresses IP, positions, numéros de téléphone, modèles d'appareils, ou heures de connexion.",
+            "IP addresses, locations, models of devices, or when a line was online.",
+            "Adresses IP, positions, modèles d'appareils, ou heures de connexion.",
         ),
         say(
             "A PIN, or what a PIN could be checked against without the device.",
