@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-HEAVY: Final = ("e2e", "web", "client", "interop", "cli", "fuzz")
+HEAVY: Final = ("e2e", "console", "web", "client", "interop", "cli", "fuzz")
 """Folders with files that take half a minute and more, the heaviest first."""
 
 

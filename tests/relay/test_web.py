@@ -218,7 +218,7 @@ def test_a_page_that_is_not_whole_is_not_served(tmp_path: Path, name: str) -> No
     assert "/sw.js" in web.load(built(tmp_path))
     broken(tmp_path, name)
     pages = web.load(tmp_path)
-    assert list(pages) == ["/"]
+    assert list(pages) == ["/", "/console/"]
     assert b"make phone" in pages["/"].body
 
 
@@ -239,7 +239,7 @@ def test_a_page_that_is_not_whole_is_not_served(tmp_path: Path, name: str) -> No
 )
 def test_a_manifest_that_names_something_else(tmp_path: Path, path: object) -> None:
     built(tmp_path, files=[{"path": path, "size": 1, "sha256": "0" * 64}])
-    assert list(web.load(tmp_path)) == ["/"]
+    assert list(web.load(tmp_path)) == ["/", "/console/"]
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,30 @@ def test_a_manifest_that_names_something_else(tmp_path: Path, path: object) -> N
 def test_a_manifest_of_another_form(tmp_path: Path, manifest: str) -> None:
     built(tmp_path)
     (tmp_path / "release.json").write_text(manifest)
-    assert list(web.load(tmp_path)) == ["/"]
+    assert list(web.load(tmp_path)) == ["/", "/console/"]
+
+
+def test_the_console_is_of_the_same_release(tmp_path: Path) -> None:
+    files = {"index.html": b"<p>phone", "console/index.html": b"<p>console"}
+    files |= {"console/assets/index-BX8d2k3f.js": b"1", "console/assets/../x.js": b"2"}
+    for name, body in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(body)
+    (tmp_path / "release.sig").write_bytes(b"s" * 64)
+
+    def write(*names: str) -> None:
+        listed = [{"path": one, "sha256": hashlib.sha256(files[one]).hexdigest()} for one in names]
+        (tmp_path / "release.json").write_text(json.dumps({"files": listed}))
+
+    write("index.html", "console/index.html", "console/assets/index-BX8d2k3f.js")
+    pages = web.load(tmp_path)
+    assert pages["/console/"].body == b"<p>console"
+    assert "immutable" in pages["/console/assets/index-BX8d2k3f.js"].cache
+    assert "/console/index.html" not in pages
+    write("index.html")
+    assert b"make phone" in web.load(tmp_path)["/console/"].body
+    write(*files)
+    assert b"<p>" not in web.load(tmp_path)["/"].body[:20]
 
 
 async def test_a_relay_without_a_page_says_how(tmp_path: Path) -> None:
@@ -260,6 +283,9 @@ async def test_a_relay_without_a_page_says_how(tmp_path: Path) -> None:
             assert "make phone" in answer.text
             assert "script-src 'self'" in answer.headers["content-security-policy"]
             assert (await http.get("/sw.js")).status_code == 404
+            console = await http.get("/console")
+            assert (console.status_code, console.headers["location"]) == (308, "/console/")
+            assert "make phone" in (await http.get("/console/")).text
         assert str(tmp_path) not in process.log
     finally:
         process.stop()

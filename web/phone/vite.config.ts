@@ -1,12 +1,17 @@
+import { join } from "node:path";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import tailwindcss from "@tailwindcss/vite";
-import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { release } from "./build/plugin.ts";
 import { mendTsMls } from "./src/mls/mends.ts";
 
 export default defineConfig({
-  plugins: [mendTsMls(), svelte(), tailwindcss(), release(import.meta.dirname, join(import.meta.dirname, "../console/dist"))],
+  plugins: [
+    mendTsMls(),
+    svelte(),
+    tailwindcss(),
+    release(import.meta.dirname, join(import.meta.dirname, "../console/dist")),
+  ],
   build: {
     target: "es2022",
     modulePreload: { polyfill: false },

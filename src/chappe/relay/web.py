@@ -1,8 +1,8 @@
 """The phone's page, as the relay serves it at `/`, and the console's at `/console/`.
 
 What is served is a table made at the start from the release manifest: the files that `release.json` lists,
-each with the hash that it names. The console is of the same release: it shares the origin. No request becomes
-a path on the disk, so none can leave the folder.
+each with the hash that it names. The console shares the phone's origin, and so is of the same signed release.
+No request becomes a path on the disk, so none can leave the folder.
 """
 
 from __future__ import annotations

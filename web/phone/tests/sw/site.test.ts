@@ -51,6 +51,43 @@ beforeEach(() => {
   site = newSite();
 });
 
+describe("the console", () => {
+  const both = make(
+    key,
+    {
+      "index.html": "phone",
+      "console/index.html": "console",
+      "console/assets/c-33333333.js": "c3",
+    },
+    1,
+  );
+  const CHUNK = "/console/assets/c-33333333.js";
+
+  beforeEach(async () => {
+    serve(both);
+    served.set("/console/", new TextEncoder().encode("console"));
+    served.delete("/console/index.html");
+    await site.update();
+  });
+
+  test("costs a phone nothing until somebody opens it", async () => {
+    served.delete(CHUNK);
+    expect(await text("/console/").catch(() => "refused")).toBe("console");
+    served.clear();
+    expect(await text("/")).toBe("phone");
+    await expect(text(CHUNK)).rejects.toThrow(RefusedRelease);
+  });
+
+  test("is the signed one, or does not open", async () => {
+    served.set("/console/", new TextEncoder().encode("evil"));
+    served.set(CHUNK, new TextEncoder().encode("evil"));
+    await expect(text("/console/")).rejects.toThrow(RefusedRelease);
+    await expect(text(CHUNK)).rejects.toThrow(RefusedRelease);
+    served.set(CHUNK, new TextEncoder().encode("c3"));
+    expect(await text(CHUNK)).toBe("c3");
+  });
+});
+
 describe("a first release", () => {
   test("is taken whole, and served without a network, after a restart too", async () => {
     expect(await refusal()).toBe("taken");
