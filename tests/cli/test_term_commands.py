@@ -62,6 +62,8 @@ def test_a_line_is_reminded_runs_out_and_is_renewed(people: People) -> None:
     suspended = people.run("ada", "receive")
     assert suspended.status == 26
     assert "suspended" in suspended.err
+    # What is here is still shown.
+    assert "hello" in people.ok("ada", "conversation", "show", ben).out
     link = activation_link("localhost", people.relay.port, code(people, 12), people.relay.pin)
     assert people.run("ada", "renew", "0000").status == 30
     renewed = people.ok("ada", "renew", link)

@@ -64,6 +64,29 @@ async def test_axe_would_find_something(browser: Browser, relay: RelayProcess) -
     await page.close()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_the_views_of_a_term(browser: Browser, relay: RelayProcess, theme: str) -> None:
+    page = await opened(browser, relay, f"term-{theme}", colorScheme=theme, reducedMotion="reduce")
+    await page.see("role=heading[name=Chats]")
+    for stage in ("grace", "suspended", "closed"):
+        term = {"stage": stage, "ends": 1_700_006_400, "suspends": 1_701_216_000}
+        term |= {"closes": 1_707_782_400, "forgotten": 1_710_374_400}
+        await page.evaluate("(term) => demo.tell({ type: 'term', term })", term)
+        await page.see("role=status >> nth=0")
+        assert not await pages.violations(page), stage
+        assert not await pages.too_wide(page)
+        if stage == "closed":
+            break
+        await page.click("role=button[name=Renew]")
+        await page.see("role=heading[name='Renew the line']")
+        assert not await pages.violations(page), stage
+        await pages.back(page)
+    await page.click("ul >> text=Night desk")
+    await page.see("text=/nothing can be sent/")
+    assert not await pages.violations(page)
+    await page.close()
+
+
 async def test_two_panes_where_there_is_room(browser: Browser, relay: RelayProcess) -> None:
     page = await opened(browser, relay, "wide", viewport={"width": 1200, "height": 800})
     await page.see("text=Choose a conversation, or begin one.")

@@ -85,6 +85,15 @@ def with_phone(
     return asyncio.run(run())
 
 
+async def read_what_waits(phone: Phone) -> None:
+    """Before something is shown. A line that is out of term hears nothing more: it is shown what is here."""
+    try:
+        await phone.settled(SECONDS)
+    except ChappeError as problem:
+        if problem.code not in ("term.suspended", "term.closed"):
+            raise
+
+
 async def find(phone: Phone, to: str, *, begin: bool = False) -> Conversation:
     """A conversation by what a person typed. With `begin`, an address begins one if need be.
 

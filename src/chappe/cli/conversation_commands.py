@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from chappe.cli import show
-from chappe.cli.common import SECONDS, Home, Json, find, find_message, with_phone
+from chappe.cli.common import SECONDS, Home, Json, find, find_message, read_what_waits, with_phone
 from chappe.cli.show import out
 from chappe.cli.words import say
 
@@ -51,7 +51,7 @@ def list_all(json: Json = False, home: Home = None) -> None:
     """All conversations, the latest first."""
 
     async def work(phone: Phone) -> None:
-        await phone.settled(SECONDS)
+        await read_what_waits(phone)
         conversations = phone.conversations()
         for one in conversations:
             out(show.as_json(show.conversation_dict(one)) if json else show.conversation_line(one))
@@ -71,7 +71,7 @@ def show_one(
     """Its members and last messages."""
 
     async def work(phone: Phone) -> None:
-        await phone.settled(SECONDS)
+        await read_what_waits(phone)
         conversation = phone.conversation(which)
         if json:
             out(show.as_json(show.conversation_dict(conversation)))

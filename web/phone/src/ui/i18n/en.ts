@@ -270,6 +270,10 @@ export const en = {
   "info.remove": "Remove {who}",
   "info.remove.sure": "Remove {who} from the group?",
   "info.remove.how": "They keep what they have, and open nothing that is written from now on.",
+  "info.export": "Save this conversation as text",
+  "info.export.sure": "Save it as text?",
+  "info.export.how":
+    "The file lies where you save it, in clear: no PIN guards it, and no order erases it. Messages that disappear are left out.",
   "info.leave": "Leave the group",
   "info.leave.sure": "Leave this group?",
   "info.leave.how": "You keep what you have, and receive nothing more.",

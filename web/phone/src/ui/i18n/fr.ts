@@ -279,6 +279,10 @@ export const fr: Record<keyof typeof en, string> = {
   "info.remove.sure": "Retirer {who} du groupe ?",
   "info.remove.how":
     "Cette personne garde ce qu'elle a, et n'ouvre rien de ce qui s'écrira ensuite.",
+  "info.export": "Enregistrer cette conversation en texte",
+  "info.export.sure": "L'enregistrer en texte ?",
+  "info.export.how":
+    "Le fichier reste là où vous l'enregistrez, en clair : aucun PIN ne le protège et aucun ordre ne l'efface. Les messages éphémères n'y sont pas.",
   "info.leave": "Quitter le groupe",
   "info.leave.sure": "Quitter ce groupe ?",
   "info.leave.how": "Vous gardez ce que vous avez, et ne recevez plus rien.",
