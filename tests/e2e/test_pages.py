@@ -126,7 +126,7 @@ async def test_a_search_opens_the_conversation_at_the_message(browser: Browser, 
     await page.see("role=heading[name=Chats]")
     found = await page.evaluate(_OLDEST)
     await page.fill("role=textbox[name=Search]", found["text"])
-    await page.on("ul[aria-label='In messages'] >> role=button >> nth=0", "press", "Enter")
+    await page.on("ul[aria-label=Messages] >> role=button >> nth=0", "press", "Enter")
     await page.see("role=textbox[name=Message]")
     await page.see(f"ol >> #m-{found['id']}")
     await page.browser.ask(
@@ -161,7 +161,7 @@ async def test_from_lock_to_a_message_with_keys_alone(browser: Browser, relay: R
             await press("Tab")
         raise AssertionError(f"no Tab leads to {name}")
 
-    await tab_to("PIN")
+    await tab_to("Your PIN or passphrase")
     await type_("284917")
     await press("Enter")
     await page.see("role=heading[name=Chats]")
