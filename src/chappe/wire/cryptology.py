@@ -339,7 +339,8 @@ TABLE: Final = (
         ("RFC 9106",), f"{_CRYPTOGRAPHY}; hash-wasm",
         {"en": "Stretching of PINs and of officers' passphrases",
          "fr": "Étirement des codes PIN et des phrases de passe de officiers"},
-        {"chappe.vault": (_P + "kdf.argon2.Argon2id",), "phone/vault": ("hash-wasm:argon2id",)},
+        {"chappe.vault": (_P + "kdf.argon2.Argon2id",), "phone/client": ("hash-wasm:argon2id",),
+         "phone/vault": ("hash-wasm:argon2id",)},
     ),
     # Randomness and comparison
     Row(

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from chappe.cli.dossier_reference import reference_outputs
 from chappe.cli.main import main
-from chappe.desk.dossier import declared, form, paper, pdf, wording
+from chappe.desk.dossier import calls, declared, form, paper, pdf, wording
 from chappe.desk.dossier.brochure import brochure
 from chappe.desk.dossier.declaring import Declaring
 from chappe.desk.dossier.means_sheet import means
@@ -197,7 +198,10 @@ def test_a_form_that_is_none(data: bytes) -> None:
 # --- the commands
 
 
-def test_form_then_declare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_form_then_declare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(calls, "of_this_installation", cache(calls.of_this_installation))
     target, data = tmp_path / "declarant.toml", tmp_path / "data"
     assert main(["dossier", "form", "--lang", "fr", "--out", str(target)]) == 0
     tomllib.loads(target.read_text())

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,7 @@ def test_a_declaration_that_was_spoilt_is_refused(tmp_path: Path, spoil: Any) ->
 
 def test_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("CHAPPE_LANG", "en")
+    monkeypatch.setattr(calls, "of_this_installation", cache(calls.of_this_installation))
     asked = ["dossier", "check", "--data-dir", str(tmp_path)]
     assert main(asked) == 86
     assert "[dossier.undeclared]" in capsys.readouterr().err
