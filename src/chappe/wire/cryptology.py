@@ -349,7 +349,7 @@ TABLE: Final = (
         {"en": "Keys, nonces, salts, ids, activation codes",
          "fr": "Clés, nonces, sels, identifiants, codes d'activation"},
         {
-            "chappe.cli": ("secrets.token_hex", "secrets.token_urlsafe"),
+            "chappe.cli": ("secrets.token_hex",),
             "chappe.client": ("os.urandom", "secrets.token_bytes", "secrets.token_hex"),
             "chappe.desk": ("secrets.token_bytes", "secrets.token_urlsafe"),
             "chappe.mls": ("os.urandom",), "chappe.relay": ("secrets.token_bytes", "secrets.token_urlsafe"),
@@ -397,7 +397,6 @@ TABLE: Final = (
         {"en": "The wire between phones and relay, and between relay and share service",
          "fr": "Lien entre téléphones et relais, et entre relais et service des parts"},
         {
-            "chappe.cli": ("ssl.create_default_context",),
             "chappe.client": ("ssl.SSLContext", "ssl.create_default_context", "ssl.TLSVersion",
                               "ssl.PROTOCOL_TLS_CLIENT", "ssl.CERT_NONE", "ssl.DER_cert_to_PEM_cert"),
             "chappe.relay": ("ssl.SSLContext", "ssl.TLSVersion", "ssl.PROTOCOL_TLS_SERVER",
