@@ -190,3 +190,42 @@ def test_the_register_is_at_the_relays_door(served: tuple[subprocess.Popen[str],
         assert client.get("/v1/desk/accounts").json()["code"] == "desk.signed_out"
         # The relay is where it was.
         assert client.get("/v1/info").json()["name"] == "localhost"
+
+
+SELLER = (
+    *("--name", "Chappe SAS", "--street", "1 rue du Télégraphe", "--postcode", "75020", "--city", "Paris"),
+    *("--country", "FR", "--registration", "404833048", "--iban", "FR7630006000011234567890189"),
+)
+
+
+def test_selling_from_a_plan_to_the_books(beside: Beside, tmp_path: Path) -> None:
+    beside.ok("sale", "seller", *SELLER)
+    failed(beside.run("sale", "seller", *SELLER), "desk.changed")
+    plan = beside.ok("--json", "sale", "plan", "--name", "Six mois", "--price", "4900").json[0]["id"]
+    applied = beside.ok("--json", "reseller", "apply", *APPLICATION).json[0]["id"]
+    wanted = ("sale", "order", "--plan", plan, "--quantity", "2", "--reseller", applied)
+    failed(beside.run(*wanted), "desk.not_now")
+    beside.ok("reseller", "accredit", applied, "--first", day(0), "--last", day(9), "--contract", "C")
+    ordered = beside.ok(*wanted).lines
+    assert len(ordered) == 2 + 2
+    assert "invoice " in ordered[0]
+    (order,) = beside.ok("--json", "sale", "orders").json
+    assert beside.ok("sale", "codes", order["id"]).lines == ["0 used, 2 open, 0 expired, 0 taken back"]
+    anew = beside.ok("sale", "remake", order["id"], CHAPPE_LANG="fr").lines
+    assert anew[1] == "Voici les codes, montrés cette seule fois :"
+    assert not set(anew[2:]) & set(ordered[2:])
+    number = order["invoice"]
+    beside.ok("sale", "pdf", number, str(tmp_path / "invoice.pdf"))
+    assert (tmp_path / "invoice.pdf").read_bytes().startswith(b"%PDF")
+    failed(beside.run("sale", "paid", number, "--amount", "999999", "--reference", "V"), "desk.not_now")
+    beside.ok("sale", "paid", number, "--amount", "5880", "--reference", "V1")
+    beside.ok("sale", "cancel", order["id"])
+    credited, invoice = beside.ok("sale", "invoices").lines
+    assert credited.startswith("Credit note")
+    assert "€117.60, of which -€58.80 are owed" in invoice
+    assert beside.ok("sale", "check").lines[0].startswith("3 bookings add up; none of 2 invoice numbers")
+    beside.ok("sale", "fec", str(tmp_path / "fec.txt"))
+    assert len((tmp_path / "fec.txt").read_text().splitlines()) == 1 + 3 + 2 + 3
+    assert len(beside.ok("sale", "figures").lines) == 1
+    beside.ok("sale", "withdraw", plan)
+    assert beside.ok("sale", "plans").lines == []

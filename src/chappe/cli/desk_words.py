@@ -26,6 +26,50 @@ DESK_WORDS: Final[dict[str, tuple[str, str]]] = {
     "desk.standing.suspended": ("suspended: {reason}", "suspendu : {reason}"),
     "desk.standing.expired": ("accreditation over since {last}", "agrément échu depuis le {last}"),
     "desk.standing.ended": ("ended: {reason}", "terminé : {reason}"),
+    "desk.plan": (
+        "{name}: {months} months, {price} (id {id})",
+        "{name} : {months} mois, {price} (identifiant {id})",
+    ),
+    "desk.plan.withdrawn": (
+        "{name}: {months} months, {price}, sold no more (id {id})",
+        "{name} : {months} mois, {price}, retirée de la vente (identifiant {id})",
+    ),
+    "desk.seller": ("{name} sells (version {version}).", "{name} est le vendeur (version {version})."),
+    "desk.order.made": (
+        "Order {reference}: {quantity} codes of {months} months, invoice {invoice} (id {id})",
+        "Commande {reference} : {quantity} codes de {months} mois, facture {invoice} (identifiant {id})",
+    ),
+    "desk.order.unmade": (
+        "Order {reference}: {quantity} codes of {months} months, invoice {invoice}; its codes did not come: "
+        "make them anew (id {id})",
+        "Commande {reference} : {quantity} codes de {months} mois, facture {invoice} ; les codes ne sont pas "
+        "arrivés : recréez-les (identifiant {id})",
+    ),
+    "desk.order.cancelled": (
+        "Order {reference}: {quantity} codes of {months} months, invoice {invoice}; unused codes were taken "
+        "back (id {id})",
+        "Commande {reference} : {quantity} codes de {months} mois, facture {invoice} ; les codes non utilisés "
+        "ont été repris (identifiant {id})",
+    ),
+    "desk.codes": (
+        "{used} used, {open} open, {expired} expired, {voided} taken back",
+        "{used} utilisés, {open} libres, {expired} expirés, {voided} repris",
+    ),
+    "desk.codes.once": (
+        "These are the codes, shown this once:",
+        "Voici les codes, montrés cette seule fois :",
+    ),
+    "desk.invoice": (
+        "Invoice {number} to {buyer}: {gross}, of which {owed} are owed",
+        "Facture {number} à {buyer} : {gross}, dont {owed} restent dus",
+    ),
+    "desk.credit_note": ("Credit note {number} to {buyer}: {gross}", "Avoir {number} à {buyer} : {gross}"),
+    "desk.paid": ("{amount} noted for invoice {number}.", "{amount} enregistrés pour la facture {number}."),
+    "desk.saved": ("Saved as {file}.", "Enregistré dans {file}."),
+    "desk.ledger": (
+        "{bookings} bookings add up; none of {invoices} invoice numbers is missing.",
+        "{bookings} écritures équilibrées ; aucun des {invoices} numéros de facture ne manque.",
+    ),
     "desk.log.head": ("{size} entries, root {root}", "{size} entrées, racine {root}"),
     "desk.log.verified": (
         "The audit log is whole: {size} entries, root {root}",

@@ -27,6 +27,7 @@ from chappe.cli import (
     phone_commands,
     relay_commands,
     reseller_commands,
+    sales_commands,
     shares_commands,
     term_commands,
 )
@@ -48,6 +49,7 @@ app.add_typer(relay_commands.code_app, name="code")
 app.add_typer(organisation_commands.app, name="organisation")
 app.add_typer(shares_commands.app, name="shares")
 desk_commands.app.add_typer(reseller_commands.app, name="reseller")
+desk_commands.app.add_typer(sales_commands.app, name="sale")
 app.add_typer(desk_commands.app, name="desk")
 app.add_typer(dossier_commands.app, name="dossier")
 app.command()(phone_commands.activate)
