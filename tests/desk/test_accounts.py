@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 
 from chappe.desk.who import SYSTEM, Role
+from chappe.relay import organisations
+from chappe.relay.config import load_settings
+from chappe.relay.door import DirectoryDoor
 from tests.desk.authenticator import b64
 from tests.desk.world import Browser, World
+from tests.relay.fleet_world import Organisation, Person
 
 NOBODY = "AAAAAAAAAAAAAAAAAAAAAA"
 ADA = {"role": "auditor", "name": "Ada Lovelace", "email": "Ada@Example.org", "language": "en"}
@@ -66,6 +70,16 @@ def test_accounts_that_are_not_opened(shared_operator: Browser, lie: dict[str, A
     answer = shared_operator.post("/accounts", ADA | lie)
     assert answer.json()["code"] == code
     assert len(shared_operator.get("/accounts").json()["items"]) == before
+
+
+def test_an_officer_is_of_an_organisation_of_this_relay(world: World, operator: Browser) -> None:
+    settings = load_settings({}, data_dir=world.folder)
+    world.desk.relay = DirectoryDoor(settings)
+    gazette = Organisation("La Gazette", [Person("one")])
+    body = ADA | {"role": "officer", "organisation": b64(gazette.id)}
+    assert operator.post("/accounts", body).json()["code"] == "desk.unknown"
+    organisations.add(settings, gazette.file)
+    assert operator.post("/accounts", body).status_code == 201
 
 
 def test_what_does_not_fit_is_named_and_not_repeated(shared_operator: Browser) -> None:

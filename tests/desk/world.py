@@ -22,8 +22,8 @@ from chappe.desk.failures import add_failures
 from chappe.desk.models import read_id
 from chappe.desk.resellers import Particulars
 from chappe.desk.settings import DeskSettings
+from chappe.desk.strangers import Strangers
 from chappe.desk.who import CONSOLE, Role
-from chappe.wire.limits import Attempts
 from tests.desk.authenticator import Authenticator
 
 NAME = "desk.example.org"
@@ -82,7 +82,7 @@ class World:
 
     def be_patient(self) -> None:
         """With strangers: for tests that ask more than thirty things."""
-        self.desk.attempts = Attempts(100_000, 100_000)
+        self.desk.strangers = Strangers(100_000, 100_000)
 
     def browser(self) -> Browser:
         """Somebody's, who is not signed in."""

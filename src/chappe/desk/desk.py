@@ -13,10 +13,10 @@ from chappe.desk.database import Clock, Database
 from chappe.desk.passkeys import Passkeys
 from chappe.desk.sellers import SellersDoor
 from chappe.desk.settings import DeskSettings
+from chappe.desk.strangers import Strangers
 from chappe.desk.who import SYSTEM
 from chappe.wire.door import Door
 from chappe.wire.errors import error
-from chappe.wire.limits import Attempts
 
 ATTEMPTS: Final = 30
 ATTEMPTS_PER_MINUTE: Final = 30
@@ -40,8 +40,7 @@ class Desk:
         self.settings = settings
         self.database = Database(settings.data_dir, clock)
         self.passkeys = Passkeys(settings, self.database)
-        # What strangers of one network may ask at once: sign-ins, applications, wrong tokens.
-        self.attempts = Attempts(ATTEMPTS, ATTEMPTS_PER_MINUTE)
+        self.strangers = Strangers(ATTEMPTS, ATTEMPTS_PER_MINUTE)
 
     def close(self) -> None:
         self.database.close()

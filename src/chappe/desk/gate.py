@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-import time
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Final
 
@@ -128,12 +127,12 @@ async def _answered(
 ) -> Response:
     response = await answering
     if right.public and not right.costs and ACTOR_SCOPE not in request.scope:
-        desk.attempts.of(_host(request), time.monotonic()).give_back()
+        desk.strangers.give_back(_host(request))
     return response
 
 
 def _spend(desk: Desk, request: Request) -> None:
-    desk.attempts.of(_host(request), time.monotonic()).spend(time.monotonic())
+    desk.strangers.spend(_host(request))
 
 
 def _host(request: Request) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import FastAPI, Query
+from starlette.concurrency import run_in_threadpool
 
 from chappe.desk import accounts
 from chappe.desk.accounts import Account, NewAccount
@@ -114,7 +115,7 @@ def add_accounts(app: FastAPI, desk: Desk) -> None:
         return view(database.read(lambda connection: accounts.find(connection, id_)))
 
     @app.post("/accounts", operation_id="accounts.open", status_code=201)
-    def open_(body: AccountOpening, who: Who, once: OnceKey) -> AccountOpened:
+    async def open_(body: AccountOpening, who: Who, once: OnceKey) -> AccountOpened:
         """Open an account; its person signs in with the link."""
         wanted = NewAccount(
             body.role,
@@ -129,7 +130,8 @@ def add_accounts(app: FastAPI, desk: Desk) -> None:
             opened = accounts.open_account(unit, wanted)
             return AccountOpened(account=view(opened), link=link(accounts.make_link(unit, opened.id)))
 
-        return change_once(database, who, once, AccountOpened, work, shown_once=True)
+        await _check_organisation(desk, wanted.organisation)
+        return await run_in_threadpool(change_once, database, who, once, AccountOpened, work, shown_once=True)
 
     @app.patch("/accounts/{account}", operation_id="accounts.change")
     def change(account: Id, body: AccountChange, who: Who) -> AccountView:
@@ -155,6 +157,15 @@ def add_accounts(app: FastAPI, desk: Desk) -> None:
     def link(secret: str) -> str:
         # After the #, so that no server and no proxy is told.
         return f"{desk.settings.origin}/console/#link={secret}"
+
+
+async def _check_organisation(desk: Desk, wanted: bytes | None) -> None:
+    """Raises desk.unknown for one that the relay does not have; without a relay beside it nobody can tell."""
+    if wanted is None or desk.relay is None:
+        return
+    known = await desk.relay.organisations()
+    if all(one.organisation != wanted for one in known):
+        raise error("desk.unknown", "No organisation of this relay has this id.")
 
 
 def view(one: Account) -> AccountView:
