@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import sqlite3
 import time
+from pathlib import Path
 from string import Formatter
 
 import pytest
@@ -41,12 +42,16 @@ def activate(people: People, name: str) -> None:
     people.ok(name, "activate", link, "--name", people.address(name))
 
 
-def test_a_line_is_reminded_runs_out_and_is_renewed(people: People) -> None:
+def test_a_line_is_reminded_runs_out_and_is_renewed(people: People, tmp_path: Path) -> None:
     activate(people, "ada")
     people.activate("ben")
     ben = people.address("ben")
     sent = people.ok("ada", "send", ben, "hello")
     assert "paid" not in sent.err
+    report = tmp_path / "report.txt"
+    report.write_text("all that was found")
+    people.ok("ben", "send", people.address("ada"), "--file", str(report))
+    (got,) = people.ok("ada", "receive", "--json").json
     until = begin(6, int(time.time())).last_day
     assert people.ok("ada", "renew").out == f"This line is paid until {until}.\n"
     ended(people, "ada", -5)
@@ -64,6 +69,8 @@ def test_a_line_is_reminded_runs_out_and_is_renewed(people: People) -> None:
     assert "suspended" in suspended.err
     # What is here is still shown.
     assert "hello" in people.ok("ada", "conversation", "show", ben).out
+    (saved,) = people.ok("ada", "conversation", "save", got["id"], str(tmp_path / "saved.txt")).lines
+    assert Path(saved).read_text() == "all that was found"
     link = activation_link("localhost", people.relay.port, code(people, 12), people.relay.pin)
     assert people.run("ada", "renew", "0000").status == 30
     renewed = people.ok("ada", "renew", link)

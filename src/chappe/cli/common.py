@@ -87,8 +87,17 @@ def with_phone(
 
 async def read_what_waits(phone: Phone) -> None:
     """Before something is shown. A line that is out of term hears nothing more: it is shown what is here."""
+    await _unless_out_of_term(phone.settled(SECONDS))
+
+
+async def reach(phone: Phone) -> None:
+    """Before something is fetched, which a line that is out of term may still do."""
+    await _unless_out_of_term(phone.wait_online(SECONDS))
+
+
+async def _unless_out_of_term(waiting: Awaitable[None]) -> None:
     try:
-        await phone.settled(SECONDS)
+        await waiting
     except ChappeError as problem:
         if problem.code not in ("term.suspended", "term.closed"):
             raise

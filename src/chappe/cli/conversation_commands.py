@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from chappe.cli import show
-from chappe.cli.common import SECONDS, Home, Json, find, find_message, read_what_waits, with_phone
+from chappe.cli.common import SECONDS, Home, Json, find, find_message, reach, read_what_waits, with_phone
 from chappe.cli.show import out
 from chappe.cli.words import say
 
@@ -181,7 +181,7 @@ def save(
     """Save a message's file."""
 
     async def work(phone: Phone) -> None:
-        await phone.wait_online(SECONDS)
+        await reach(phone)
         found = await find_message(phone, message)
         name = found.file.name if found.file else ""
         with show.progress(say("fetching", name=name)) as progress:
