@@ -7,6 +7,7 @@ async with serving(folder) as console:
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.cli.world import begin, chappe
-from tests.e2e import pages
+from tests.console import seed
 from tests.e2e.browser import Browser, Page, browsing
 from tests.e2e.phone_page import button, field_of
 
@@ -72,6 +73,8 @@ class Console:
     data: Path
     url: str
     browser: Browser
+    # Ids by name.
+    resellers: dict[str, str] = field(default_factory=dict)
     people: int = 0
 
     def desk(self, *arguments: str) -> list[Any]:
@@ -111,8 +114,10 @@ class Console:
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Console]:
+async def serving(folder: Path, lines: int | None = None) -> AsyncIterator[Console]:
+    """`lines`: how many there are, with a year of sales (tests/console/seed.py); None: nothing is there."""
     data = folder / "data"
+    resellers = {} if lines is None else await asyncio.to_thread(seed.fill, data, lines)
     process: subprocess.Popen[str] = begin("serve", "--port", "0", "--data-dir", str(data), forked=False)
     assert process.stderr is not None
     port = None
@@ -121,12 +126,7 @@ async def serving(folder: Path) -> AsyncIterator[Console]:
     assert port is not None, "the relay did not start"
     try:
         async with browsing("--ignore-certificate-errors") as browser:
-            yield Console(data, f"https://localhost:{port[1]}", browser)
+            yield Console(data, f"https://localhost:{port[1]}", browser, resellers)
     finally:
         process.terminate()
         process.communicate(timeout=30)
-
-
-async def violations(page: Page) -> list[str]:
-    """What axe finds on what is shown."""
-    return await pages.violations(page)

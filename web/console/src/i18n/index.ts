@@ -2,7 +2,10 @@
 import { fill, words } from "../../../phone/src/ui/i18n/index.svelte.ts";
 import { charts } from "./charts.ts";
 import { common } from "./common.ts";
+import { desk } from "./desk.ts";
 import { errors } from "./errors.ts";
+import { lines } from "./lines.ts";
+import { sales } from "./sales.ts";
 import { signing } from "./signing.ts";
 
 export { words } from "../../../phone/src/ui/i18n/index.svelte.ts";
@@ -10,7 +13,15 @@ export { words } from "../../../phone/src/ui/i18n/index.svelte.ts";
 /** English, French. */
 export type Pair = readonly [string, string];
 
-export const TABLE = { ...common, ...errors, ...signing, ...charts } satisfies Record<string, Pair>;
+export const TABLE = {
+  ...common,
+  ...errors,
+  ...signing,
+  ...charts,
+  ...lines,
+  ...sales,
+  ...desk,
+} satisfies Record<string, Pair>;
 
 export type Key = keyof typeof TABLE;
 

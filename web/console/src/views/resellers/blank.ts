@@ -1,0 +1,20 @@
+import type { Particulars } from "../../api/types.ts";
+import { words } from "../../i18n/index.ts";
+
+export function blank(): Particulars {
+  return {
+    name: "",
+    trade_name: "",
+    country: "FR",
+    registration: "",
+    vat_number: "",
+    street: "",
+    postcode: "",
+    city: "",
+    website: "",
+    contact_name: "",
+    contact_email: "",
+    contact_phone: "",
+    language: words.language,
+  };
+}
