@@ -48,8 +48,8 @@ def call(
     body: Any = None,
     query: dict[str, Any] | None = None,
 ) -> Any:
-    """What the desk answers, from JSON; None where it answers nothing. Raises the error that it names, and
-    network.*, storage.*, usage.invalid."""
+    """What the desk answers, from JSON; None where it answers nothing. `body`: JSON, or the bytes of a CSV.
+    Raises the error that it names, and network.*, storage.*, usage.invalid."""
     (answer,) = calls(place, [(method, path, body, query)])
     return answer
 
@@ -174,8 +174,11 @@ async def _ask(
 
     headers = {"Idempotency-Key": new_secret()} if method == "POST" else {}
     given = {name: value for name, value in (query or {}).items() if value is not None}
+    sent: dict[str, Any] = {"json": body}
+    if isinstance(body, bytes):
+        sent, headers = {"content": body}, headers | {"Content-Type": "text/csv"}
     try:
-        answer = await client.request(method, PREFIX + path, json=body, params=given or None, headers=headers)
+        answer = await client.request(method, PREFIX + path, params=given or None, headers=headers, **sent)
     except httpx.TimeoutException:
         raise error("network.timeout", "The desk took too long; look whether it was done.") from None
     except httpx.HTTPError as problem:

@@ -22,6 +22,7 @@ from chappe.cli import (
     dossier_commands,
     erase_commands,
     fleet_commands,
+    lines_commands,
     locking,
     organisation_commands,
     phone_commands,
@@ -50,6 +51,7 @@ app.add_typer(organisation_commands.app, name="organisation")
 app.add_typer(shares_commands.app, name="shares")
 desk_commands.app.add_typer(reseller_commands.app, name="reseller")
 desk_commands.app.add_typer(sales_commands.app, name="sale")
+desk_commands.app.add_typer(lines_commands.app, name="lines")
 app.add_typer(desk_commands.app, name="desk")
 app.add_typer(dossier_commands.app, name="dossier")
 app.command()(phone_commands.activate)
