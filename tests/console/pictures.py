@@ -1,4 +1,4 @@
-"""The pictures of docs/operating.md: `python -m tests.console.pictures`. Look at them before you commit them."""
+"""The pictures of docs/operating.md: `python -m tests.console.pictures`. Look at them before committing."""
 
 from __future__ import annotations
 

@@ -66,8 +66,8 @@ DESK_WORDS: Final[dict[str, tuple[str, str]]] = {
     "desk.order.cancelled": (
         "Order {reference}: {quantity} codes of {months} months, invoice {invoice}; unused codes were taken "
         "back (id {id})",
-        "Commande {reference} : {quantity} codes de {months} mois, facture {invoice} ; les codes non utilisés "
-        "ont été repris (identifiant {id})",
+        "Commande {reference} : {quantity} codes de {months} mois, facture {invoice} ; les codes non "
+        "utilisés ont été repris (identifiant {id})",
     ),
     "desk.codes": (
         "{used} used, {open} open, {expired} expired, {voided} taken back",
