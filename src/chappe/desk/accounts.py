@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, delete, exc, func, insert, select, update
 
 from chappe.desk.database import Unit
+from chappe.desk.ids import new_id
 from chappe.desk.secret import digest, new_secret
 from chappe.desk.tables import (
     accounts,
@@ -75,7 +75,7 @@ def open_account(unit: Unit, wanted: NewAccount) -> Account:
         )
     if wanted.reseller is not None and not _has_reseller(unit.connection, wanted.reseller):
         raise error("desk.unknown", "No reseller has this id.")
-    id_ = secrets.token_bytes(16)
+    id_ = new_id()
     row = {
         "account": id_,
         "role": wanted.role.value,

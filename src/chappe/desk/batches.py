@@ -7,13 +7,13 @@ voided and as many made under another id; the order, and its price, stay one.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from chappe.desk.database import Unit
+from chappe.desk.ids import new_id
 from chappe.desk.invoice import Line, Party
 from chappe.desk.invoice_words import designation
 from chappe.desk.invoices import Draft, issue
@@ -73,7 +73,7 @@ def order(unit: Unit, buyer: Buyer, plan: bytes, quantity: int, organisation: by
     sold = find_plan(unit.connection, plan)
     if sold.withdrawn_at is not None:
         raise error("desk.not_now", "This plan is sold no more; choose another.")
-    id_ = secrets.token_bytes(16)
+    id_ = new_id()
     lines = (Line(designation(sold.months, buyer.language), quantity, sold.unit_net, sold.vat_rate),)
     invoice = issue(unit, _draft(unit, buyer, id_, lines, sold.currency))
     unit.connection.execute(
@@ -108,7 +108,7 @@ def ask_for_codes(unit: Unit, batch: Batch) -> bytes:
     """A fresh id to ask the relay for this order's codes under. Raises desk.changed where somebody else just
     did the same; desk.not_now for an order that was cancelled, or is too old."""
     _still(unit, batch.id, batch.version)
-    relay_batch = secrets.token_bytes(16)
+    relay_batch = new_id()
     unit.connection.execute(
         insert(relay_batches).values(relay_batch=relay_batch, batch=batch.id, at=unit.now)
     )

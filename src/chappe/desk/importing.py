@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from chappe.desk import sheets, subscribers
 from chappe.desk.database import Database, Unit
+from chappe.desk.ids import new_id
 from chappe.desk.lines import through
 from chappe.desk.once import Once
 from chappe.desk.sheets import MAX_PROBLEMS, Problem, Sheet
@@ -190,7 +190,7 @@ def _file(
 def _batch_id(who: Actor, once: Once | None, months: int) -> bytes:
     """The same for the same Idempotency-Key of the same asker: the relay makes a batch once."""
     if once is None:
-        return secrets.token_bytes(16)
+        return new_id()
     asker = who.token or who.account or who.kind.encode()
     parts = (b"chappe import v1", asker, once.key.encode(), months.to_bytes(2, "big"))
     return hashlib.sha256(b"\0".join(parts)).digest()[:16]

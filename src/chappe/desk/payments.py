@@ -3,7 +3,6 @@ bank, and noted in the ledger by hand of the accountant, not here."""
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,6 +10,7 @@ from sqlalchemy import Connection, exc, insert, select
 
 from chappe.desk import ledger
 from chappe.desk.database import Unit
+from chappe.desk.ids import new_id
 from chappe.desk.invoices import find, owed
 from chappe.desk.ledger_tables import payments as table
 from chappe.desk.money import decimal
@@ -50,7 +50,7 @@ def record(unit: Unit, number: str, *, amount: int, received: date, reference: s
         most = decimal(left, issued.invoice.currency)
         raise error("desk.not_now", f"Only {most} {issued.invoice.currency} of this invoice are owed.")
     payment = Payment(
-        secrets.token_bytes(16),
+        new_id(),
         number,
         issued.reseller,
         amount,

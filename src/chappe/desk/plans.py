@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, exc, insert, select, update
 
 from chappe.desk.database import Unit
+from chappe.desk.ids import new_id
 from chappe.desk.ledger_tables import plans as table
 from chappe.desk.money import checked_amount, checked_rate, digits
 from chappe.wire.errors import error
@@ -39,7 +39,7 @@ def make(unit: Unit, *, name: str, months: int, unit_net: int, currency: str, va
         raise error("desk.malformed", f"A term has 1 to {MAX_MONTHS} months.")
     digits(currency)
     plan = Plan(
-        secrets.token_bytes(16),
+        new_id(),
         name,
         months,
         checked_amount(unit_net),

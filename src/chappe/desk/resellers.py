@@ -10,7 +10,6 @@ end.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -20,6 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, exc, func, insert, 
 
 from chappe.desk import companies
 from chappe.desk.database import Unit
+from chappe.desk.ids import new_id
 from chappe.desk.models import today
 from chappe.desk.tables import resellers
 from chappe.wire.errors import error
@@ -85,7 +85,7 @@ class Reseller:
 def apply(unit: Unit, wanted: Particulars) -> Reseller:
     """File an application. Raises desk.malformed, desk.exists (the company is there, and not ended)."""
     fields = _checked({name: getattr(wanted, name) for name in FIELDS})
-    id_ = secrets.token_bytes(16)
+    id_ = new_id()
     try:
         unit.connection.execute(
             insert(resellers).values(reseller=id_, applied_at=unit.now, reason="", version=1, **fields)

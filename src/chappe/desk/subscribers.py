@@ -10,7 +10,6 @@ technical of a connection is here: the relay keeps none.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +19,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from chappe.desk import companies
 from chappe.desk.database import Unit
+from chappe.desk.ids import new_id
 from chappe.desk.models import today
 from chappe.desk.subscriber_tables import ACCOUNT, IDENTITY, subscribers
 from chappe.wire.certificate import check_address
@@ -103,7 +103,7 @@ def file(
 ) -> Subscriber:
     """A new record; `fields` may leave out what is empty. Raises desk.malformed."""
     whole = checked(fields, today(unit.now))
-    id_ = secrets.token_bytes(16)
+    id_ = new_id()
     unit.connection.execute(
         insert(subscribers).values(
             subscriber=id_,

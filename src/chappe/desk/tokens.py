@@ -6,7 +6,6 @@ long as the account is open.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from chappe.desk import accounts
 from chappe.desk.database import Database, Unit
+from chappe.desk.ids import new_id
 from chappe.desk.rights import scopes_of
 from chappe.desk.secret import TOKEN_PREFIX, digest, new_secret, well_formed
 from chappe.desk.tables import tokens
@@ -50,7 +50,7 @@ def make(unit: Unit, account: bytes, label: str, scopes: list[str], days: int) -
     if len(living) >= MAX_TOKENS:
         raise error("desk.not_now", f"An account has at most {MAX_TOKENS} tokens; revoke one first.")
     secret = TOKEN_PREFIX + new_secret()
-    id_ = secrets.token_bytes(16)
+    id_ = new_id()
     unit.connection.execute(
         insert(tokens).values(
             token=id_,
