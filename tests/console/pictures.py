@@ -1,4 +1,4 @@
-"""The pictures of docs/operating.md: `python -m tests.console.pictures`. Look at them before committing."""
+"""The pictures of docs/operating.md: `python -m tests.console.pictures`. Look at them before they go in."""
 
 from __future__ import annotations
 

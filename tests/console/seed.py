@@ -104,7 +104,7 @@ def fill(data: Path, lines: int = 0) -> dict[str, str]:
         organisations.add(settings, group.file)
     if lines:
         _lines(settings.database, lines, [group.id for group in groups])
-    clock = Clock(time.time() - (MONTHS * 30 + 5) * DAY)
+    clock = Clock(time.time() - ((MONTHS + 1) * 30 + 1) * DAY)
     door = DirectoryDoor(settings, clock)
     desk = Desk(DeskSettings(data, "localhost", "https://localhost"), clock, door=door, relay=door)
     try:

@@ -16,6 +16,11 @@ from tests.e2e.phone_page import button, field_of
 
 pytestmark = pytest.mark.anyio
 LINES = 10_000
+# The theme is there, and was drawn.
+SETTLED = """async (theme) => {
+  while (document.documentElement.dataset.theme !== theme) await new Promise(requestAnimationFrame);
+  for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +42,7 @@ async def test_every_view_in_both_themes_and_at_320_pixels(ada: Person) -> None:
         seen += 1
         for theme in ("light", "dark"):
             await ada.page.call("emulateMedia", {"colorScheme": theme})
+            await ada.page.evaluate(SETTLED, theme)
             found += [f"{name}, {theme}: {one}" for one in await pages.violations(ada.page)]
         await ada.page.call("setViewportSize", {"width": 320, "height": 640})
         if await pages.too_wide(ada.page):
@@ -80,13 +86,15 @@ async def test_ten_thousand_lines(ada: Person) -> None:
 async def test_a_sheet_of_lines_is_tried_before_it_is_made(ada: Person, tmp_path: Path) -> None:
     page = ada.page
     sheet = tmp_path / "lines.csv"
-    sheet.write_text("address,surname,given_name\nzadig@localhost,Voltaire,François\nnobody,A,B\n")
+    sheet.write_text(
+        "address,surname,given name,email\nzadig@localhost,Arouet,François,f@example.org\nnobody,A,B,\n"
+    )
     await ada.go("Lines")
     await page.click("role=link[name=Import]")
     await page.on("input[type=file]", "setInputFiles", str(sheet))
     await page.click(button("Dry run"))
     await page.see("tbody >> text=3")
-    sheet.write_text("address,surname,given_name\nzadig@localhost,Voltaire,François\n")
+    sheet.write_text("address,surname,given name,email\nzadig@localhost,Arouet,François,f@example.org\n")
     await page.on("input[type=file]", "setInputFiles", str(sheet))
     await page.click(button("Dry run"))
     await page.see("text=1 rows, no mistake.")

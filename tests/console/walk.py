@@ -22,6 +22,8 @@ async def views(who: Person) -> AsyncIterator[str]:
     await who.go("Lines")
     await page.see(LINE)
     yield "lines"
+    await page.on("role=combobox[name=Stage]", "selectOption", "active")
+    await page.see("tbody >> text=Active >> nth=0")
     await page.click(LINE)
     await page.see("h2:text-is('Devices')")
     yield "line"

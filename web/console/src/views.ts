@@ -3,6 +3,7 @@ import type { Component } from "svelte";
 import type { IconName } from "../../phone/src/ui/parts/icons.ts";
 import type { session } from "./model/session.svelte.ts";
 import Accounts from "./views/Accounts.svelte";
+import Fleet from "./views/Fleet.svelte";
 import Invoices from "./views/Invoices.svelte";
 import Lines from "./views/Lines.svelte";
 import Log from "./views/Log.svelte";
@@ -25,6 +26,7 @@ interface View {
 export type ViewName =
   | "overview"
   | "lines"
+  | "fleet"
   | "resellers"
   | "company"
   | "orders"
@@ -38,24 +40,25 @@ const may = (operation: string) => (session: Session) => session.may(operation);
 const isReseller = (session: Session) => session.who?.role === "reseller";
 
 export const VIEWS: Record<ViewName, View> = {
-  overview: { view: Overview, icon: "disk", shown: () => true },
+  overview: { view: Overview, icon: "chart", shown: () => true },
   lines: { view: Lines, icon: "device", shown: may("lines.list") },
+  fleet: { view: Fleet, icon: "shield", shown: (session) => session.who?.role === "officer" },
   resellers: {
     view: Resellers,
     icon: "people",
     shown: (session) => session.may("resellers.list") && !isReseller(session),
   },
   company: { view: Own, icon: "shield", shown: isReseller },
-  orders: { view: Orders, icon: "pin", shown: may("orders.list") },
+  orders: { view: Orders, icon: "ticket", shown: may("orders.list") },
   invoices: { view: Invoices, icon: "file", shown: may("invoices.list") },
-  plans: { view: Plans, icon: "star", shown: may("plans.list") },
+  plans: { view: Plans, icon: "tag", shown: may("plans.list") },
   log: { view: Log, icon: "clock", shown: may("log.list") },
   accounts: { view: Accounts, icon: "lock", shown: may("accounts.list") },
   me: { view: Me, icon: "key", shown: () => true },
 };
 
 export const GROUPS: { name: "network" | "sales" | "desk"; views: ViewName[] }[] = [
-  { name: "network", views: ["overview", "lines"] },
+  { name: "network", views: ["overview", "lines", "fleet"] },
   { name: "sales", views: ["resellers", "company", "orders", "invoices", "plans"] },
   { name: "desk", views: ["log", "accounts", "me"] },
 ];

@@ -64,4 +64,40 @@ export const errors = {
     "The relay could not read or write its data. Tell the operator.",
     "Le relais n'a pas pu lire ou écrire ses données. Prévenez l'opérateur.",
   ],
+  "error.network.unreachable": [
+    "The relay does not answer. Check the connection, then try again.",
+    "Le relais ne répond pas. Vérifiez la connexion, puis réessayez.",
+  ],
+  "error.fleet.wrong_passphrase": [
+    "That is not the passphrase of this file.",
+    "Ce n'est pas la phrase secrète de ce fichier.",
+  ],
+  "error.organisation.unknown": [
+    "This file is not of an appointed officer of your organisation.",
+    "Ce fichier n'est pas celui d'un responsable nommé de votre organisation.",
+  ],
+  "error.order.two_officers": [
+    "This takes two officers, and your organisation has one. Appoint a second first.",
+    "Il faut deux responsables, et votre organisation n'en a qu'un. Nommez-en d'abord un second.",
+  ],
+  "error.roster.invalid": [
+    "The relay shows another list of officers than your file knows, or you are no longer on it. Give no order; ask the other officers.",
+    "Le relais montre une autre liste de responsables que celle de votre fichier, ou vous n'y êtes plus. Ne donnez aucun ordre ; demandez aux autres responsables.",
+  ],
+  "error.identity.changed": [
+    "The relay shows a line with another address or key than before. Give no order; ask the operator.",
+    "Le relais montre une ligne avec une autre adresse ou clé qu'auparavant. Ne donnez aucun ordre ; demandez à l'opérateur.",
+  ],
+  "error.certificate.invalid": [
+    "The relay says something else of a line than its certificate. Give no order; ask the operator.",
+    "Le relais dit d'une ligne autre chose que son certificat. Ne donnez aucun ordre ; demandez à l'opérateur.",
+  ],
+  "error.order.forged": [
+    "The relay shows an order whose signatures do not hold.",
+    "Le relais montre un ordre dont les signatures ne sont pas valables.",
+  ],
+  "error.order.stale": [
+    "This computer's clock is wrong: an order bears its time. Set the clock and try again.",
+    "L'horloge de cet ordinateur est fausse : un ordre porte son heure. Réglez-la et réessayez.",
+  ],
 } as const;

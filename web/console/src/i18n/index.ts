@@ -4,6 +4,7 @@ import { charts } from "./charts.ts";
 import { common } from "./common.ts";
 import { desk } from "./desk.ts";
 import { errors } from "./errors.ts";
+import { fleet } from "./fleet.ts";
 import { lines } from "./lines.ts";
 import { sales } from "./sales.ts";
 import { signing } from "./signing.ts";
@@ -21,6 +22,7 @@ export const TABLE = {
   ...lines,
   ...sales,
   ...desk,
+  ...fleet,
 } satisfies Record<string, Pair>;
 
 export type Key = keyof typeof TABLE;

@@ -19,6 +19,7 @@ export const sales = {
   "reseller.contact": ["Contact", "Contact"],
   "reseller.email": ["E-mail address", "Adresse électronique"],
   "reseller.phone": ["Telephone (+33…)", "Téléphone (+33…)"],
+  "reseller.phone.short": ["Telephone", "Téléphone"],
   "reseller.language": ["Language", "Langue"],
   "reseller.applied": ["Applied", "Candidature"],
   "reseller.from": ["First day", "Premier jour"],
@@ -132,6 +133,7 @@ export const sales = {
   "plan.price": ["Price of a line, without VAT", "Prix d'une ligne, hors taxes"],
   "plan.currency": ["Currency (EUR)", "Monnaie (EUR)"],
   "plan.vat": ["VAT in percent", "TVA en pour cent"],
+  "plan.per": ["a line for {n} months, + {vat} VAT", "la ligne pour {n} mois, + {vat} de TVA"],
   "plan.withdraw": ["Withdraw", "Retirer"],
   "plan.withdraw.how": [
     "It is sold no more. What was sold goes on.",

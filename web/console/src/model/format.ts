@@ -49,3 +49,8 @@ export function percent(points: number): string {
     maximumFractionDigits: 2,
   }).format(points / 10_000);
 }
+
+/** An activation code in groups, as it is typed. */
+export function grouped(code: string): string {
+  return code.match(/.{1,4}/g)?.join("-") ?? code;
+}

@@ -1,4 +1,6 @@
 /** One line at the bottom of the page that says what became of something. */
+import { explainCode as phoneWords } from "../../../phone/src/ui/model/errors.ts";
+import { ChappeError } from "../../../phone/src/wire/errors.ts";
 import { ApiError } from "../api/client.ts";
 import { maybe, t, words } from "../i18n/index.ts";
 
@@ -23,6 +25,8 @@ export const said = new Said();
 
 /** What went wrong, in words. The server's own sentence says more than the code's, in English. */
 export function explain(problem: unknown): string {
+  if (problem instanceof ChappeError)
+    return maybe(`error.${problem.code}`, phoneWords(problem.code));
   if (!(problem instanceof ApiError)) return t("error.network");
   if (problem.code === "cancelled") return t("signin.cancelled");
   const key = `error.${problem.code}`;

@@ -13,6 +13,7 @@ import {
   checkOfficers,
   MAX_OFFICERS,
   neededSignatures,
+  type OfficerSignature,
   officerSignature,
   type Roster,
 } from "./rosters";
@@ -197,6 +198,33 @@ export function signAsOwner(order: Order, identity: Uint8Array): SignedOrder {
   const body = packed(orderShape, order);
   const signature = sign(identity, bodyBytes(ORDER_CONTEXT, body));
   return { body, fleet_signature: null, officers: [], owner_signature: signature };
+}
+
+/** An officer's order: by the fleet key and the officer's own, 32 private bytes each. Another may approve it. */
+export function signAsOfficer(
+  order: Order,
+  fleet: Uint8Array,
+  officer: Bytes,
+  secret: Uint8Array,
+): SignedOrder {
+  const body = packed(orderShape, order);
+  const signed = bodyBytes(ORDER_CONTEXT, body);
+  const signature = sign(secret, signed);
+  return {
+    body,
+    fleet_signature: sign(fleet, signed),
+    officers: [{ officer, signature }],
+    owner_signature: null,
+  };
+}
+
+/** A second officer's signature over the same order. */
+export function approvalOf(
+  signed: SignedOrder,
+  officer: Bytes,
+  secret: Uint8Array,
+): OfficerSignature {
+  return { officer, signature: sign(secret, bodyBytes(ORDER_CONTEXT, signed.body)) };
 }
 
 /** What the order carries of its reason. */

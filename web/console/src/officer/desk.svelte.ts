@@ -1,0 +1,226 @@
+/**
+ * An officer at work in the browser. What the relay shows is believed as far as signatures hold: rosters chain on
+ * from those in the file, lines are those of their certificates, orders carry the officers' signatures.
+ */
+
+import { toBase64 } from "../../../phone/src/wire/api.ts";
+import { type Bytes, equal, randomBytes, toHex } from "../../../phone/src/wire/bytes.ts";
+import { fromBytes, verifies, verify } from "../../../phone/src/wire/certificate.ts";
+import { ChappeError, error } from "../../../phone/src/wire/errors.ts";
+import {
+  approvalOf,
+  checkOfficersOrder,
+  checkOwnersOrder,
+  checkReceipt,
+  type FleetPolicy,
+  type Kind,
+  needsTwo,
+  type Order,
+  readOrder,
+  reasonDigest,
+  signAsOfficer,
+  type Target,
+  unlockKeyBytes,
+} from "../../../phone/src/wire/orders.ts";
+import {
+  type Chain,
+  checkChain,
+  neededSignatures,
+  type Roster,
+} from "../../../phone/src/wire/rosters.ts";
+import { type Officer, openOfficer } from "./file.ts";
+import { ask, type Given, type LineOf, type OrderStatus, type Stages } from "./fleet.ts";
+
+/** An order that was checked. `by`: the names of the officers who signed; none where the line's owner did. */
+export interface ShownOrder {
+  id: string;
+  order: Order;
+  status: OrderStatus;
+  by: string[];
+  mine: boolean;
+}
+
+class OfficerDesk {
+  officer = $state.raw<Officer | null>(null);
+  chain = $state.raw<Chain | null>(null);
+  lines = $state.raw<LineOf[]>([]);
+  orders = $state.raw<ShownOrder[]>([]);
+  #rosters: Roster[] = [];
+
+  get organisation(): string {
+    return this.chain?.roster.name ?? "";
+  }
+
+  /** `organisation`: of the account that is signed in (base64url). Throws as `openOfficer`; roster.invalid, network.* and the relay's refusals. */
+  async open(file: Blob, passphrase: string, organisation: string): Promise<void> {
+    const officer = await openOfficer(file, passphrase);
+    const known = checkChain(officer.rosters, officer.fleetPublic);
+    if (toBase64(known.roster.organisation) !== organisation) throw error("organisation.unknown");
+    const { rosters } = await ask(
+      officer,
+      known.roster.organisation,
+      "rosters",
+      {},
+      "roster_chain",
+    );
+    const chain = checkChain(rosters, officer.fleetPublic);
+    if (!known.hashes.every((hash, at) => equal(hash, chain.hashes[at] ?? new Uint8Array())))
+      throw error("roster.invalid");
+    if (!chain.roster.officers.some((one) => equal(one.id, officer.id)))
+      throw error("roster.invalid");
+    this.#rosters = rosters.map(
+      (_, at) => checkChain(rosters.slice(0, at + 1), officer.fleetPublic).roster,
+    );
+    this.officer = officer;
+    this.chain = chain;
+    await this.refresh();
+  }
+
+  close(): void {
+    this.officer?.signing.fill(0);
+    this.officer?.fleet.fill(0);
+    this.officer = null;
+    this.chain = null;
+    this.lines = [];
+    this.orders = [];
+  }
+
+  async refresh(): Promise<void> {
+    const { officer, organisation } = this.#here();
+    const lines: LineOf[] = [];
+    let after: Bytes = new Uint8Array(0);
+    for (;;) {
+      const page = await ask(officer, organisation, "lines", { after }, "line_list");
+      lines.push(...page.lines.map((line) => this.#checkedLine(line)));
+      const last = page.lines.at(-1);
+      if (!page.more || last === undefined) break;
+      after = last.line;
+    }
+    this.lines = lines;
+    await this.look();
+  }
+
+  /** The newest orders and how far they have come. */
+  async look(): Promise<void> {
+    const { officer, organisation } = this.#here();
+    const found = await ask(officer, organisation, "status", { order: null }, "orders");
+    this.orders = found.orders.map((status) => this.#shown(status));
+  }
+
+  /** Sign an order and give it. Throws order.two_officers where there is nobody to be the second. */
+  async give(
+    kind: Kind,
+    targets: Target[],
+    why: string,
+    policy: FleetPolicy | null = null,
+  ): Promise<Given> {
+    const { officer, organisation, roster } = this.#here();
+    const reason = { text: why.trim(), salt: randomBytes(16) };
+    const order: Order = {
+      version: 1,
+      id: randomBytes(16),
+      kind,
+      server: officer.server,
+      organisation,
+      targets,
+      issued_at: Math.floor(Date.now() / 1000),
+      reason_digest: reasonDigest(reason),
+      policy,
+    };
+    if (needsTwo(order) && neededSignatures(roster) < 2) throw error("order.two_officers");
+    const signed = signAsOfficer(order, officer.fleet, officer.id, officer.signing);
+    const given = await ask(officer, organisation, "give", { order: signed, reason }, "given");
+    await this.refresh();
+    return given;
+  }
+
+  /** Be the second officer. */
+  async approve(shown: ShownOrder): Promise<Given> {
+    const { officer, organisation } = this.#here();
+    const signature = approvalOf(shown.status.order, officer.id, officer.signing);
+    const given = await ask(
+      officer,
+      organisation,
+      "approve",
+      { order: shown.order.id, signature },
+      "given",
+    );
+    await this.refresh();
+    return given;
+  }
+
+  #here() {
+    if (this.officer === null || this.chain === null) throw error("organisation.unknown");
+    const { roster } = this.chain;
+    return { officer: this.officer, organisation: roster.organisation, roster };
+  }
+
+  /** Throws certificate.invalid, identity.changed: give no order about such a line. */
+  #checkedLine(line: LineOf): LineOf {
+    const { officer } = this.#here();
+    for (const device of line.devices) {
+      const certificate = fromBytes(device.certificate);
+      verify(certificate);
+      const same =
+        equal(certificate.deviceId, device.device) &&
+        equal(certificate.lineId, line.line) &&
+        equal(certificate.identityKey, line.identity_key) &&
+        equal(certificate.fleetKey, officer.fleetPublic) &&
+        certificate.address === line.address;
+      if (!same) throw error("certificate.invalid");
+    }
+    const known = officer.lines.find((one) => equal(one.line, line.line));
+    if (known && !(equal(known.identity_key, line.identity_key) && known.address === line.address))
+      throw error("identity.changed");
+    return line;
+  }
+
+  #shown(status: OrderStatus): ShownOrder {
+    const { officer } = this.#here();
+    const order = readOrder(status.order);
+    const id = toHex(order.id);
+    if (!equal(reasonDigest(status.reason), order.reason_digest) || order.kind !== status.kind)
+      throw error("order.forged");
+    if (status.order.owner_signature !== null) {
+      const line = this.lines.find((one) => order.targets.every((it) => equal(it.line, one.line)));
+      if (line === undefined) throw error("order.forged");
+      checkOwnersOrder(status.order, line.line, line.identity_key, officer.server);
+      return { id, order, status, by: [], mine: false };
+    }
+    // Those who signed may have left since: any roster that had them speaks for them.
+    for (const roster of [...this.#rosters].reverse()) {
+      try {
+        const { officers } = checkOfficersOrder(status.order, roster, officer.server);
+        const by = officers.map(
+          (one) => roster.officers.find((it) => equal(it.id, one))?.name ?? "",
+        );
+        return { id, order, status, by, mine: officers.some((one) => equal(one, officer.id)) };
+      } catch (problem) {
+        if (!(problem instanceof ChappeError)) throw problem;
+      }
+    }
+    throw error("order.forged");
+  }
+}
+
+/** Whether a device's receipt is its own. */
+export function receiptHolds(order: Order, stage: Stages): boolean {
+  if (stage.receipt === null) return false;
+  try {
+    const certificate = fromBytes(stage.certificate);
+    verify(certificate);
+    const { unlock_key, unlock_proof } = stage;
+    const vouched = unlock_key !== null && unlock_proof !== null ? unlock_key : null;
+    if (stage.receipt.key === "unlock") {
+      if (vouched === null || unlock_proof === null) return false;
+      const said = unlockKeyBytes(stage.device, vouched);
+      if (!verifies(certificate.signatureKey, said, unlock_proof)) return false;
+    }
+    const receipt = checkReceipt(stage.receipt, certificate.signatureKey, vouched);
+    return equal(receipt.order, order.id) && equal(receipt.device, stage.device);
+  } catch {
+    return false;
+  }
+}
+
+export const desk = new OfficerDesk();
