@@ -94,6 +94,7 @@ async def test_a_sheet_of_lines_is_tried_before_it_is_made(ada: Person, tmp_path
     await page.on("input[type=file]", "setInputFiles", str(sheet))
     await page.click(button("Dry run"))
     await page.see("tbody >> text=3")
+    sheet = tmp_path / "mended.csv"
     sheet.write_text("address,surname,given name,email\nzadig@localhost,Arouet,François,f@example.org\n")
     await page.on("input[type=file]", "setInputFiles", str(sheet))
     await page.click(button("Dry run"))

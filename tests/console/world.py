@@ -86,7 +86,7 @@ class Console:
 
     def link(self, role: str, name: str, *more: str) -> str:
         """A sign-in link of a new account."""
-        email = f"{name.lower()}@example.org"
+        email = f"{name.lower()}.{self.people}@example.org"
         if role == "operator":
             made = self.desk("operator", "new", "--name", name, "--email", email, "--language", "en")
         else:

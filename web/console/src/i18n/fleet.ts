@@ -5,8 +5,8 @@ export const fleet = {
   ],
   "fleet.open": ["Open your officer's file", "Ouvrez votre fichier de responsable"],
   "fleet.open.how": [
-    "It stays in this page's memory: it is not sent, and not stored. Leaving the page closes it.",
-    "Il reste dans la mémoire de cette page : il n'est ni envoyé, ni enregistré. Quitter la page le ferme.",
+    "It stays in this page's memory: it is not sent, and not stored. Leaving the page closes it. The page itself comes from the relay: whoever does not trust its operator that far signs with `chappe erase`, on their own machine.",
+    "Il reste dans la mémoire de cette page : il n'est ni envoyé, ni enregistré. Quitter la page le ferme. La page elle-même vient du relais : qui ne fait pas confiance à ce point à son opérateur signe avec `chappe erase`, sur sa propre machine.",
   ],
   "fleet.file": ["Officer's file", "Fichier de responsable"],
   "fleet.passphrase": ["Its passphrase", "Sa phrase secrète"],
@@ -104,6 +104,10 @@ export const fleet = {
   ],
   "fleet.stage.ordered": ["Ordered", "Ordonné"],
   "fleet.stage.unreadable": ["Unreadable", "Illisible"],
+  "fleet.stage.nopin": [
+    "It had no PIN: it is readable until it comes online and erases itself",
+    "Il n'avait pas de code : il reste lisible jusqu'à ce qu'il se connecte et s'efface",
+  ],
   "fleet.stage.removed": ["Out of conversations", "Hors des conversations"],
   "fleet.stage.removed.of": [
     "Out of {n} of {m} conversations",

@@ -1,29 +1,8 @@
 /** The console's words, English and French side by side; language and numbers are those of the phone's page. */
 import { fill, words } from "../../../phone/src/ui/i18n/index.svelte.ts";
-import { charts } from "./charts.ts";
-import { common } from "./common.ts";
-import { desk } from "./desk.ts";
-import { errors } from "./errors.ts";
-import { fleet } from "./fleet.ts";
-import { lines } from "./lines.ts";
-import { sales } from "./sales.ts";
-import { signing } from "./signing.ts";
+import { TABLE } from "./table.ts";
 
 export { words } from "../../../phone/src/ui/i18n/index.svelte.ts";
-
-/** English, French. */
-export type Pair = readonly [string, string];
-
-export const TABLE = {
-  ...common,
-  ...errors,
-  ...signing,
-  ...charts,
-  ...lines,
-  ...sales,
-  ...desk,
-  ...fleet,
-} satisfies Record<string, Pair>;
 
 export type Key = keyof typeof TABLE;
 

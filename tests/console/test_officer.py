@@ -1,0 +1,130 @@
+"""Officers at the console: files opened in the browser, orders signed there, by two where it takes two."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from chappe.relay import organisations
+from chappe.relay.config import load_settings
+from chappe.relay.tls import pin_in_force
+from chappe.wire.api import to_base64
+from tests.cli.test_erase import WORDS, Desk
+from tests.cli.world import People
+from tests.console.world import Console, Person, serving
+from tests.e2e import pages
+from tests.e2e.conftest import need_browser
+from tests.e2e.phone_page import button, field_of
+from tests.relay.world import RelayProcess
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Fleet:
+    console: Console
+    desk: Desk
+    organisation: str
+
+    async def officer(self, name: str) -> Person:
+        """Signed in, with the file open."""
+        who = await self.console.person("officer", name, "--organisation", self.organisation)
+        await who.go("Erasure and policy")
+        await who.page.see("text=What erasing does not do")
+        await who.page.on("input[type=file]", "setInputFiles", self.desk.paper(f"{name.lower()}.chappe"))
+        return who
+
+    async def open(self, who: Person, passphrase: str = WORDS) -> None:
+        await who.page.fill("input[type=password]", passphrase)
+        await who.page.click(button("Open"))
+
+
+@pytest.fixture(scope="module")
+async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet]:
+    need_browser()
+    folder = tmp_path_factory.mktemp("fleet")
+    async with serving(folder) as console:
+        yield await asyncio.to_thread(founded, console, folder)
+
+
+def founded(console: Console, folder: Path) -> Fleet:
+    """Two officers and two lines, made on the command line."""
+    relay = RelayProcess(console.data, start=False)
+    settings = load_settings({}, data_dir=console.data)
+    relay.port, relay.pin = int(console.url.rpartition(":")[2]), pin_in_force(settings)
+    desk = Desk(relay, People(relay, folder), folder, "Gazette")
+    desk.found()
+    desk.activate("max", "lea")
+    request, answer = desk.paper("ben.request"), desk.paper("ben.answer")
+    desk.ok("ben", "fleet", "officer", "request", "--name", "Ben", "--out", request)
+    desk.ok("ada", "fleet", "officer", "add", request, "--yes", "--out", answer)
+    desk.ok("ben", "fleet", "officer", "accept", answer)
+    (known,) = organisations.known(settings)
+    return Fleet(console, desk, to_base64(known.id))
+
+
+async def give(who: Person, kind: str, address: str, reason: str) -> None:
+    page = who.page
+    await page.click(button("New order"))
+    await page.on('dialog >> role=combobox[name="Order"]', "selectOption", kind)
+    await page.on(f'dialog >> role=checkbox[name="{address}"]', "check")
+    await page.fill(field_of("Reason"), reason)
+    await page.click(button("Sign and give the order"))
+
+
+async def test_erased_from_the_browser_with_its_stages(fleet: Fleet) -> None:
+    ada = await fleet.officer("Ada")
+    page = ada.page
+    await fleet.open(ada, "violets at the palace")
+    await page.see("text=That is not the passphrase of this file.")
+    await page.on("input[type=file]", "setInputFiles", fleet.desk.paper("ada.chappe"))
+    await fleet.open(ada)
+    await page.see("text=Ada, officer of Gazette", 60)
+    max_ = fleet.desk.people.address("max")
+    await give(ada, "erase", max_, "left in a taxi")
+    await page.see("li >> text=left in a taxi")
+    assert await page.count('li:has(time):has-text("Receipt checked"):not(:has(ol))') == 0
+    # It has no PIN: no false comfort.
+    await page.see("text=It had no PIN")
+    assert not await pages.violations(page)
+    # What the phone does shows here by itself.
+    ended = await asyncio.to_thread(fleet.desk.people.run, "max", "receive")
+    assert ended.status == 47
+    await page.see('li:has(time):has-text("Receipt checked"):not(:has(ol))')
+    # The command line goes on from there: it signs what this page does not.
+    shown = await asyncio.to_thread(fleet.desk.ok, "ada", "erase", "status", "--json")
+    assert (shown.json[0]["reason"], shown.json[0]["by"]) == ("left in a taxi", ["Ada"])
+    assert shown.json[0]["devices"][0]["receipt"] == "holds"
+    # A policy, and nothing of the file is left in what the browser keeps.
+    await page.click(button("Policy"))
+    await page.fill("role=spinbutton >> nth=2", "0")
+    await page.fill(field_of("Reason"), "no unlocking without the relay")
+    await page.click(button("Sign and give the order"))
+    await page.see("li >> text=no unlocking without the relay")
+    assert await page.evaluate("() => Object.keys(localStorage).join()") in ("", "chappe.language")
+    await ada.clean()
+    await page.close()
+
+
+async def test_a_line_under_legal_hold_takes_a_second_officer(fleet: Fleet) -> None:
+    ada, ben = await fleet.officer("Ada"), await fleet.officer("Ben")
+    await fleet.open(ada)
+    lea = fleet.desk.people.address("lea")
+    await give(ada, "hold", lea, "a court asked")
+    await ada.page.see("li >> text=a court asked", 60)
+    await ada.page.click(button("New order"))
+    await ada.page.on(f'dialog >> role=checkbox[name="{lea} Legal hold"]', "check")
+    await ada.page.fill(field_of("Reason"), "stolen")
+    await ada.page.click(button("Sign and give the order"))
+    await ada.page.see("text=Waits for a second officer")
+    assert await ada.page.count(button("Sign as second officer")) == 0
+    await fleet.open(ben)
+    await ben.page.see("text=Waits for a second officer", 60)
+    await ben.page.click(button("Sign as second officer"))
+    await ben.page.click("dialog >> role=button[name='Sign as second officer']")
+    await ben.page.see("text=/Signed by (Ada, Ben|Ben, Ada)/")
+    await ada.page.gone("text=Waits for a second officer")

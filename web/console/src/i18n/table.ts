@@ -1,0 +1,23 @@
+/** All words of the console, English and French side by side. */
+import { charts } from "./charts.ts";
+import { common } from "./common.ts";
+import { desk } from "./desk.ts";
+import { errors } from "./errors.ts";
+import { fleet } from "./fleet.ts";
+import { lines } from "./lines.ts";
+import { sales } from "./sales.ts";
+import { signing } from "./signing.ts";
+
+/** English, French. */
+export type Pair = readonly [string, string];
+
+export const TABLE = {
+  ...common,
+  ...errors,
+  ...signing,
+  ...charts,
+  ...lines,
+  ...sales,
+  ...desk,
+  ...fleet,
+} satisfies Record<string, Pair>;
