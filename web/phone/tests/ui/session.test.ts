@@ -132,6 +132,25 @@ test("a phone that is locked says so to a knock at once, and one that locks by i
   expect(heard.at(-1)).toEqual({ type: "done", open: false, read: false, notices: 0 });
 });
 
+test("a phone that locks while a knock is read leaves nothing in the page, and says that it is locked", async () => {
+  const { session, answer, hear } = slow("open");
+  const starting = session.start();
+  await turn();
+  answer();
+  await starting;
+  const held = await session.phone.conversations();
+  session.phone.conversations = async () => {
+    hear({ type: "stage", stage: "locked" });
+    return held;
+  };
+  const heard: Heard[] = [];
+  await session.knocked((one) => heard.push(one));
+  expect(session.stage).toBe("locked");
+  expect(session.conversations.size).toBe(0);
+  // Else the worker would leave what names somebody where it is.
+  expect(heard.at(-1)).toEqual({ type: "done", open: false, read: false, notices: 0 });
+});
+
 test("out of sight, what is to lock is gone from the page before anything else happens", async () => {
   const { session, calls, answer } = slow("open", true);
   const starting = session.start();

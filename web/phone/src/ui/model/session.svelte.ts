@@ -109,13 +109,16 @@ export class Session {
     tell({ type: "here", open, seen: document.visibilityState === "visible" });
     if (!open) return;
     const { raised } = this.notices;
+    const turn = this.#stages;
     const came = await this.phone.knocked();
     // The events of what was read may come after this answer.
-    if (came !== "locked" && this.#keeps)
-      for (const one of await this.phone.conversations()) this.#keepConversation(one);
+    const now = came === "locked" ? [] : await this.phone.conversations().catch(() => []);
+    // It may have locked at any of this: then nothing is kept, whoever has it still.
+    const still = came !== "locked" && turn === this.#stages;
+    if (still) for (const one of now) this.#keepConversation(one);
     await this.notices.settled();
     const notices = this.notices.raised - raised;
-    tell({ type: "done", open: came !== "locked", read: came === "read", notices });
+    tell({ type: "done", open: still, read: still && came === "read", notices });
   }
 
   /** Somebody pressed a notice: to its conversation, which none has once the phone was locked. */
