@@ -8,12 +8,15 @@ import type { Session } from "../model/session.svelte.ts";
 /** Photos up to this size are fetched as soon as they are seen. */
 export const AT_ONCE = 3 * 1024 * 1024;
 export const MAX_FILE = 100 * 1024 * 1024;
+/** A service worker has so long to take a stream: one of an earlier release knows nothing of it, and says nothing. */
+export const HAND_OVER_MS = 5_000;
 
 export class FileView {
   url = $state("");
   busy = $state(false);
   /** A photo that is none, or of more pixels than are shown: it can be saved, and nothing else. */
   unfit = $state(false);
+  #closed = false;
 
   constructor(
     private readonly session: Session,
@@ -22,7 +25,7 @@ export class FileView {
 
   /** Fetches it if need be. Gives undefined where that fails, and the person was told. */
   async open(quiet = false): Promise<string | undefined> {
-    if (this.url || this.busy) return this.url || undefined;
+    if (this.url || this.busy || this.#closed) return this.url || undefined;
     this.busy = true;
     const { conversation, id } = this.message();
     try {
@@ -31,7 +34,10 @@ export class FileView {
         ? await getting.catch(() => undefined)
         : await this.session.attempt(getting);
       if (!blob) return undefined;
-      this.unfit = this.message().kind === "photo" && !(await isPhoto(blob));
+      const unfit = this.message().kind === "photo" && !(await isPhoto(blob));
+      // It may come after the view is gone, and the phone locked: a URL would keep it in the page, in clear.
+      if (this.#closed) return undefined;
+      this.unfit = unfit;
       this.url = URL.createObjectURL(inert(blob));
       return this.url;
     } finally {
@@ -47,7 +53,10 @@ export class FileView {
     const { conversation, id, attachment } = this.message();
     try {
       const stream = await this.session.phone.readFile(conversation, id);
-      if (stream) await handOver(controller, stream, name, attachment?.size ?? 0);
+      const taken = stream && (await handOver(controller, stream, name, attachment?.size ?? 0));
+      if (taken !== false) return;
+      this.busy = false;
+      await this.#saveAtOnce(name);
     } catch (problem) {
       this.busy = false;
       // No code: the browser cannot hand a stream over.
@@ -69,7 +78,9 @@ export class FileView {
     await this.session.attempt(this.session.phone.cancelFile(conversation, id));
   }
 
+  /** For good. */
   close(): void {
+    this.#closed = true;
     if (this.url) URL.revokeObjectURL(this.url);
     this.url = "";
   }
@@ -79,25 +90,28 @@ async function isPhoto(blob: Blob): Promise<boolean> {
   return isShowable(new Uint8Array(await blob.slice(0, HEADER).arrayBuffer()));
 }
 
-/** The service worker takes the stream, and a download takes it from there (sw/saving.ts). */
+/** The service worker takes the stream, and a download takes it from there (sw/saving.ts). False where it does not. */
 async function handOver(
   worker: ServiceWorker,
   stream: ReadableStream<Uint8Array>,
   name: string,
   size: number,
-): Promise<void> {
+): Promise<boolean> {
   const id = crypto.randomUUID();
   const { port1, port2 } = new MessageChannel();
-  const ready = new Promise((done) => {
-    port1.onmessage = done;
+  const ready = new Promise<boolean>((done) => {
+    port1.onmessage = () => done(true);
+    setTimeout(() => done(false), HAND_OVER_MS);
   });
   worker.postMessage({ type: "save", id, name, size, stream }, [stream, port2]);
-  await ready;
+  const taken = await ready;
   port1.close();
+  if (!taken) return false;
   // A link with `download` passes the service worker by. This one is answered as what is to be saved: the page stays.
   const link = document.createElement("a");
   link.href = SAVED + id;
   link.click();
+  return true;
 }
 
 /** Saved under its name; a browser shows none of it. */
