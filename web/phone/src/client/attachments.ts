@@ -36,6 +36,8 @@ export class Attachments {
   #pauses = new Map<string, boolean>();
   #failed = new Set<string>();
   readonly #ending = new AbortController();
+  /** Files that are read to be sent. */
+  #sealing = new Set<Promise<unknown>>();
 
   constructor(
     private readonly core: Core,
@@ -82,16 +84,29 @@ export class Attachments {
 
   async stop(): Promise<void> {
     this.#ending.abort(error("vault.locked"));
-    await Promise.all([this.uploads.stop(), this.downloads.stop()]);
+    const ending = [this.uploads.stop(), this.downloads.stop()];
+    await Promise.all([...ending, Promise.allSettled(this.#sealing)]);
   }
 
   // --- sending
 
   /**
    * Gives the id of the message that stands in for it, once all of it is kept here. Raises attachment.too_large and
-   * storage.full before anything is read, file.unreadable, storage.*.
+   * storage.full before anything is read, file.unreadable, storage.*; vault.locked where that comes first.
    */
   async send(
+    conversation: string,
+    file: Blob,
+    name: string,
+    meta: FileMeta | null,
+  ): Promise<string> {
+    // A file that is open cannot be erased: whoever locks waits for the end of this.
+    const sending = this.#send(conversation, file, name, meta);
+    this.#sealing.add(sending);
+    return sending.finally(() => this.#sealing.delete(sending));
+  }
+
+  async #send(
     conversation: string,
     file: Blob,
     name: string,
@@ -115,9 +130,11 @@ export class Attachments {
   }
 
   async #keep(file: Blob, name: string): Promise<{ kept: FileAtRest; sealed: Sealed }> {
+    const { signal } = this.#ending;
     const writer = await this.files.writer(this.files.newName());
     try {
-      const sealed = await seal(file, name, writer);
+      signal.throwIfAborted();
+      const sealed = await seal(file, name, writer, { signal });
       return { kept: await writer.finish(), sealed };
     } catch (problem) {
       await writer.discard();
@@ -146,7 +163,7 @@ export class Attachments {
   /** The file of a message. Null where it was told to stop. Raises message.unknown, attachment.*, network.*, storage.*. */
   async open(message: string): Promise<Blob | null> {
     const found = await this.#here(message);
-    return found && this.files.blob(found.kept, found.type);
+    return found && this.files.blob(found.kept, found.type, this.#ending.signal);
   }
 
   /** The same piece by piece; the stream fails once the phone is locked. */

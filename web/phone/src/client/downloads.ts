@@ -96,7 +96,11 @@ export class Downloads {
   async #bring(row: DownloadRow, file: StoredFile, signal: AbortSignal): Promise<FileAtRest> {
     const remote = attachmentId(file.url, this.core.me.server);
     const arriving = await Arriving.of(file);
-    const writer = await this.files.writer(row.file, (chunk) => arriving.again(chunk));
+    const writer = await this.files.writer(row.file, async (chunk) => {
+      // What is there already may be a hundred megabytes to look through.
+      signal.throwIfAborted();
+      await arriving.again(chunk);
+    });
     const progress = (done: number): void => this.onProgress(row.message, done);
     try {
       progress(arriving.received);

@@ -117,10 +117,10 @@ export class Files {
     );
   }
 
-  /** All of it at once, for a page to show. Raises storage.failed. */
-  async blob(file: FileAtRest, type: string): Promise<Blob> {
+  /** All of it at once, for a page to show. Raises storage.failed, and what `signal` says. */
+  async blob(file: FileAtRest, type: string, signal?: AbortSignal): Promise<Blob> {
     const parts: Blob[] = [];
-    const reader = this.read(file).getReader();
+    const reader = this.read(file, signal).getReader();
     // What a blob holds is the browser's, not this worker's memory.
     for (let next = await reader.read(); !next.done; next = await reader.read())
       parts.push(new Blob([next.value]));
