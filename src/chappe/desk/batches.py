@@ -104,9 +104,12 @@ def order(unit: Unit, buyer: Buyer, plan: bytes, quantity: int, organisation: by
     return find(unit.connection, id_)
 
 
-def ask_for_codes(unit: Unit, batch: Batch) -> bytes:
-    """A fresh id to ask the relay for this order's codes under. Raises desk.changed where somebody else just
-    did the same; desk.not_now for an order that was cancelled, or is too old."""
+def ask_for_codes(unit: Unit, batch: Batch) -> tuple[Batch, bytes]:
+    """The order as it stands from now on, and a fresh id to ask the relay for its codes under.
+
+    Whoever is late hears it here, before anything is voided. Raises desk.changed where somebody else just did
+    something with this order; desk.not_now for one that was cancelled, or is too old.
+    """
     _still(unit, batch.id, batch.version)
     relay_batch = new_id()
     unit.connection.execute(
@@ -114,15 +117,25 @@ def ask_for_codes(unit: Unit, batch: Batch) -> bytes:
     )
     _update(unit, batch)
     unit.log("batch.asked", batch.id, reseller=batch.reseller, organisation=batch.organisation)
-    return relay_batch
+    return find(unit.connection, batch.id), relay_batch
 
 
-def made(unit: Unit, batch: bytes) -> Batch:
-    """The relay has the codes."""
-    before = find(unit.connection, batch)
+def made(unit: Unit, batch: Batch) -> Batch:
+    """The relay has the codes. Raises desk.changed where the order was taken back, or its codes were asked
+    for anew, while the relay made them: then they are nobody's."""
+    before = _still(unit, batch.id, batch.version)
     _update(unit, before, made_at=unit.now)
-    unit.log("batch.made", batch, reseller=before.reseller, organisation=before.organisation)
-    return find(unit.connection, batch)
+    unit.log("batch.made", batch.id, reseller=before.reseller, organisation=before.organisation)
+    return find(unit.connection, batch.id)
+
+
+def take_back(unit: Unit, batch: Batch) -> Batch:
+    """From here on nobody else makes codes of it, or shows some: `cancel` comes after what is unused was
+    voided. Raises desk.changed, desk.not_now."""
+    before = _still(unit, batch.id, batch.version)
+    _update(unit, before)
+    unit.log("batch.reclaimed", batch.id, reseller=before.reseller, organisation=before.organisation)
+    return find(unit.connection, batch.id)
 
 
 def relay_ids(connection: Connection, batch: bytes) -> list[bytes]:

@@ -38,6 +38,10 @@ HAPPENINGS: Final[dict[str, tuple[str, str]]] = {
     "batch.ordered": ("Codes ordered", "Codes commandés"),
     "batch.asked": ("Relay asked for codes", "Codes demandés au relais"),
     "batch.made": ("Codes made", "Codes créés"),
+    "batch.reclaimed": (
+        "Unused codes are being taken back",
+        "Reprise des codes non utilisés commencée",
+    ),
     "batch.cancelled": ("Unused codes taken back", "Codes non utilisés repris"),
     "invoice.issued": ("Invoice issued", "Facture émise"),
     "invoice.credited": ("Credit note issued", "Avoir émis"),
