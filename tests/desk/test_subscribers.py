@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -13,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chappe.desk import subscribers
+from chappe.desk import lines, subscribers
 from chappe.desk.subscriber_tables import ACCOUNT, IDENTITY
 from chappe.desk.subscribers import years_after
 from chappe.desk.who import Role
+from chappe.wire.api import to_base64
 from chappe.wire.terms import utc_date
 from tests.desk.lines_world import DAY, LinesWorld, id_of
 from tests.desk.world import NAME, Browser
@@ -160,6 +162,49 @@ def test_its_dates_are_carried_out(world: LinesWorld, operator: Browser) -> None
     operator.sign_in()
     told = [one["what"] for one in operator.get("/log", what="subscriber.").json()["items"]]
     assert told == ["subscriber.forgotten", "subscriber.reduced", "subscriber.ended", "subscriber.filed"]
+
+
+def test_the_log_which_is_never_shortened_does_not_say_whose_line_it_is(
+    world: LinesWorld, operator: Browser
+) -> None:
+    """After a year a record has no line and no organisation: then nothing else may lead from one to the
+    other, and who it is of stays for four years more."""
+    gazette = world.organisation("La Gazette")
+    device = world.line("ada", 6, gazette)
+    made = operator.post("/subscribers", WHO | MORE | {"organisation": to_base64(gazette.id)}).json()
+    hour(world)
+    path = f"/subscribers/{made['id']}"
+    found = operator.get(path).json()
+    assert found["line"] == id_of(device)
+    operator.send("PATCH", path, {"version": found["version"], "city": "Lyon"})
+    operator.post(f"{path}/end", {"version": found["version"] + 1, "on": made["began_on"]})
+    told = operator.get("/log", subject=made["id"]).json()["items"]
+    assert len(told) == 5
+    assert all(one["organisation"] is None for one in told)
+    assert id_of(device) not in json.dumps(told)
+
+
+@pytest.mark.parametrize("on", ["1899-12-31", "2027-07-01", "9999-12-31"])
+def test_a_contract_begins_on_a_day_that_can_be(world: LinesWorld, operator: Browser, on: str) -> None:
+    """One that begins in the year 9999 is never over: its record would be kept for ever."""
+    assert operator.post("/subscribers", WHO | {"began_on": on}).json()["code"] == "desk.malformed"
+    assert row(world) is None
+
+
+def test_each_of_many_records_finds_its_line(
+    world: LinesWorld, operator: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where hundreds wait whose codes nobody uses, and where an address is a part of many others."""
+    monkeypatch.setattr(lines, "LINKED_AT_ONCE", 2)
+    monkeypatch.setattr(lines, "MAX_PAGE", 2)
+    for name in ("aaada", "aada", "abada", "ada"):
+        world.line(name, 6)
+    for name in ("ada", "eve", "fay", "guy", "hal"):
+        assert operator.post("/subscribers", WHO | {"address": f"{name}@{NAME}"}).status_code == 201
+        world.clock.pass_by(1)
+    hour(world)
+    linked = [one for one in operator.get("/subscribers").json()["items"] if one["line"]]
+    assert len(linked) == 1
 
 
 def test_nothing_of_a_forgotten_record_is_left_in_the_file(world: LinesWorld, operator: Browser) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Final, TypeVar
 
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from chappe.desk import subscribers
 from chappe.desk.database import Database, Unit
 from chappe.desk.models import today
+from chappe.desk.subscribers import Subscriber
 from chappe.desk.who import SYSTEM, Actor, Role
 from chappe.wire.door import MAX_PAGE, Door, LineQuery, LineView, Renewal, TermView
 from chappe.wire.errors import ChappeError, error
@@ -125,24 +127,33 @@ async def tend(database: Database, door: Door) -> None:
 
 
 async def _link(database: Database, door: Door) -> None:
-    waiting = await run_in_threadpool(
-        database.read, lambda connection: subscribers.unlinked(connection, LINKED_AT_ONCE)
+    """All that wait, so many at a time: those whose codes nobody uses keep no other one waiting."""
+    last: bytes | None = None
+    while waiting := await run_in_threadpool(
+        database.read, partial(subscribers.unlinked, limit=LINKED_AT_ONCE, after=last)
+    ):
+        last = waiting[-1].id
+        there = set(await through(door.taken_addresses([one.fields["address"] for one in waiting])))
+        for record in waiting:
+            line = await _line_of(door, record) if record.fields["address"] in there else None
+            if line is not None:
+                await run_in_threadpool(_link_one, database, record.id, line)
+
+
+async def _line_of(door: Door, record: Subscriber) -> bytes | None:
+    """The open line of its address, in its organisation."""
+    address = record.fields["address"]
+    found = await all_of(
+        door,
+        lambda after: LineQuery(
+            organisation=record.organisation,
+            of_none=record.organisation is None,
+            search=address,
+            after=after,
+            limit=MAX_PAGE,
+        ),
     )
-    for record in waiting:
-        address = record.fields["address"]
-        page = await through(door.lines(LineQuery(search=address, limit=MAX_PAGE)))
-        line = next(
-            (
-                view.line
-                for view in page.lines
-                if view.address == address
-                and view.organisation == record.organisation
-                and view.stage != "closed"
-            ),
-            None,
-        )
-        if line is not None:
-            await run_in_threadpool(_link_one, database, record.id, line)
+    return next((view.line for view in found if view.address == address and view.stage != "closed"), None)
 
 
 def _link_one(database: Database, record: bytes, line: bytes) -> None:

@@ -5,14 +5,15 @@ Of an operator in France: article L34-1, II bis, of the Code des postes et des c
 article R10-13 (decree 2021-1361 of 20 October 2021): who the subscriber is, until five years after the
 end of the
 contract; what else was given at the subscription, and of the payment, until one year after it. Nothing
-technical of a connection is here: the relay keeps none.
+technical of a connection is here: the relay keeps none. The log tells of a record by its id
+alone, never of its line or organisation: the log is not shortened, and a record loses both after a year.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
@@ -32,6 +33,7 @@ SWEPT_AT_ONCE: Final = 500
 PAYMENTS: Final = ("card", "transfer", "direct_debit", "cheque", "cash", "invoice", "none", "")
 FIELDS: Final = ("kind", *IDENTITY, *ACCOUNT)
 _OLDEST: Final = date(1900, 1, 1)
+_AHEAD: Final = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,10 @@ def file(
     began_on: date | None = None,
 ) -> Subscriber:
     """A new record; `fields` may leave out what is empty. Raises desk.malformed."""
-    whole = checked(fields, today(unit.now))
+    now = today(unit.now)
+    whole = checked(fields, now)
+    if began_on is not None and not _OLDEST <= began_on <= now + _AHEAD:
+        raise error("desk.malformed", "began_on: A contract begins within a year, and not before 1900.")
     id_ = new_id()
     unit.connection.execute(
         insert(subscribers).values(
@@ -110,12 +115,12 @@ def file(
             line=line,
             organisation=organisation,
             created_at=unit.now,
-            began_on=(began_on or today(unit.now)).isoformat(),
+            began_on=(began_on or now).isoformat(),
             version=1,
             **whole,
         )
     )
-    unit.log("subscriber.filed", id_, organisation=organisation)
+    unit.log("subscriber.filed", id_)
     return find(unit.connection, id_)
 
 
@@ -128,7 +133,7 @@ def change(unit: Unit, id_: bytes, version: int, fields: Mapping[str, str]) -> S
         )
     whole = checked({**before.fields, **fields}, today(unit.now))
     _update(unit, id_, version, whole)
-    unit.log("subscriber.changed", id_, organisation=before.organisation, fields=" ".join(sorted(fields)))
+    unit.log("subscriber.changed", id_, fields=" ".join(sorted(fields)))
     return find(unit.connection, id_)
 
 
@@ -141,14 +146,14 @@ def end(unit: Unit, id_: bytes, version: int, on: date) -> Subscriber:
     if not before.began_on <= on <= today(unit.now):
         raise error("desk.malformed", "The end is between the day it began and today.")
     _update(unit, id_, version, {"ended_on": on.isoformat()})
-    unit.log("subscriber.ended", id_, organisation=before.organisation, on=on.isoformat())
+    unit.log("subscriber.ended", id_, on=on.isoformat())
     return find(unit.connection, id_)
 
 
 def read(unit: Unit, id_: bytes) -> Subscriber:
     """One whole record; the log tells that it was read. Raises desk.unknown."""
     found = find(unit.connection, id_)
-    unit.log("subscriber.read", id_, organisation=found.organisation)
+    unit.log("subscriber.read", id_)
     return found
 
 
@@ -185,15 +190,17 @@ def listed(
 # --- what time and the relay bring about
 
 
-def unlinked(connection: Connection, limit: int) -> list[Subscriber]:
-    """Records with an address whose line the relay has not named yet, the newest first."""
-    rows = connection.execute(
+def unlinked(connection: Connection, limit: int, after: bytes | None = None) -> list[Subscriber]:
+    """Records with an address whose line the relay has not named yet, by id."""
+    statement = (
         select(subscribers)
         .where(subscribers.c.line.is_(None), subscribers.c.ended_on.is_(None), subscribers.c.address != "")
-        .order_by(subscribers.c.created_at.desc())
+        .order_by(subscribers.c.subscriber)
         .limit(limit)
     )
-    return [_subscriber(row) for row in rows]
+    if after is not None:
+        statement = statement.where(subscribers.c.subscriber > after)
+    return [_subscriber(row) for row in connection.execute(statement)]
 
 
 def link(unit: Unit, id_: bytes, line: bytes) -> None:
@@ -203,7 +210,7 @@ def link(unit: Unit, id_: bytes, line: bytes) -> None:
         .where(subscribers.c.subscriber == id_, subscribers.c.line.is_(None))
         .values(line=line)
     )
-    unit.log("subscriber.linked", id_, line=line)
+    unit.log("subscriber.linked", id_)
 
 
 def end_of_lines(unit: Unit, ended: Mapping[bytes, date]) -> int:
@@ -218,7 +225,7 @@ def end_of_lines(unit: Unit, ended: Mapping[bytes, date]) -> int:
             .where(subscribers.c.subscriber == row.subscriber)
             .values(ended_on=on.isoformat(), version=row.version + 1)
         )
-        unit.log("subscriber.ended", row.subscriber, organisation=row.organisation, on=on.isoformat())
+        unit.log("subscriber.ended", row.subscriber, on=on.isoformat())
     return len(rows)
 
 
