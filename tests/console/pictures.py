@@ -7,11 +7,12 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from tests.console.test_officer import founded, give
 from tests.console.walk import views
 from tests.console.world import Person, serving
 
 IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
-LIGHT: Final = ("overview", "lines", "reseller", "log")
+LIGHT: Final = ("overview", "lines", "log")
 DARK: Final = ("overview",)
 MAX_BYTES: Final = 120_000
 
@@ -20,10 +21,27 @@ async def take(who: Person, wanted: tuple[str, ...], folder: Path, tail: str = "
     async for name in views(who):
         if wanted and name not in wanted:
             continue
-        await who.page.call("waitForTimeout", 400)
-        path = folder / f"console-{name}{tail}.jpg"
-        await who.page.screenshot(path, type="jpeg", quality=74)
-        assert path.stat().st_size <= MAX_BYTES, f"{path.name} is too large"
+        await keep(who, folder / f"console-{name}{tail}.jpg")
+
+
+async def keep(who: Person, path: Path) -> None:
+    await who.page.call("waitForTimeout", 400)
+    await who.page.screenshot(path, type="jpeg", quality=74)
+    assert path.stat().st_size <= MAX_BYTES, f"{path.name} is too large"
+
+
+async def erase(folder: Path, images: Path) -> None:
+    """An officer's view after an order."""
+    async with serving(folder) as console:
+        fleet = await asyncio.to_thread(founded, console, folder)
+        ada = await fleet.officer("Ada")
+        await fleet.open(ada)
+        await give(ada, "hold", fleet.desk.people.address("lea"), "A court asked for it")
+        await ada.page.see("li >> text=A court asked", 60)
+        await give(ada, "erase", fleet.desk.people.address("max"), "Left in a taxi")
+        await ada.page.see("li >> text=Left in a taxi")
+        await ada.page.gone("text=The order was given.")
+        await keep(ada, images / "console-erase.jpg")
 
 
 async def main(folder: Path = IMAGES, all_of_them: bool = False) -> None:
@@ -34,6 +52,8 @@ async def main(folder: Path = IMAGES, all_of_them: bool = False) -> None:
             await take(ada, () if all_of_them else LIGHT, folder)
             await ada.page.call("emulateMedia", {"colorScheme": "dark"})
             await take(ada, () if all_of_them else DARK, folder, "-dark")
+    with tempfile.TemporaryDirectory() as name:
+        await erase(Path(name), folder)
 
 
 if __name__ == "__main__":

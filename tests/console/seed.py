@@ -191,6 +191,25 @@ def _lines(database: Path, count: int, groups: list[bytes]) -> None:
             "VALUES (?, ?, ?, ?, ?, ?)",
             [device for _, device in rows],
         )
+        _erasures(connection, [device for _, device in rows][:11], now)
+
+
+def _erasures(connection: sqlite3.Connection, devices: list[tuple[Any, ...]], now: int) -> None:
+    """Orders as the overview counts them: some devices are silent, some have answered; one order waits."""
+    for number, (device, line, *_) in enumerate(devices):
+        order, at = secrets.token_bytes(16), now - (number + 1) * DAY
+        connection.execute(
+            "INSERT INTO orders (order_id, kind, signed, digest, reason, salt, issued_at, given_at, "
+            "executed_at, alone, for_all) VALUES (?, 'erase', ?, ?, 'lost', ?, ?, ?, ?, 1, 0)",
+            (order, b"", bytes(16), bytes(16), at, at, None if number == 0 else at),
+        )
+        if number:
+            reached = [at + 60 * step if number % 5 >= step else None for step in (1, 2, 3)]
+            connection.execute(
+                "INSERT INTO order_devices (order_id, device, line, ordered_at, doomed, unreadable_at, "
+                "removed_at, done_at) VALUES (?, ?, ?, ?, 1, ?, ?, ?)",
+                (order, device, line, at, *reached),
+            )
 
 
 def _rows(count: int, groups: list[bytes], now: int) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:

@@ -5,8 +5,8 @@ export const fleet = {
   ],
   "fleet.open": ["Open your officer's file", "Ouvrez votre fichier de responsable"],
   "fleet.open.how": [
-    "It stays in this page's memory: it is not sent, and not stored. Leaving the page closes it. The page itself comes from the relay: whoever does not trust its operator that far signs with `chappe erase`, on their own machine.",
-    "Il reste dans la mémoire de cette page : il n'est ni envoyé, ni enregistré. Quitter la page le ferme. La page elle-même vient du relais : qui ne fait pas confiance à ce point à son opérateur signe avec `chappe erase`, sur sa propre machine.",
+    "It stays in this page's memory: it is not sent, and not stored. Leaving the page closes it. The page itself comes from the relay: whoever does not trust its operator that far signs with “chappe erase”, on their own machine.",
+    "Il reste dans la mémoire de cette page : il n'est ni envoyé, ni enregistré. Quitter la page le ferme. La page elle-même vient du relais : qui ne fait pas confiance à ce point à son opérateur signe avec « chappe erase », sur sa propre machine.",
   ],
   "fleet.file": ["Officer's file", "Fichier de responsable"],
   "fleet.passphrase": ["Its passphrase", "Sa phrase secrète"],
@@ -116,8 +116,8 @@ export const fleet = {
   "fleet.stage.done": ["Receipt checked", "Reçu vérifié"],
   "fleet.stage.bad": ["Receipt does not hold", "Reçu non valable"],
   "fleet.removals": [
-    "Taking the devices out of their conversations is signed by `chappe erase status`, run with your file: this page does not do that step.",
-    "Le retrait des conversations est signé par `chappe erase status`, lancé avec votre fichier : cette page ne fait pas cette étape.",
+    "Taking the devices out of their conversations is signed by “chappe erase status”, run with your file: this page does not do that step.",
+    "Le retrait des conversations est signé par « chappe erase status », lancé avec votre fichier : cette page ne fait pas cette étape.",
   ],
   "fleet.devices.none": ["No device was in use.", "Aucun appareil n'était en service."],
 } as const;
