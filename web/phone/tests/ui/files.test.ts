@@ -32,7 +32,7 @@ afterEach(() => {
 
 function view(phone: object): FileView {
   const session = { phone, attempt: (doing: Promise<unknown>) => doing, say: () => {} };
-  return new FileView(session as unknown as Session, () => message("c1", "b@a.example", 1));
+  return new FileView(session as unknown as Session, () => message("c1", "b@a.example", 1, {}));
 }
 
 test("a file that comes once its view is gone, as at locking, stays nowhere", async () => {
