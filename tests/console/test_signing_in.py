@@ -49,3 +49,19 @@ async def test_a_session_that_the_desk_ended_is_told_plainly(console: Console) -
     await eve.page.click(button("Refresh"))
     await eve.page.see("text=Your session ended on the relay.")
     assert await eve.page.count("nav") == 0
+
+
+async def test_the_phones_worker_opens_the_signed_console(console: Console) -> None:
+    """In a browser that has the phone's page, each file of the console comes through its service worker."""
+    max_ = await console.visit(f"{console.url}/")
+    page = max_.page
+    await page.evaluate(
+        "async () => { await navigator.serviceWorker.ready;"
+        " while (!navigator.serviceWorker.controller) await new Promise(requestAnimationFrame); }"
+    )
+    await page.call("goto", f"{console.url}/console/")
+    await page.see("h1:text-is('Sign in')")
+    assert await page.evaluate("() => navigator.serviceWorker.controller !== null")
+    # Nothing else below it is a page of this origin.
+    await page.call("goto", f"{console.url}/console/other")
+    await page.see("text=Activate a new line")
