@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import pytest
 
 from chappe.client import Phone
 from chappe.wire import content as c
+from chappe.wire.terms import utc_date
+from tests.client.test_terms import DAY, code
 from tests.client.world import World, texts, until
 from tests.relay.world import RelayProcess
 from tests.web.lines import NodeError, need_phone
@@ -70,6 +74,16 @@ async def send(ada: WebPhone, mine: str, name: str, size: int) -> str:
     return str(await ada.ask("send_file", conversation=mine, name=name, type="", data=data.hex()))
 
 
+def out_of_term(relay: RelayProcess, address: str, days: int) -> None:
+    """The term of this line was over so many days ago, the relay's tables say."""
+    ends = (int(time.time()) // DAY - days) * DAY
+    with sqlite3.connect(relay.settings.database, timeout=10) as connection:
+        connection.execute(
+            "UPDATE lines SET term_ends = ?, term_day = ? WHERE address = ?",
+            (ends, utc_date(ends - 1).day, address),
+        )
+
+
 async def test_more_than_the_relay_takes_is_refused_before_it_is_read(ada: WebPhone, mine: str) -> None:
     before = len(await ada.messages(mine))
     with pytest.raises(NodeError) as refused:
@@ -121,7 +135,7 @@ async def test_a_file_is_as_large_as_it_was_said_to_be(ada: WebPhone, ben: Phone
     engine = ben._engine
     file = engine.messages.file(first.id)
     sizes = {299_999: "corrupt", 300_001: "bad_range", 2**36: "too_large", 2**53 - 1: "too_large"}
-    for size, code in sizes.items():
+    for size, why in sizes.items():
         said = c.Attachment(file.url, file.key, file.nonce, file.hash, size, "", f"{size}")
         id_, data = engine.messages.new(conversation, said)
         engine.outbox.put(conversation, data, None)
@@ -129,8 +143,40 @@ async def test_a_file_is_as_large_as_it_was_said_to_be(ada: WebPhone, ben: Phone
         await ada.shows(mine, id_.hex(), kind="file")
         with pytest.raises(NodeError) as refused:
             await ada.ask("open_file", conversation=mine, message=id_.hex())
-        assert refused.value.code == f"attachment.{code}"
+        assert refused.value.code == f"attachment.{why}"
         assert (await ada.shows(mine, id_.hex()))["attachment"]["state"] == "failed"
     await ben.send_text(conversation, "and nothing stops")
     await ada.reads(mine, "and nothing stops")
     assert "and nothing stops" in texts(ben, conversation)
+
+
+async def test_what_a_line_out_of_term_was_sending_goes_out_once_it_is_renewed(
+    world: World, ben: Phone, relay: RelayProcess
+) -> None:
+    """As messages do: a file that waits has not failed."""
+    dan = WebPhone(relay, "dan")
+    me = await dan.ask("activate", link=await code(world), name=world.address("dan"), pin=PIN)
+    mine = str((await dan.call("conversationWith", ben.address))["id"])
+    await until(lambda: any(one.name == me["address"] for one in ben.conversations()), "the conversation")
+    theirs = next(one.id for one in ben.conversations() if one.name == me["address"])
+    relay.kill()
+    waiting = await send(dan, mine, "waits", 200_000)
+    out_of_term(relay, me["address"], days=2)
+    relay.start()
+    await ben.send_text(theirs, "and now?")
+    await dan.reads(mine, "and now?")
+    await dan.settled()
+    assert (await dan.call("term"))["stage"] == "grace"
+    await dan.call("lock")
+    seen = len(dan.events)
+    await dan.ask("unlock", pin=PIN)
+    await until(lambda: any(one.get("online") for one in dan.events[seen:]), "the connection")
+    await dan.settled()
+    # Answers come in order: what was asked for the file before this has its own.
+    with pytest.raises(NodeError):
+        await dan.call("conversationWith", world.address("nobody"))
+    shown = await dan.shows(mine, waiting, sending="queued")
+    assert (shown["failure"], shown["attachment"]["state"]) == ("", "loading")
+    await dan.call("renew", await code(world))
+    await until(lambda: [one.file.name for one in ben.messages(theirs) if one.file] == ["waits"], "the file")
+    dan.close()

@@ -64,7 +64,7 @@ export class Engine implements Owner {
   readonly connection: Connection;
   /** Set by the owner. */
   onOnline: (online: boolean, problem: Code | "") => void = () => {};
-  /** Set by the owner: the backlog is read, after each sign-in. */
+  /** Set by the owner: the backlog is read, after each sign-in; or the line was renewed. */
   onReady: () => void = () => {};
 
   #bells: Record<Task, Bell>;
@@ -186,7 +186,7 @@ export class Engine implements Owner {
   async renew(code: string): Promise<Term> {
     const term = await this.terms.renew(this.api, code);
     this.comeBack();
-    this.wake();
+    this.#goOn();
     return term;
   }
 
@@ -270,7 +270,13 @@ export class Engine implements Owner {
 
   async termed(term: Typed<"term">): Promise<void> {
     await this.terms.take(term);
+    this.#goOn();
+  }
+
+  /** The term is another: where it lets this line send, what waited goes out, files too. */
+  #goOn(): void {
     this.wake();
+    if (this.ready && this.terms.maySend) this.onReady();
   }
 
   async posted(posted: Typed<"posted">): Promise<void> {

@@ -20,6 +20,9 @@ import type { Net } from "./transport";
 
 /** How often the row notes how far it is, in bytes; for who looks after a start without a network. */
 const NOTE_EVERY = 4 * 1024 * 1024;
+/** What is no fault of the file, and passes: it goes on with the next connection, or once the line is renewed. */
+const isForLater = (problem: unknown): boolean =>
+  problem instanceof ChappeError && (isNetwork(problem) || problem.code === "term.grace");
 const EXPIRED: ReadonlySet<string> = new Set(["attachment.unknown", "attachment.bad_token"]);
 
 export class Uploads {
@@ -153,8 +156,7 @@ export class Uploads {
   async #failed(message: string, problem: unknown, signal: AbortSignal): Promise<void> {
     this.onProgress(message, null);
     if (signal.aborted) return;
-    // What the network has cut off goes on with the next connection.
-    if (problem instanceof ChappeError && isNetwork(problem)) return;
+    if (isForLater(problem)) return;
     const code = problem instanceof ChappeError ? problem.code : "internal.bug";
     await this.core.change(async (tx) => {
       const row = this.core.book.uploads.get(message);
