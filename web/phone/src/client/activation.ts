@@ -122,11 +122,6 @@ export async function finish(opened: Opened): Promise<void> {
   await opened.core.change((tx) => tx.change.delete(tables.meta, PENDING));
 }
 
-/** Whether there is a profile that was never finished. */
-export async function isUnfinished(keeping: Keeping): Promise<boolean> {
-  return (await keeping.stage()) === "plain";
-}
-
 /** What a call left that was cut off, if it was the same. One of another call is taken away. */
 async function unfinished(keeping: Keeping, wanted: Pending): Promise<Store | null> {
   const stage = await keeping.stage();

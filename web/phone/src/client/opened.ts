@@ -4,7 +4,6 @@ import { openCabinet } from "../vault/cabinet";
 import { Files } from "../vault/files";
 import { Search } from "../vault/search";
 import { Store } from "../vault/store";
-import { error } from "../wire/errors";
 import type { RelayPlace } from "../wire/links";
 import { authority } from "../wire/links";
 import { Attachments } from "./attachments";
@@ -83,11 +82,6 @@ export class Opened {
     if (this.#started || this.#closed) return;
     this.#started = true;
     this.engine.start();
-  }
-
-  /** Raises vault.locked. */
-  checkOpen(): void {
-    if (!this.core.store.isOpen) throw error("vault.locked");
   }
 
   async close(): Promise<void> {

@@ -4,10 +4,6 @@ export class Running {
   #tasks = new Map<string, { work: Promise<void>; stop: AbortController }>();
   #ended = false;
 
-  has(name: string): boolean {
-    return this.#tasks.has(name);
-  }
-
   /** Begin it, unless it runs already. Gives what ends with it. */
   start(name: string, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const running = this.#tasks.get(name);

@@ -1,5 +1,5 @@
 /** Two languages, one set of keys, and the same places to fill in; every error that people meet has words. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { en } from "../../src/ui/i18n/en.ts";
@@ -45,6 +45,22 @@ test("nothing is empty or left in English", () => {
     if (!same.has(key) && /[a-z]{4}/.test(en[key].replace(/\{\w+\}/g, "")))
       expect(fr[key], key).not.toBe(en[key]);
   }
+});
+
+test("every text is used by a page", () => {
+  const ui = join(import.meta.dirname, "../../src/ui");
+  const files = readdirSync(ui, { recursive: true, encoding: "utf8" });
+  const sources = files.filter(
+    (name) => /\.(ts|svelte)$/.test(name) && !/i18n.(en|fr)\.ts$/.test(name),
+  );
+  const source = sources.map((name) => readFileSync(join(ui, name), "utf8")).join("\n");
+  const made = [...source.matchAll(/`([a-z][\w.]*\.)\$\{/g)].map((found) => found[1] ?? "");
+  const unused = keys.filter((key) => {
+    const counted = key.replace(/\.(one|other)$/, "");
+    const named = source.includes(`"${key}"`) || source.includes(`"${counted}"`);
+    return !named && !made.some((start) => key.startsWith(start));
+  });
+  expect(unused).toEqual([]);
 });
 
 test("what is filled in stays what it was", () => {

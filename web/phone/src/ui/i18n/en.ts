@@ -1,6 +1,5 @@
 /** English. fr.ts has the same keys; a test holds both to the same places to fill in. */
 export const en = {
-  "app.skip": "Skip to the conversation",
   "app.offline": "No connection. What you write is sent later.",
   "app.update": "A new version is ready.",
   "app.update.now": "Restart",
@@ -13,20 +12,14 @@ export const en = {
   "common.back": "Back",
   "common.cancel": "Cancel",
   "common.close": "Close",
-  "common.done": "Done",
   "common.continue": "Continue",
   "common.save": "Save",
   "common.copy": "Copy",
   "common.copied": "Copied",
-  "common.delete": "Delete",
-  "common.more": "More",
   "common.you": "You",
   "common.waiting": "One moment …",
   "common.scan": "Scan",
-  "common.yes": "on",
-  "common.no": "off",
 
-  "welcome.title": "Private lines",
   "welcome.lead": "Messages, photos and files that only you and the people you write to can read.",
   "welcome.point1": "The relay carries messages. It cannot read them.",
   "welcome.point2": "No telephone number, no address book.",
@@ -352,7 +345,6 @@ export const en = {
   "settings.storage.evict":
     "This browser may clear it when room is short. Install Chappe to keep it.",
   "settings.version": "This version",
-  "settings.saved": "Saved",
 
   "term.none": "Your line has no term: it needs no renewal.",
   "term.until": "Your line is paid until {day}.",

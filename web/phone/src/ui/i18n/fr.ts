@@ -2,7 +2,6 @@
 import type { en } from "./en.ts";
 
 export const fr: Record<keyof typeof en, string> = {
-  "app.skip": "Aller à la conversation",
   "app.offline": "Pas de connexion. Ce que vous écrivez partira plus tard.",
   "app.update": "Une nouvelle version est prête.",
   "app.update.now": "Redémarrer",
@@ -16,20 +15,14 @@ export const fr: Record<keyof typeof en, string> = {
   "common.back": "Retour",
   "common.cancel": "Annuler",
   "common.close": "Fermer",
-  "common.done": "Terminé",
   "common.continue": "Continuer",
   "common.save": "Enregistrer",
   "common.copy": "Copier",
   "common.copied": "Copié",
-  "common.delete": "Supprimer",
-  "common.more": "Plus",
   "common.you": "Vous",
   "common.waiting": "Un instant…",
   "common.scan": "Scanner",
-  "common.yes": "oui",
-  "common.no": "non",
 
-  "welcome.title": "Des lignes privées",
   "welcome.lead":
     "Des messages, photos et fichiers que seuls vous et vos correspondants pouvez lire.",
   "welcome.point1": "Le relais porte les messages. Il ne peut pas les lire.",
@@ -362,7 +355,6 @@ export const fr: Record<keyof typeof en, string> = {
   "settings.storage.evict":
     "Ce navigateur peut l'effacer quand la place manque. Installez Chappe pour le garder.",
   "settings.version": "Cette version",
-  "settings.saved": "Enregistré",
 
   "term.none": "Votre ligne n'a pas de terme : elle n'a pas besoin de renouvellement.",
   "term.until": "Votre ligne est payée jusqu'au {day}.",
