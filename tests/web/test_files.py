@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -180,3 +181,15 @@ async def test_what_a_line_out_of_term_was_sending_goes_out_once_it_is_renewed(
     await dan.call("renew", await code(world))
     await until(lambda: [one.file.name for one in ben.messages(theirs) if one.file] == ["waits"], "the file")
     dan.close()
+
+
+async def test_a_transfer_that_never_ends_keeps_no_phone_open(world: World) -> None:
+    """It locks all the same, within seconds: the pages are told, and the keys are let go of."""
+    eve = await WebPhone.activate(world, "eve")
+    await eve.settled()
+    await eve.ask("stuck")
+    await asyncio.wait_for(eve.call("lock"), 20)
+    assert eve.events[-1] == {"type": "stage", "stage": "locked"}
+    assert not await eve.ask("holds_keys")
+    await eve.ask("unlock", pin=PIN)
+    eve.close()

@@ -52,7 +52,7 @@ const FETCH_SECONDS = 10;
 const SILENT_MS = 60_000;
 /** So long the connection waits for the list to be asked for. */
 const LIST_MS = 500;
-/** What is under way when an order to erase comes may take so long to end. */
+/** What is under way when the phone is locked or erased may take so long to end. */
 const CLOSING_MS = 5_000;
 
 const DEFAULTS: Settings = {
@@ -89,6 +89,8 @@ export class Phone implements PhoneFace {
   #telling = new Telling();
   /** One way in or out at a time. */
   #busy = false;
+  /** Until the profile that was open before is closed. */
+  #closing: Promise<void> = Promise.resolve();
   /** Settings are written by one at a time: a person, or an order. */
   #saving = new Turns();
 
@@ -191,6 +193,7 @@ export class Phone implements PhoneFace {
     if (this.#busy || this.#at !== null) throw error("storage.exists", "Something is under way.");
     this.#busy = true;
     try {
+      await this.#closing;
       const opened = await open();
       const kept = { ...DEFAULTS, ...(await opened.core.meta<Settings>(SETTINGS)) };
       this.#settings = kept;
@@ -228,11 +231,9 @@ export class Phone implements PhoneFace {
     setTimeout(() => opened.start(), LIST_MS);
     session.atLock(() => {
       this.#at = null;
-      // Nothing of it answers any more; what is under way in the store ends first.
-      opened
-        .close()
-        .catch(() => {})
-        .then(() => this.#telling.tell({ type: "stage", stage: "locked" }));
+      // Nothing of it answers any more; what is under way in the store ends first, if it does.
+      this.#closing = ended(opened);
+      this.#closing.then(() => this.#telling.tell({ type: "stage", stage: "locked" }));
     });
     core.store.onLost = () => session.lock();
     const { obeying } = engine;
@@ -264,9 +265,7 @@ export class Phone implements PhoneFace {
   /** Nothing that is under way, and nothing that fails, keeps what an order destroys. */
   async #erase(opened: Opened, judged: Judged): Promise<void> {
     const { place } = opened.core.me;
-    const closing = Promise.all([this.lock(), opened.close()]).catch(() => {});
-    await Promise.race([closing, sleep(CLOSING_MS)]);
-    opened.core.store.close();
+    await Promise.allSettled([this.lock(), ended(opened)]);
     await this.access.erase(judged, place);
     this.#telling.tell({ type: "stage", stage: "erased" });
   }
@@ -279,10 +278,8 @@ export class Phone implements PhoneFace {
 
   /** Let go of every key. */
   async lock(): Promise<void> {
-    const at = this.#at;
-    if (at === null) return;
-    at.session.lock();
-    await at.opened.close();
+    this.#at?.session.lock();
+    await this.#closing;
   }
 
   async organisationOf(link: string): Promise<OrganisationOf> {
@@ -562,6 +559,12 @@ export class Phone implements PhoneFace {
   async settled(seconds: number): Promise<void> {
     await this.#here.opened.engine.settled(seconds);
   }
+}
+
+/** No transfer, and no relay that leaves one without an answer, keeps a phone open, or its keys. */
+async function ended(opened: Opened): Promise<void> {
+  await Promise.race([opened.close().catch(() => {}), sleep(CLOSING_MS)]);
+  opened.core.store.close();
 }
 
 const within = (settings: Settings, bounds: FleetPolicy): Settings => ({

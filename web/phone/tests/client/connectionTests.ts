@@ -156,6 +156,24 @@ export function connectionTests(given: () => Relay): void {
     }
   }, 40_000);
 
+  test("a connection that is closed is over at once, whatever the other end leaves without an answer", async () => {
+    const way = await Way.to(net.origin);
+    try {
+      const ada = await device("ada");
+      const { connection, running } = await online(browserNet(way.origin), ada);
+      way.die();
+      const asked = connection.ask((ref) => ({ t: "attach", ref, size: 1000 }), "ticket");
+      const outcome = asked.catch(({ code }) => code);
+      const closed = Date.now();
+      connection.close();
+      expect(await outcome).toBe("network.unreachable");
+      await running;
+      expect(Date.now() - closed).toBeLessThan(1000);
+    } finally {
+      way.close();
+    }
+  }, 20_000);
+
   test("a device that nobody knows, or that signs in elsewhere, does not come back", async () => {
     const [stranger, owner] = [new Device("stranger"), new Recorder()];
     const connection = new Connection(net, stranger, owner);

@@ -72,6 +72,8 @@ const operations: Record<string, Operation> = {
   stuck: () => {
     here().attachments.stop = () => new Promise(() => {});
   },
+  /** Of the profile that was open last. */
+  holds_keys: () => here().core.store.isOpen,
   /** The epoch of a conversation, and how many intents wait. */
   state: ({ conversation }) => ({
     epoch: here().engine.groups.row(String(conversation)).epoch,
