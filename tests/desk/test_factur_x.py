@@ -76,6 +76,24 @@ def test_the_xml_holds_against_the_published_schema(kind: Kind, treatment: Treat
     assert len(_texts(document, "ExemptionReason")) == (0 if charged else 1)
 
 
+def test_a_party_is_written_as_the_rules_of_en_16931_ask() -> None:
+    """PEPPOL-EN16931-R008 (nothing empty), BR-CO-09 (a VAT number with its country), BR-S-02 and BR-E-02 (the
+    seller's registration in place of a VAT number): checked once with the published Schematron."""
+    franchise = replace(SELLER, vat_number="", postcode="")
+    abroad = replace(BUYER, country="GB", vat_number="123456789")
+    document = xml(
+        replace(INVOICE, seller=franchise, buyer=abroad, treatment="exempt", exemption="art. 293 B")
+    )
+    assert xml_check_xsd(document, flavor="factur-x", level="en16931")
+    root = etree.fromstring(document)
+    assert not [node.tag for node in root.iter() if len(node) == 0 and not (node.text or "").strip()]
+    numbers = root.findall(f".//{{{RAM}}}SpecifiedTaxRegistration/{{{RAM}}}ID")
+    assert [(one.get("schemeID"), one.text) for one in numbers] == [
+        ("FC", "404833048"),
+        ("VA", "GB123456789"),
+    ]
+
+
 def test_the_sums_of_the_xml_add_up() -> None:
     document = xml(INVOICE)
     lines = [Decimal(text or "") for text in _texts(document, "LineTotalAmount")]

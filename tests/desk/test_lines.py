@@ -69,6 +69,7 @@ def test_lines_are_listed_with_their_terms_and_reminders(world: LinesWorld, oper
         operator.sign_in()
         term = operator.get("/lines", search="ada").json()["items"][0]["term"]
         assert (term["days_left"], term["reminder"]) == (left, reminder)
+    assert operator.get("/lines", ends_before="9999-12-31").json()["code"] == "desk.malformed"
     due = operator.get("/lines", order="ends", ends_before=(last + timedelta(days=1)).isoformat()).json()
     assert [one["address"] for one in due["items"]] == [f"ada@{NAME}"]
     world.clock.pass_by(2 * DAY)

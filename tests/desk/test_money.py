@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chappe.desk.money import (
+    CURRENCIES,
     MAX_AMOUNT,
     checked_amount,
     checked_rate,
@@ -44,10 +45,13 @@ def test_vat_is_the_nearest_cent_and_taken_back_whole(net: int, rate: int) -> No
 
 
 def test_each_currency_has_its_decimals() -> None:
-    assert [str(decimal(12345, name)) for name in ("EUR", "XOF", "TND")] == ["123.45", "12345", "12.345"]
-    with pytest.raises(ChappeError) as caught:
-        digits("BTC")
-    assert caught.value.code == "desk.malformed"
+    assert [str(decimal(12345, name)) for name in ("EUR", "XOF")] == ["123.45", "12345"]
+    # An invoice of EN 16931 has two decimals at the most.
+    assert {digits(name) for name in CURRENCIES} == {0, 2}
+    for name in ("BTC", "TND"):
+        with pytest.raises(ChappeError) as caught:
+            digits(name)
+        assert caught.value.code == "desk.malformed"
 
 
 def test_people_read_them_as_they_write_them() -> None:

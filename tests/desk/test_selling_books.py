@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -268,6 +269,33 @@ def test_figures_are_those_of_the_ledger(desk: Desk) -> None:
     ]
     mine = desk.database.read(lambda connection: sales.by_month(connection, 0, reseller=OTHER.reseller))
     assert {one.reseller for one in mine} == {OTHER.reseller}
+
+
+def test_what_was_given_away_is_counted(desk: Desk) -> None:
+    free = desk.make_plan("Essai", unit_net=0)
+    batch = desk.do(lambda unit: batches.order(unit, BUYER, free.id, 4, None))
+    assert desk.whole() == (0, 1)
+    (figure,) = desk.database.read(lambda connection: sales.by_month(connection, 0))
+    assert (figure.net, figure.vat, figure.codes) == (0, 0, 4)
+    assert desk.database.read(lambda c: sales.by_month(c, 0, reseller=OTHER.reseller)) == []
+    # And taken back: a paper that says so, and nothing to book.
+    desk.do(lambda unit: batches.cancel(unit, batch.id, batch.version, 4))
+    assert desk.whole() == (0, 2)
+
+
+def test_vat_is_charged_by_who_has_a_number_or_left_to_who_has_one(desk: Desk) -> None:
+    reverse = Terms("reverse_charge", "", 30)
+    desk.do(lambda unit: trading.set_terms(unit, BUYER.reseller, reverse))
+    refused("desk.not_now", desk.order)
+    liable = replace(BUYER, party=replace(BUYER.party, vat_number="FR40303265045"))
+    assert desk.owed(desk.order(1, liable).invoice) == 4900
+    desk.do(lambda unit: trading.set_seller(unit, replace(OPERATOR, vat_number=""), IBAN, 1))
+    refused("desk.not_now", lambda: desk.order(1, liable))
+    refused("desk.not_now", lambda: desk.order(1, OTHER))
+    at_zero = desk.make_plan("Franchise", vat_rate=0)
+    desk.do(lambda unit: batches.order(unit, OTHER, at_zero.id, 1, None))
+    # Nothing that was refused took a number.
+    assert desk.whole() == (2, 2)
 
 
 def test_the_export_for_the_tax_office_balances(desk: Desk) -> None:

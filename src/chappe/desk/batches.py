@@ -22,7 +22,7 @@ from chappe.desk.ledger_tables import batches as table
 from chappe.desk.ledger_tables import relay_batches
 from chappe.desk.money import Language
 from chappe.desk.plans import find as find_plan
-from chappe.desk.trading import seller, terms_of
+from chappe.desk.trading import check_vat, seller, terms_of
 from chappe.wire.errors import error
 
 MAX_QUANTITY: Final = 1_000
@@ -208,6 +208,7 @@ def _still(unit: Unit, batch: bytes, version: int) -> Batch:
 def _draft(unit: Unit, buyer: Buyer, batch: bytes, lines: tuple[Line, ...], currency: str) -> Draft:
     who = seller(unit.connection)
     agreed = terms_of(unit.connection, buyer.reseller)
+    check_vat(who.party, buyer.party, agreed.treatment, max(line.vat_rate for line in lines))
     return Draft(
         kind="invoice",
         reseller=buyer.reseller,

@@ -71,7 +71,11 @@ def _line(trade: etree._Element, invoice: Invoice, line: Line, number: int) -> N
 
 def _agreement(trade: etree._Element, invoice: Invoice) -> None:
     agreement = _add(trade, "ram:ApplicableHeaderTradeAgreement")
-    _party(_add(agreement, "ram:SellerTradeParty"), invoice.seller)
+    selling = _add(agreement, "ram:SellerTradeParty")
+    _party(selling, invoice.seller)
+    if not invoice.seller.vat_number and invoice.seller.legal_id:
+        # Who is not liable to VAT has a tax registration all the same (BT-32; BR-S-02, BR-E-02).
+        _add(_add(selling, "ram:SpecifiedTaxRegistration"), "ram:ID", invoice.seller.legal_id, schemeID="FC")
     _party(_add(agreement, "ram:BuyerTradeParty"), invoice.buyer)
     if invoice.reference:
         order = _add(agreement, "ram:SellerOrderReferencedDocument")
@@ -84,14 +88,16 @@ def _party(node: etree._Element, party: Party) -> None:
         scheme = {"schemeID": SIREN} if party.country == "FR" else {}
         _add(_add(node, "ram:SpecifiedLegalOrganization"), "ram:ID", party.legal_id, **scheme)
     address = _add(node, "ram:PostalTradeAddress")
-    _add(address, "ram:PostcodeCode", party.postcode)
+    if party.postcode:
+        _add(address, "ram:PostcodeCode", party.postcode)
     _add(address, "ram:LineOne", party.street)
     _add(address, "ram:CityName", party.city)
     _add(address, "ram:CountryID", party.country)
     if party.email:
         _add(_add(node, "ram:URIUniversalCommunication"), "ram:URIID", party.email, schemeID="EM")
     if party.vat_number:
-        _add(_add(node, "ram:SpecifiedTaxRegistration"), "ram:ID", party.vat_number, schemeID="VA")
+        number = party.vat_number if party.vat_number[:2].isalpha() else party.country + party.vat_number
+        _add(_add(node, "ram:SpecifiedTaxRegistration"), "ram:ID", number, schemeID="VA")
 
 
 def _settlement(trade: etree._Element, invoice: Invoice) -> None:

@@ -65,7 +65,9 @@ def reminder(term: TermView) -> int | None:
 
 
 def end_of(last_day: date) -> int:
-    """The instant at which a term of that last day ends."""
+    """The instant at which a term of that last day ends. Raises desk.malformed for the last day of all."""
+    if last_day == date.max:
+        raise error("desk.malformed", "The calendar has no day after that one.")
     return int(datetime.combine(last_day + timedelta(days=1), datetime.min.time(), UTC).timestamp())
 
 

@@ -12,9 +12,10 @@ from chappe.wire.errors import error
 
 Language: TypeAlias = Literal["fr", "en"]
 
-CURRENCIES: Final = ("EUR", "CHF", "GBP", "USD", "CAD", "XOF", "MAD", "TND")
-"""What a plan may be sold in. Their minor units differ: a yen or a dinar is not a hundred of anything."""
-_DIGITS: Final = {"XOF": 0, "TND": 3}
+CURRENCIES: Final = ("EUR", "CHF", "GBP", "USD", "CAD", "XOF", "MAD")
+"""What a plan may be sold in. Their minor units differ: a franc CFA is not a hundred of anything. None has
+three decimals, which EN 16931 has no room for (BR-DEC-09 to 28)."""
+_DIGITS: Final = {"XOF": 0}
 MAX_AMOUNT: Final = 10**12
 MAX_VAT: Final = 3_000
 _WHOLE: Final = 10_000

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from chappe.desk.ledger import SALES, VAT
 from chappe.desk.ledger_tables import batches, bookings, postings
+
+Key: TypeAlias = tuple[str, bytes, str]
+"""Month, reseller, currency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +42,16 @@ def by_month(connection: Connection, since: int, *, reseller: bytes | None = Non
         .join(postings, postings.c.booking == bookings.c.booking)
         .where(bookings.c.at >= since, bookings.c.kind != "payment")
         .group_by(month, bookings.c.reseller, bookings.c.currency)
-        .order_by(month, bookings.c.reseller, bookings.c.currency)
     )
     if reseller is not None:
         query = query.where(bookings.c.reseller == reseller)
-    codes = _codes(connection, since)
-    return [
-        Sold(
-            row.month,
-            row.reseller,
-            row.currency,
-            int(row.net),
-            int(row.vat),
-            codes.get((row.month, row.reseller, row.currency), 0),
-        )
+    booked: dict[Key, tuple[int, int]] = {
+        (row.month, row.reseller, row.currency): (int(row.net), int(row.vat))
         for row in connection.execute(query)
-    ]
+    }
+    codes = _codes(connection, since, reseller)
+    # What was given away is ordered, and not booked.
+    return [Sold(*key, *booked.get(key, (0, 0)), codes.get(key, 0)) for key in sorted(booked | codes)]
 
 
 def _of_account(account: str) -> ColumnElement[int]:
@@ -61,11 +59,14 @@ def _of_account(account: str) -> ColumnElement[int]:
     return func.sum(case((postings.c.account == account, -postings.c.amount), else_=0))
 
 
-def _codes(connection: Connection, since: int) -> dict[tuple[str, bytes, str], int]:
+def _codes(connection: Connection, since: int, reseller: bytes | None) -> dict[Key, int]:
     month = func.strftime("%Y-%m", batches.c.ordered_at, "unixepoch")
-    rows: Sequence[tuple[str, bytes, str, int]] = connection.execute(
+    query = (
         select(month, batches.c.reseller, batches.c.currency, func.sum(batches.c.quantity))
         .where(batches.c.ordered_at >= since)
         .group_by(month, batches.c.reseller, batches.c.currency)
-    ).all()
-    return {(month_, reseller, currency): int(count) for month_, reseller, currency, count in rows}
+    )
+    if reseller is not None:
+        query = query.where(batches.c.reseller == reseller)
+    rows: Sequence[tuple[str, bytes, str, int]] = connection.execute(query).all()
+    return {(month_, whose, currency): int(count) for month_, whose, currency, count in rows}

@@ -110,6 +110,19 @@ def set_terms(unit: Unit, reseller: bytes, terms: Terms) -> Terms:
     return terms_of(unit.connection, reseller)
 
 
+def check_vat(seller: Party, buyer: Party, treatment: Treatment, rate: int) -> None:
+    """Raises desk.not_now for an invoice that the directive (2006/112/EC, article 226, 3 and 4) does not
+    allow: VAT that nobody with a number charges, or that is left to a buyer whose number is not on it."""
+    if treatment == "reverse_charge" and not (seller.vat_number and buyer.vat_number):
+        raise error(
+            "desk.not_now", "Reverse charge needs the VAT numbers of both, the seller and the reseller."
+        )
+    if treatment == "standard" and rate and not seller.vat_number:
+        raise error(
+            "desk.not_now", "The seller has no VAT number, and so charges none: give it, or a plan at 0 %."
+        )
+
+
 def checked_iban(text: str) -> str:
     """In its compact form; empty for none. Raises desk.malformed."""
     if not text.strip():
