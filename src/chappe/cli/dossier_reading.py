@@ -22,14 +22,14 @@ def holdings_on(settings: Settings, database: Database, line: str) -> Holdings:
     named, others = lines_at(settings, line)
     ids = [named]
     relay = held_by_relay(settings, ids)
-    addresses = [row["address"] for row in relay["lines"]]
+    places = [(row["address"], row["organisation"]) for row in relay["lines"]]
     return Holdings(
         line,
         ids,
         {
             "relay.db": relay,
             "shares/shares.db": held_by_shares(settings, relay),
-            DESK_FILE: held_by_desk(database, ids, addresses),
+            DESK_FILE: held_by_desk(database, ids, places),
         },
         {"relay.db": RELAY, "shares/shares.db": SHARES, DESK_FILE: DESK},
         others,

@@ -110,6 +110,11 @@ def _shares(connection: sqlite3.Connection, held: Held) -> Rows:
     return _rows(connection, "shares", "payload", sorted({row["payload"] for row in held["entries"]}))
 
 
+def _codes(connection: sqlite3.Connection, held: Held) -> Rows:
+    """Those that renewed the line. Which one made it is in no column."""
+    return _rows(connection, "codes", "renewed", [row["line"] for row in held["lines"]])
+
+
 def _organisations(connection: sqlite3.Connection, held: Held) -> Rows:
     ids = sorted({row["organisation"] for row in held["lines"] if row["organisation"]})
     return _rows(connection, "organisations", "organisation", ids)
@@ -153,6 +158,7 @@ def _named(data: bytes) -> set[bytes]:
 
 _BY_HAND: Final[Mapping[str, Callable[[sqlite3.Connection, Held], Rows]]] = {
     "payloads": _payloads,
+    "codes": _codes,
     "shares": _shares,
     "organisations": _organisations,
     "orders": _orders,
@@ -161,7 +167,6 @@ _BY_HAND: Final[Mapping[str, Callable[[sqlite3.Connection, Held], Rows]]] = {
 
 NOT_BY_LINE: Final[Mapping[str, str]] = {
     "groups": "random ids of conversations; nothing says whose",
-    "codes": "hashes of activation codes; nothing says which line one made",
     "attachments": "encrypted files under random ids; nothing says whose",
     "rosters": "the organisation's officers, not its lines",
     "audit_heads": "hashes over the organisation's whole audit log",

@@ -196,15 +196,15 @@ TABLES: Final[Mapping[str, Kept]] = {
             "created_at": MADE_AT,
             "expires_at": ("until when it holds", "date d'expiration"),
             "used_at": (
-                "when it was used; by which line is in no column",
-                "date d'usage ; aucune colonne ne dit par quelle ligne",
+                "when it was used; which line it made is in no column",
+                "date d'usage ; aucune colonne ne dit quelle ligne il a créée",
             ),
             "organisation": THE_ORGANISATION,
             "months": ("length of the term that it makes", "durée de la période créée"),
             "seller": ("the reseller who sold it", "revendeur qui l'a vendu"),
             "batch": ("the order it belongs to", "commande dont il fait partie"),
             "voided_at": ("when it was taken back", "date d'annulation"),
-            "renewed": ("whether it renewed a line", "indique un renouvellement"),
+            "renewed": ("the line that it renewed", "ligne qu'il a renouvelée"),
         },
     ),
     "sellers": Kept(

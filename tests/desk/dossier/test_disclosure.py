@@ -30,6 +30,7 @@ from chappe.wire.audit import decode
 from chappe.wire.errors import ChappeError
 from chappe.wire.orders import Target
 from tests.client.world import World, meet, texts, until
+from tests.desk.lines_world import LinesWorld, id_of, run
 from tests.relay.fleet_world import World as FleetWorld
 from tests.relay.fleet_world import only
 from tests.relay.world import RelayProcess
@@ -150,6 +151,24 @@ async def test_each_is_noted_and_a_second_has_the_next_number(
     assert made["figures"]["lines_activated"] == made["figures"]["lines_at_the_end"] == 1
 
 
+def test_the_code_that_renewed_a_line_is_held(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The code's row names the line, and who sold it."""
+    world = LinesWorld(tmp_path / "data")
+    try:
+        ada, ben = world.line("ada"), world.line("ben")
+        seller = b"s" * 16
+        run(world.door.allow_seller(seller))
+        for device, sold_by in ((ada, seller), (ben, None)):
+            run(world.door.renew_with_code(device.certificate.line_id, None, world.code(seller=sold_by)))
+        data = ("--data-dir", str(tmp_path / "data"), "--out", str(tmp_path / "out"))
+        status, files, said = disclosed(capsys, "disclose", ada.certificate.address, *data, "--json-only")
+        assert status == 0, said
+        (code,) = disclosure.read(Path(files[0])).disclosure.held["relay.db"]["codes"]
+        assert (code["renewed"], code["seller"]) == (id_of(ada), to_base64(seller))
+    finally:
+        world.close()
+
+
 async def test_what_officers_did_to_a_line_is_held(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,33 +207,37 @@ async def test_what_officers_did_to_a_line_is_held(
 
 
 def test_the_record_of_the_subscriber_is_held(tmp_path: Path) -> None:
-    """By the line; by its address where the line is not known yet; not another's."""
+    """By the line; by its address where the line is not known yet; not another's: nor of who asked for that
+    address in another organisation, or whose contract was over before there was a line."""
     database = Database(tmp_path)
     mine, other = b"m" * 16, b"o" * 16
+    ours, theirs = b"G" * 16, b"H" * 16
     rows = [
-        (b"1" * 16, mine, "x@h"),
-        (b"2" * 16, None, "ada@h"),
-        (b"3" * 16, other, "ada@h"),
-        (b"4" * 16, None, "b@h"),
+        (b"1" * 16, mine, "x@h", ours, None),
+        (b"2" * 16, None, "ada@h", ours, None),
+        (b"3" * 16, other, "ada@h", ours, None),
+        (b"4" * 16, None, "b@h", ours, None),
+        (b"5" * 16, None, "ada@h", theirs, None),
+        (b"6" * 16, None, "ada@h", None, None),
+        (b"7" * 16, None, "ada@h", ours, "2026-01-01"),
     ]
     try:
         with sqlite3.connect(database.path) as connection:
             names = [row[1] for row in connection.execute("PRAGMA table_info(subscribers)")]
-            for subscriber, line, address in rows:
-                values: dict[str, object] = dict.fromkeys(names, "") | {
-                    "created_at": 1,
-                    "version": 1,
-                    "ended_on": None,
-                }
+            for subscriber, line, address, organisation, ended in rows:
+                values: dict[str, object] = dict.fromkeys(names, "") | {"created_at": 1, "version": 1}
                 values |= {"subscriber": subscriber, "line": line, "address": address}
+                values |= {"organisation": organisation, "ended_on": ended}
                 marks = ",".join("?" * len(names))
                 connection.execute(
                     f"INSERT INTO subscribers VALUES ({marks})", [values[name] for name in names]
                 )
-        held = disclosure.held_by_desk(database, [mine], ["ada@h"])
+        held = disclosure.held_by_desk(database, [mine], [("ada@h", ours)])
+        of_none = disclosure.held_by_desk(database, [b"n" * 16], [("ada@h", None)])
     finally:
         database.close()
     assert sorted(row["subscriber"] for row in held["subscribers"]) == [b"1" * 16, b"2" * 16]
+    assert [row["subscriber"] for row in of_none["subscribers"]] == [b"6" * 16]
 
 
 def test_every_table_of_the_desk_is_looked_through() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, false, func, or_, select
 
 from chappe.desk.all_tables import metadata
 from chappe.desk.database import Database, Unit
@@ -75,13 +75,14 @@ class Holdings:
 
 
 def held_by_desk(
-    database: Database, lines: list[bytes], addresses: list[str]
+    database: Database, lines: list[bytes], places: list[tuple[str, bytes | None]]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Rows of the desk that name a line: by their column `line`, by its address where that is still empty, or
-    as what the log tells of."""
+    """Rows of the desk that name a line: by their column `line`, or as what the log tells of. `places`: its
+    address and organisation, by which a record is its own that has no line yet. Of another organisation, or
+    over, it is somebody else's."""
     found: dict[str, list[dict[str, Any]]] = {}
     for table in metadata.sorted_tables:
-        condition = _about(table, lines, addresses)
+        condition = _about(table, lines, places)
         if condition is None:
             continue
         rows = database.read(partial(_all, statement=select(table).where(condition)))
@@ -94,14 +95,24 @@ def _all(connection: Connection, statement: Select[Any]) -> list[Row[Any]]:
     return list(connection.execute(statement))
 
 
-def _about(table: Table, lines: list[bytes], addresses: list[str]) -> ColumnElement[bool] | None:
+def _about(
+    table: Table, lines: list[bytes], places: list[tuple[str, bytes | None]]
+) -> ColumnElement[bool] | None:
     if table.name == log.name:
         return table.c.subject.in_(lines)
     if "line" not in table.c:
         return None
     if "address" not in table.c:
         return table.c.line.in_(lines)
-    return or_(table.c.line.in_(lines), and_(table.c.line.is_(None), table.c.address.in_(addresses)))
+    at_its_place = or_(
+        false(),
+        *(
+            and_(table.c.address == address, table.c.organisation.is_not_distinct_from(organisation))
+            for address, organisation in places
+        ),
+    )
+    waiting = and_(table.c.line.is_(None), table.c.ended_on.is_(None), at_its_place)
+    return or_(table.c.line.in_(lines), waiting)
 
 
 def disclose(
