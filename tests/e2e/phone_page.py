@@ -121,7 +121,7 @@ class PhonePage:
         """The conversation of that name; a line's name does for a direct one."""
         await self.home()
         await self.page.click(f'ul[aria-label="Conversations"] >> text="{name.split("@")[0]}" >> nth=0')
-        await self.page.see(f'h1:text-is("{name.split("@")[0]}")')
+        await self.page.see(f'h1 bdi:text-is("{name.split("@")[0]}")')
 
     async def info(self) -> None:
         await self.page.click("header >> role=button[name=/About this conversation/]")
