@@ -135,11 +135,11 @@ export class Connection {
     this.incoming?.end(error("network.unreachable"));
   }
 
-  /** For good. `run` ends. */
+  /** For good. `run` ends, and does not wait for what the other end says to it: nothing there may keep a phone open. */
   close(): void {
     this.closed = true;
     this.hurry();
-    this.socket?.close();
+    this.drop();
   }
 
   /** The ref of a frame that is said, not asked. */
