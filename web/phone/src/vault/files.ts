@@ -137,9 +137,13 @@ export class Files {
     return this.cabinet.delete(id);
   }
 
-  /** Delete what no record names: files whose writing, or whose record's, was cut off. */
+  /**
+   * Delete what no record names: files whose writing, or whose record's, was cut off. One that cannot go now, since
+   * somebody holds it still, is for the next time: nobody is kept out for it.
+   */
   async sweep(known: ReadonlySet<string>): Promise<void> {
-    for (const id of await this.cabinet.list()) if (!known.has(id)) await this.cabinet.delete(id);
+    for (const id of await this.cabinet.list())
+      if (!known.has(id)) await this.cabinet.delete(id).catch(() => {});
   }
 }
 

@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import { DatabaseCabinet } from "../../src/vault/cabinet";
 import { CHUNK, type FileAtRest, type FileName, Files } from "../../src/vault/files";
 import { randomBytes } from "../../src/wire/bytes";
+import { error } from "../../src/wire/errors";
 import { bytesOf, dump, type RawRecord, withRaw } from "./raw";
 
 let cabinetName = "";
@@ -200,5 +201,19 @@ describe("a file", () => {
     expect(await cabinet.list()).toEqual([one.id]);
     await expect(read(two)).rejects.toMatchObject(damaged);
     expect(await read(one)).toHaveLength(10);
+  });
+
+  test("that cannot be swept away now, since somebody holds it still, keeps nobody out", async () => {
+    const held = await files.write(stream(long(10)));
+    await files.write(stream(long(10)));
+    const remove = vi.spyOn(cabinet, "delete").mockImplementation(async (id) => {
+      if (id === held.id) throw error("storage.failed");
+      await DatabaseCabinet.prototype.delete.call(cabinet, id);
+    });
+    await files.sweep(new Set());
+    expect(await cabinet.list()).toEqual([held.id]);
+    remove.mockRestore();
+    await files.sweep(new Set());
+    expect(await cabinet.list()).toEqual([]);
   });
 });
