@@ -276,5 +276,6 @@ def test_a_plan_that_was_withdrawn_is_not_sold(shop: Shop) -> None:
 
 def test_an_order_for_an_organisation_that_is_not_there(shop: Shop) -> None:
     body = {"plan": shop.plan["id"], "quantity": 1, "organisation": shop.ids[1]}
-    assert refusal(shop.mine.post("/orders", body)) == "organisation.unknown"
+    assert refusal(shop.mine.post("/orders", body)) == "desk.unknown"
+    assert refusal(shop.operator.post("/orders", body | {"reseller": shop.ids[0]})) == "organisation.unknown"
     assert shop.mine.get("/orders").json()["items"] == []

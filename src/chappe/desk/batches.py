@@ -189,6 +189,12 @@ def page(
     return [_batch(row) for row in connection.execute(query)]
 
 
+def sold_for(connection: Connection, reseller: bytes, organisation: bytes) -> bool:
+    """Whether this reseller has had codes for lines of this organisation."""
+    query = select(table.c.batch).where(table.c.reseller == reseller, table.c.organisation == organisation)
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def check_open(batch: Batch, now: int) -> None:
     """Raises desk.not_now for an order that was cancelled, or so old that the relay has forgotten codes."""
     if batch.cancelled_at is not None:

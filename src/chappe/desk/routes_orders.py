@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
 from pydantic import Field
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
 from chappe.desk import batches, resellers
@@ -38,7 +40,7 @@ from chappe.wire.errors import error
 
 class NewOrder(Body):
     """`reseller`: who buys; left out where a reseller orders for itself. `organisation`: whose lines the
-    codes make; left out for lines of none."""
+    codes make; left out for lines of none. For one that it has not sold to, the operator orders first."""
 
     plan: Id
     quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
@@ -112,8 +114,10 @@ def add_orders(app: FastAPI, desk: Desk) -> None:
         """Order codes. They are invoiced, made and shown, this once."""
         selling = Selling(database, desk.relay_door())
         organisation = None if body.organisation is None else read_id(body.organisation)
-        await selling.check_organisation(organisation)
         reseller, plan = _buyer_id(who, body.reseller), read_id(body.plan)
+        if organisation is not None and not who.sees_all:
+            await run_in_threadpool(database.read, partial(_check_customer, reseller, organisation))
+        await selling.check_organisation(organisation)
 
         def work(unit: Any) -> OrderView:
             return view(batches.order(unit, buyer(unit, reseller), plan, body.quantity, organisation))
@@ -205,6 +209,14 @@ def _check_accredited(connection: Any, reseller: bytes, now: int) -> resellers.R
     if found.standing is not Standing.ACCREDITED:
         raise error("desk.not_now", "This reseller is not accredited now; nothing is sold to it.")
     return found
+
+
+def _check_customer(reseller: bytes, organisation: bytes, connection: Connection) -> None:
+    """A reseller orders for an organisation that the operator ordered for in its name before: who knows an id
+    puts no line among other people's colleagues, and does not hear whether there is such an organisation.
+    Raises desk.unknown."""
+    if not batches.sold_for(connection, reseller, organisation):
+        raise error("desk.unknown", "For this organisation the operator makes your first order.")
 
 
 def _codes(batch: Batch, made: MadeCodes) -> Codes:
