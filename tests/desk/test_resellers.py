@@ -4,7 +4,9 @@ told."""
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from chappe.desk.resellers import Standing
 from chappe.desk.who import Role
 from chappe.wire.errors import ChappeError, error
 from tests.desk.authenticator import b64
+from tests.desk.test_selling import Shop
 from tests.desk.world import Browser, World, tva_of
 
 SIREN, OTHER = "552100554", "732829320"
@@ -294,12 +297,16 @@ class Relay:
     def __init__(self) -> None:
         self.told: list[tuple[str, bytes]] = []
         self.away = False
+        self.allowed: list[bytes] = []
 
     async def allow_seller(self, seller: bytes) -> None:
         self._hear("allow", seller)
 
     async def withhold_seller(self, seller: bytes) -> None:
         self._hear("withhold", seller)
+
+    async def allowed_sellers(self) -> list[bytes]:
+        return self.allowed
 
     def _hear(self, what: str, seller: bytes) -> None:
         if self.away:
@@ -340,6 +347,22 @@ def test_a_relay_that_is_away_hears_it_later(world: World, operator: Browser) ->
     relay.away = False
     asyncio.run(sellers.tell(world.desk.database, relay))
     assert relay.told == [("allow", world.id_of(made["id"]))]
+
+
+def test_a_reseller_that_the_desk_does_not_know_sells_nothing(tmp_path: Path) -> None:
+    """The desk's database was lost, or an old copy brought back, and the relay's was not."""
+    shop = Shop(tmp_path)
+    try:
+        code = shop.order(quantity=1)["codes"][0]
+        with sqlite3.connect(shop.desk.database.path) as connection:
+            connection.execute("DELETE FROM resellers WHERE reseller = ?", (shop.id_of(shop.ids[0]),))
+        asyncio.run(shop.desk.each_hour())
+        assert asyncio.run(shop.door.allowed_sellers()) == [shop.id_of(shop.ids[1])]
+        with pytest.raises(ChappeError) as caught:
+            shop.activate(code, "ada")
+        assert caught.value.code == "code.withheld"
+    finally:
+        shop.close()
 
 
 def test_the_standing_in_sql_is_the_standing(world: World, operator: Browser) -> None:

@@ -35,8 +35,9 @@ def test_no_struct_has_room_for_a_key_a_contact_or_a_message() -> None:
 def test_nothing_that_the_door_does_erases_or_moves_a_line() -> None:
     done = {name for name, _ in inspect.getmembers(Door, inspect.isfunction) if not name.startswith("_")}
     assert done == {
-        "make_codes", "void_codes", "batch", "allow_seller", "withhold_seller", "lines", "line", "devices",
-        "taken_addresses", "renew", "renew_with_code", "organisations", "overview", "audit", "orders",
+        "make_codes", "void_codes", "batch", "allow_seller", "withhold_seller", "allowed_sellers",
+        "lines", "line", "devices", "taken_addresses", "renew", "renew_with_code", "organisations",
+        "overview", "audit", "orders",
     }  # fmt: skip
 
 

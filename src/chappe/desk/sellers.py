@@ -28,10 +28,18 @@ class SellersDoor(Protocol):
 
     async def withhold_seller(self, seller: bytes) -> None: ...
 
+    async def allowed_sellers(self) -> list[bytes]: ...
+
 
 async def tell(database: Database, door: SellersDoor, *, all_of_them: bool = False) -> None:
     """Where what the relay was told is not how things stand, or of all. One at a time. Raises
-    StorageFailure."""
+    StorageFailure.
+
+    Of all means also those that the relay allows and the desk does not know: its database is not the one that
+    the relay was told from (lost, or an older copy).
+    """
+    # First: whoever is accredited meanwhile is in the desk's database before the relay hears of it.
+    allowed = await door.allowed_sellers() if all_of_them else []
     known = await run_in_threadpool(
         database.read, lambda connection: resellers.standings(connection, database.now())
     )
@@ -41,6 +49,8 @@ async def tell(database: Database, door: SellersDoor, *, all_of_them: bool = Fal
             continue
         await (door.allow_seller(seller) if wanted == ALLOWED else door.withhold_seller(seller))
         await run_in_threadpool(_note, database, seller, wanted)
+    for seller in set(allowed) - {seller for seller, _, _ in known}:
+        await door.withhold_seller(seller)
 
 
 def _note(database: Database, seller: bytes, told: str) -> None:

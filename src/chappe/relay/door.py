@@ -19,7 +19,14 @@ from chappe.relay.database import open_engine, prepare_folder, storage_failure
 from chappe.relay.migrations import upgrade
 from chappe.relay.ports import Clock, Operation, Unit, system_clock
 from chappe.relay.relay import Relay
-from chappe.relay.usecases.make_codes import Filed, MakeCodes, SetSeller, VoidCodes, batch_state
+from chappe.relay.usecases.make_codes import (
+    Filed,
+    MakeCodes,
+    SetSeller,
+    VoidCodes,
+    allowed_sellers,
+    batch_state,
+)
 from chappe.relay.usecases.renew_line import RenewByCode, RenewByDesk, RenewedLine
 from chappe.wire import codes
 from chappe.wire.door import (
@@ -70,6 +77,9 @@ class _Door:
 
     async def withhold_seller(self, seller: bytes) -> None:
         await self._change(SetSeller(_id(seller), False))
+
+    async def allowed_sellers(self) -> list[bytes]:
+        return await self._read(allowed_sellers)
 
     async def lines(self, query: LineQuery) -> LinePage:
         fit(query)

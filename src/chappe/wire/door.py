@@ -267,6 +267,9 @@ class Door(Protocol):
     async def withhold_seller(self, seller: bytes) -> None:
         """Its codes do nothing until it is allowed again. A seller that was never allowed is withheld."""
 
+    async def allowed_sellers(self) -> list[bytes]:
+        """Whose codes do something now, in no order."""
+
     async def lines(self, query: LineQuery) -> LinePage: ...
 
     async def line(self, line: bytes, organisation: bytes | None = None) -> LineView:

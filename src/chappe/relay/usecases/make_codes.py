@@ -106,6 +106,11 @@ def batch_state(connection: Connection, batch: bytes, now: int) -> BatchState:
     )
 
 
+def allowed_sellers(connection: Connection) -> list[bytes]:
+    """Whose codes do something now."""
+    return list(connection.execute(select(sellers.c.seller).where(sellers.c.withheld_at.is_(None))).scalars())
+
+
 def _fleet_key(connection: Connection, organisation: bytes) -> bytes:
     found: bytes | None = connection.execute(
         select(organisations.c.fleet_key).where(organisations.c.organisation == organisation)
