@@ -291,6 +291,17 @@ def test_the_contact_is_forgotten_a_year_after_the_end(world: World, operator: B
     assert b"camille@example.org" not in world.on_disk()
 
 
+def test_an_application_that_nobody_decides_on_is_not_kept_for_good(world: World, operator: Browser) -> None:
+    made = operator.post("/resellers", world.application(SIREN)).json()
+    for days_later, standing, contact in ((364, "applied", True), (2, "ended", True), (366, "ended", False)):
+        world.clock.pass_by(days_later * DAY)
+        asyncio.run(world.desk.each_hour())
+        operator.sign_in()
+        shown = operator.get(f"/resellers/{made['id']}").json()
+        assert (shown["standing"], bool(shown["contact_name"])) == (standing, contact)
+    assert b"camille@example.org" not in world.on_disk()
+
+
 class Relay:
     """What the relay was told; it can be away."""
 

@@ -72,6 +72,7 @@ class Desk:
         self.database.keep_books(sessions.sweep)
         self.database.keep_books(once.sweep)
         self.database.change(SYSTEM, accounts.forget_closed)
+        self.database.change(SYSTEM, resellers.turn_down_forgotten)
         self.database.change(SYSTEM, resellers.forget_contacts)
         while self.database.change(SYSTEM, subscribers.sweep):
             pass

@@ -30,6 +30,9 @@ MAX_APPLICATIONS: Final = 500
 """That strangers may have waiting."""
 FORGET_SECONDS: Final = 365 * 24 * 3600
 """How long after its end a reseller's contact is kept."""
+WAIT_SECONDS: Final = 365 * 24 * 3600
+"""How long an application waits for a decision."""
+UNDECIDED: Final = "not decided on within a year"
 _YEAR: Final = timedelta(days=366)
 
 
@@ -196,6 +199,18 @@ def end(unit: Unit, id_: bytes, version: int, reason: str) -> Reseller:
     _update(unit, id_, version, {"ended_at": unit.now, "reason": reason})
     unit.log("reseller.ended", id_, reseller=id_, reason=reason)
     return find(unit.connection, id_, unit.now)
+
+
+def turn_down_forgotten(unit: Unit) -> int:
+    """Applications that nobody decided on for a year: strangers' names are not kept for good because nobody
+    looked; how many."""
+    waiting = _condition(Standing.APPLIED, today(unit.now)) & (
+        resellers.c.applied_at <= unit.now - WAIT_SECONDS
+    )
+    rows = unit.connection.execute(select(resellers.c.reseller, resellers.c.version).where(waiting)).all()
+    for row in rows:
+        end(unit, row.reseller, row.version, UNDECIDED)
+    return len(rows)
 
 
 def forget_contacts(unit: Unit) -> int:
