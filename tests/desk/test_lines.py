@@ -320,10 +320,16 @@ def test_codes_of_an_import_that_fails_are_taken_back(
     def fail(*_: Any, **__: Any) -> None:
         raise ChappeError("storage.full")
 
-    monkeypatch.setattr(subscribers, "file", fail)
-    assert post_csv(operator, HEAD + ROW, dry_run=False).json()["code"] == "storage.full"
+    with monkeypatch.context() as patch:
+        patch.setattr(subscribers, "file", fail)
+        refused = post_csv(operator, HEAD + ROW, "an-import-of-today-1", dry_run=False)
+    assert refused.json()["code"] == "storage.full"
     assert world.sql("SELECT count(*) FROM codes WHERE voided_at IS NULL") == [(0,)]
     assert world.sql("SELECT count(*) FROM codes") == [(1,)]
+    # Who asks again hears the truth: nothing was imported, and what to do.
+    again = post_csv(operator, HEAD + ROW, "an-import-of-today-1", dry_run=False).json()
+    assert again["code"] == "id.reused"
+    assert post_csv(operator, HEAD + ROW, "an-import-of-today-2", dry_run=False).status_code == 200
 
 
 # --- exporting

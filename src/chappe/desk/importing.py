@@ -127,7 +127,8 @@ async def make(
     once: Once | None,
 ) -> Made:
     """Codes and records for all rows. Raises desk.malformed where a row has a problem, or there is none;
-    desk.exists for the same Idempotency-Key again; desk.unknown for an organisation that is not there."""
+    desk.exists for the same Idempotency-Key again, id.reused where that one had failed;
+    desk.unknown for an organisation that is not there."""
     if looked.problems:
         raise error(
             "desk.malformed",
@@ -168,11 +169,18 @@ async def _codes(
         except ChappeError as problem:
             if problem.code != "id.reused":
                 raise
-            raise error("desk.exists", "This was imported before, and its codes were shown then.") from None
+            raise await _why_reused(door, batch) from None
         batches.append(batch)
         fleet_key = made.fleet_key
         codes += [(one.row, one.address, code) for one, code in zip(rows, made.codes, strict=True)]
     return Made(sorted(codes), fleet_key)
+
+
+async def _why_reused(door: Door, batch: bytes) -> ChappeError:
+    state = await through(door.batch(batch))
+    if state.used or state.open or state.expired:
+        return error("desk.exists", "This was imported before, and its codes were shown then.")
+    return error("id.reused", "An import with this key failed, and was taken back; take another key.")
 
 
 def _file(
