@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from chappe.desk import lines
 from chappe.desk.models import today
 from chappe.desk.who import Role
 from chappe.wire import codes
@@ -175,6 +176,28 @@ def test_an_officer_renews_by_code_alone(world: LinesWorld, operator: Browser) -
     sold = world.code(6, gazette, seller)
     run(world.door.withhold_seller(seller))
     assert chief.post(path, {"code": sold}).json()["code"] == "code.withheld"
+
+
+def test_a_renewal_is_in_the_log_before_it_is_done(
+    world: LinesWorld, operator: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The desk dies between the relay and its log: months that were given away are not unknown to it."""
+    device = world.line("ada", 6)
+    shown = operator.get(f"/lines/{id_of(device)}").json()
+    body = {"lines": [{"line": id_of(device), "last_day": shown["term"]["last_day"]}], "months": 6}
+
+    async def dies(*_: Any, **__: Any) -> None:
+        raise ChappeError("storage.failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lines, "_tell", dies)
+        assert operator.post("/lines/renew", body).json()["code"] == "storage.failed"
+    after = operator.get(f"/lines/{id_of(device)}").json()
+    assert after["term"]["last_day"] > shown["term"]["last_day"]
+    (told,) = operator.get("/log", what="line.").json()["items"]
+    assert (told["what"], told["subject"], told["by"]) == ("line.renewing", id_of(device), "account")
+    # And the double click that follows renews nothing more.
+    assert operator.post("/lines/renew", body).json()["code"] == "desk.changed"
 
 
 def test_a_line_is_moved_to_no_other_organisation(world: LinesWorld, operator: Browser) -> None:

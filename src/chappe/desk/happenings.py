@@ -53,6 +53,7 @@ HAPPENINGS: Final[dict[str, tuple[str, str]]] = {
         "Communication de ce qui est détenu sur une ligne",
     ),
     # Lines and their subscribers.
+    "line.renewing": ("Line is being renewed", "Renouvellement d'une ligne commencé"),
     "line.renewed": ("Line renewed", "Ligne renouvelée"),
     "lines.imported": ("Lines imported", "Lignes importées"),
     "lines.exported": ("List of lines exported", "Liste des lignes exportée"),

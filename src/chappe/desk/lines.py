@@ -81,6 +81,8 @@ async def renew(
         Renewal(view.line, view.organisation, months, end_of(last), "operator")
         for view, (_, last) in zip(views, asked, strict=True)
     ]
+    # Before it is done: a desk that dies between the two has told its log who gave months away.
+    await _announce(database, who, views, months)
     renewed = await through(door.renew(renewals))
     await _tell(database, who, renewed, months=months, by="operator")
     return renewed
@@ -160,6 +162,14 @@ async def _line_of(door: Door, record: Subscriber) -> bytes | None:
 
 def _link_one(database: Database, record: bytes, line: bytes) -> None:
     database.change(SYSTEM, lambda unit: subscribers.link(unit, record, line))
+
+
+async def _announce(database: Database, who: Actor, views: list[LineView], months: int) -> None:
+    def note(unit: Unit) -> None:
+        for view in views:
+            unit.log("line.renewing", view.line, organisation=view.organisation, months=months, by="operator")
+
+    await run_in_threadpool(database.change, who, note)
 
 
 async def _tell(
