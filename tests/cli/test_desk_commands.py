@@ -195,6 +195,7 @@ def test_the_register_is_at_the_relays_door(served: tuple[subprocess.Popen[str],
 SELLER = (
     *("--name", "Chappe SAS", "--street", "1 rue du Télégraphe", "--postcode", "75020", "--city", "Paris"),
     *("--country", "FR", "--registration", "404833048", "--iban", "FR7630006000011234567890189"),
+    *("--vat-number", "FR83404833048"),
 )
 
 
