@@ -81,6 +81,8 @@ export class Engine implements Owner {
   /** Lines that the relay was asked about since it was reached, whatever it said. */
   #asked = new Set<string>();
   #running = false;
+  /** For good; before it was started it has not stopped. */
+  #stopped = false;
   #fatal: ChappeError | null = null;
 
   private constructor(
@@ -177,6 +179,7 @@ export class Engine implements Owner {
   /** Disconnect; what is under way in the store is finished first. */
   async stop(): Promise<void> {
     this.#running = false;
+    this.#stopped = true;
     this.connection.close();
     for (const bell of Object.values(this.#bells)) bell.ring();
     await this.core.quiet();
@@ -482,7 +485,7 @@ export class Engine implements Owner {
     while (!holds()) {
       const fatal = this.#fatal ?? this.connection.fatal;
       if (fatal !== null) throw fatal;
-      if (!this.#running) throw error("vault.locked");
+      if (this.#stopped) throw error("vault.locked");
       if (Date.now() > deadline) {
         const reason = this.online ? null : this.connection.lastError;
         throw reason ?? error("network.timeout");
