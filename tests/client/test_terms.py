@@ -168,6 +168,7 @@ async def test_a_line_that_runs_out_while_it_is_online_is_told(world: World) -> 
     await until(lambda: (stage(ada), stage(second)) == ("grace", "grace"))
     ended(world, ada, 15)
     await until(lambda: (stage(ada), stage(second)) == ("suspended", "suspended"), "the relay's tick")
+    await until(lambda: not second.online, "the relay's goodbye")
     assert await refused(second.settled(PATIENCE)) == "term.suspended"
 
 
