@@ -47,6 +47,9 @@ def test_lines_are_listed_and_renewed(world: LinesWorld) -> None:
     assert by_code.out != renewed.out
     assert lines(world, "renew", id_of(ada)).status == 2
     assert lines(world, "show", "A" * 22).status == 4
+    # No option, though it looks like one.
+    assert lines(world, "show", "-" + "A" * 21).status == 4
+    assert lines(world, "renew", "-q" + "A" * 20, "--months", "6").status == 4
     exported = world.settings.data_dir / "lines.csv"
     assert lines(world, "export", str(exported)).status == 0
     with exported.open(encoding="utf-8-sig", newline="") as file:

@@ -18,6 +18,8 @@ app = typer.Typer(no_args_is_help=True, help="Lines of this relay and their term
 
 MAX_FILE: Final = 2 * 1024 * 1024
 Line = Annotated[str, typer.Argument(help="Its id; see `list`.")]
+# A line's id may begin with a dash, and is no option then.
+_IDS: Final = {"ignore_unknown_options": True}
 Organisation = Annotated[
     str | None, typer.Option(help="Its id; see `chappe desk call GET /organisations`.", show_default=False)
 ]
@@ -46,13 +48,13 @@ def list_(
         _tell(one)
 
 
-@app.command()
+@app.command(context_settings=_IDS)
 def show(line: Line) -> None:
     """One line."""
     _tell(call(chosen.place, "GET", f"/lines/{part(line)}"))
 
 
-@app.command()
+@app.command(context_settings=_IDS)
 def renew(
     line: Line,
     months: Annotated[int | None, typer.Option(min=1, max=60, help="So many months.")] = None,
