@@ -68,7 +68,6 @@ class Invoice:
     treatment: Treatment = "standard"
     exemption: str = ""
     refers_to: str = ""
-    refers_to_date: date | None = None
     reference: str = ""
     iban: str = ""
     terms: str = ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
@@ -52,11 +51,6 @@ def checked_rate(rate: int) -> int:
     if not 0 <= rate <= MAX_VAT:
         raise error("desk.malformed", f"VAT is 0 to {MAX_VAT // 100} %, in hundredths of a percent.")
     return rate
-
-
-def total(amounts: Iterable[int]) -> int:
-    """Their sum; here so that an amount is never added as a float."""
-    return sum(amounts)
 
 
 def shown(minor: int, currency: str, language: Language) -> str:

@@ -101,7 +101,7 @@ def add_orders(app: FastAPI, desk: Desk) -> None:
         reseller: Id | None = None,
     ) -> Page[OrderView]:
         """The newest first. A reseller sees its own."""
-        mine = _only(who, reseller)
+        mine = only_of(who, reseller)
         start = None if after is None else read_id(after)
         found = database.read(
             lambda connection: batches.page(connection, reseller=mine, after=start, limit=limit + 1)
@@ -131,7 +131,7 @@ def add_orders(app: FastAPI, desk: Desk) -> None:
     @app.get("/orders/{order}", operation_id="orders.show")
     def show(order: Id, who: Who) -> OrderView:
         """One order."""
-        id_, mine = read_id(order), _only(who, None)
+        id_, mine = read_id(order), only_of(who, None)
         return view(database.read(lambda connection: batches.find(connection, id_, mine)))
 
     _add_codes(app, desk)
@@ -141,7 +141,7 @@ def _add_codes(app: FastAPI, desk: Desk) -> None:
     database = desk.database
 
     async def own(who: Actor, order: str) -> Batch:
-        id_, mine = read_id(order), _only(who, None)
+        id_, mine = read_id(order), only_of(who, None)
         return await run_in_threadpool(database.read, lambda connection: batches.find(connection, id_, mine))
 
     @app.get("/orders/{order}/codes", operation_id="orders.codes")
@@ -233,13 +233,13 @@ def _states(state: BatchState) -> CodeStates:
 
 
 def _buyer_id(who: Actor, given: str | None) -> bytes:
-    mine = _only(who, given)
+    mine = only_of(who, given)
     if mine is None:
         raise error("desk.malformed", "Say which reseller buys.")
     return mine
 
 
-def _only(who: Actor, given: str | None) -> bytes | None:
+def only_of(who: Actor, given: str | None) -> bytes | None:
     """Whose the actor may see: one, or None for all. Raises desk.unknown for another's."""
     wanted = None if given is None else read_id(given)
     if who.sees_all:

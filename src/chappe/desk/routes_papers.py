@@ -20,7 +20,7 @@ from chappe.desk.models import MAX_LIMIT, Body, Id, Page, moment, show_id
 from chappe.desk.money import MAX_AMOUNT
 from chappe.desk.once import change_once
 from chappe.desk.payments import Payment
-from chappe.desk.routes_orders import _only
+from chappe.desk.routes_orders import only_of
 
 Number = Annotated[str, StringConstraints(pattern=r"^2[0-9]{3}-[0-9]{6,9}$")]
 
@@ -117,7 +117,7 @@ def add_papers(app: FastAPI, desk: Desk) -> None:
         reseller: Id | None = None,
     ) -> Page[InvoiceView]:
         """Invoices and credit notes, the newest first. A reseller sees its own."""
-        mine = _only(who, reseller)
+        mine = only_of(who, reseller)
 
         def read(connection: Any) -> list[InvoiceView]:
             found = invoices.page(connection, reseller=mine, before=after, limit=limit)
@@ -129,7 +129,7 @@ def add_papers(app: FastAPI, desk: Desk) -> None:
     @app.get("/invoices/{number}", operation_id="invoices.show")
     def show(number: Number, who: Who) -> InvoiceView:
         """One of them."""
-        mine = _only(who, None)
+        mine = only_of(who, None)
         return database.read(
             lambda connection: _views(connection, [invoices.find(connection, number, mine)])[0]
         )
@@ -137,7 +137,7 @@ def add_papers(app: FastAPI, desk: Desk) -> None:
     @app.get("/invoices/{number}/pdf", operation_id="invoices.pdf", response_class=Response)
     def paper(number: Number, who: Who) -> Response:
         """As Factur-X: a PDF with the same invoice as XML in it."""
-        mine = _only(who, None)
+        mine = only_of(who, None)
         issued = database.read(lambda connection: invoices.find(connection, number, mine))
         return Response(
             pdf(issued.invoice, issued.language),
@@ -155,7 +155,7 @@ def _add_payments(app: FastAPI, desk: Desk) -> None:
     @app.get("/invoices/{number}/payments", operation_id="payments.list")
     def list_(number: Number, who: Who) -> Page[PaymentView]:
         """What came in for it."""
-        mine = _only(who, None)
+        mine = only_of(who, None)
 
         def read(connection: Any) -> list[Payment]:
             invoices.find(connection, number, mine)
@@ -221,7 +221,7 @@ def _add_books(app: FastAPI, desk: Desk) -> None:
         who: Who, since: Annotated[date | None, Query()] = None, reseller: Id | None = None
     ) -> Sales:
         """By reseller and month. A reseller sees its own."""
-        mine = _only(who, reseller)
+        mine = only_of(who, reseller)
         start = 0 if since is None else int(datetime.fromisoformat(f"{since}T00:00:00+00:00").timestamp())
 
         def read(connection: Any) -> Sales:

@@ -30,9 +30,8 @@ from chappe.desk.models import (
 from chappe.desk.money import CURRENCIES, MAX_AMOUNT, MAX_VAT
 from chappe.desk.once import change_once
 from chappe.desk.plans import Plan
+from chappe.desk.routes_resellers import may_see
 from chappe.desk.trading import MAX_PAYMENT_DAYS, Seller, Terms
-from chappe.desk.who import Actor, Role
-from chappe.wire.errors import error
 from chappe.wire.terms import MAX_MONTHS
 
 Amount = Annotated[int, Field(ge=0, le=MAX_AMOUNT, description="In whole minor units: cents.")]
@@ -139,7 +138,7 @@ def _add_seller(app: FastAPI, desk: Desk) -> None:
     @app.get("/resellers/{reseller}/terms", operation_id="trading.show")
     def show_terms(reseller: Id, who: Who) -> TermsBody:
         """How a reseller is invoiced."""
-        id_ = _may_see(who, read_id(reseller))
+        id_ = may_see(who, read_id(reseller))
 
         def read(connection: Any) -> Terms:
             resellers.find(connection, id_, database.now())
@@ -197,10 +196,3 @@ def _terms(one: Terms) -> TermsBody:
         payment_days=one.payment_days,
         version=one.version,
     )
-
-
-def _may_see(who: Actor, reseller: bytes) -> bytes:
-    """Raises desk.unknown, the same as for what is not there."""
-    if not who.sees_all and (who.role is not Role.RESELLER or who.reseller != reseller):
-        raise error("desk.unknown", "No reseller has this id.")
-    return reseller

@@ -164,7 +164,7 @@ def add_resellers(app: FastAPI, desk: Desk) -> None:
         """By name. A reseller sees itself."""
         start = None if after is None else read_id(after)
         if start is not None:
-            _may_see(who, start)
+            may_see(who, start)
         found = database.read(
             lambda connection: resellers.listed(
                 connection,
@@ -189,7 +189,7 @@ def add_resellers(app: FastAPI, desk: Desk) -> None:
     @app.get("/resellers/{reseller}", operation_id="resellers.show")
     def show(reseller: Id, who: Who) -> ResellerView:
         """One reseller."""
-        id_ = _may_see(who, read_id(reseller))
+        id_ = may_see(who, read_id(reseller))
         return view(database.read(lambda connection: resellers.find(connection, id_, database.now())))
 
     @app.patch("/resellers/{reseller}", operation_id="resellers.change")
@@ -260,7 +260,7 @@ def _particulars(body: Application) -> Particulars:
     return Particulars(**{name: getattr(body, name) for name in FIELDS})
 
 
-def _may_see(who: Actor, reseller: bytes) -> bytes:
+def may_see(who: Actor, reseller: bytes) -> bytes:
     """Raises desk.unknown, the same as for what is not there."""
     if not who.sees_all and (who.role is not Role.RESELLER or who.reseller != reseller):
         raise error("desk.unknown", "No reseller has this id.")
