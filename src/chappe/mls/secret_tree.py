@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 
 from chappe.mls import tree_math as tm
 from chappe.mls.codec import Reader, opaque, u8, u32, vector
@@ -32,9 +33,12 @@ class MessageKey:
     nonce: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ratchet:
-    """`secret` makes generation `next`; `skipped` holds the keys jumped over and not yet used."""
+    """`secret` makes generation `next`; `skipped` holds the keys jumped over and not yet used.
+
+    Its encoding is kept: each message moves one ratchet, and the tree of all of them is stored after it.
+    """
 
     next: int
     secret: bytes = field(repr=False)
@@ -59,7 +63,8 @@ class Ratchet:
         after = suite.derive_tree_secret(secret, "secret", generation, suite.nh)
         return Ratchet(generation + 1, after, skipped), key
 
-    def encode(self) -> bytes:
+    @cached_property
+    def encoded(self) -> bytes:
         kept = (u32(g) + opaque(k) + opaque(n) for g, (k, n) in self.skipped.items())
         return u32(self.next) + opaque(self.secret) + vector(kept)
 
@@ -150,7 +155,7 @@ class SecretTree:
 
     def encode(self) -> bytes:
         nodes = vector(u32(node) + opaque(secret) for node, secret in self.nodes.items())
-        ratchets = vector(u32(leaf) + u8(kind) + r.encode() for (leaf, kind), r in self.ratchets.items())
+        ratchets = vector(u32(leaf) + u8(kind) + r.encoded for (leaf, kind), r in self.ratchets.items())
         return u32(self.width) + nodes + ratchets
 
     @classmethod

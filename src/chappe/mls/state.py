@@ -55,7 +55,7 @@ class PendingProposal:
         return cls(r.opaque(), read_proposal(r), Sender.read(r))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PastEpoch:
     """What still opens late application messages of an epoch that is over.
 
@@ -69,7 +69,8 @@ class PastEpoch:
     changes: Mapping[int, Member | None]
     until: int
 
-    def encode(self) -> bytes:
+    @cached_property
+    def encoded(self) -> bytes:
         changes = (u32(leaf) + optional(_encode_member(m)) for leaf, m in self.changes.items())
         return (
             u64(self.epoch)
@@ -156,7 +157,7 @@ class GroupState:
             + keys
             + vector(p.encode() for p in self.proposals)
             + updates
-            + vector(p.encode() for p in self.past)
+            + vector(p.encoded for p in self.past)
             + resumption
         )
 
