@@ -17,6 +17,7 @@ from tests.cli.test_erase import WORDS, Desk
 from tests.cli.world import People
 from tests.console.world import Console, Person, serving
 from tests.e2e import pages
+from tests.e2e.browser import Page
 from tests.e2e.conftest import need_browser
 from tests.e2e.phone_page import button, field_of
 from tests.relay.world import RelayProcess
@@ -102,12 +103,29 @@ async def test_erased_from_the_browser_with_its_stages(fleet: Fleet) -> None:
     # A policy, and nothing of the file is left in what the browser keeps.
     await page.click(button("Policy"))
     await page.fill("role=spinbutton >> nth=2", "0")
+    begins, most = "A new conversation begins with", "Messages disappear after, at most"
+    await _choose(page, begins, "1 week")
+    await _choose(page, most, "1 day")
+    # What is beyond the maximum is not offered, and was no choice any more.
+    assert await _chosen(page, begins) == "0"
+    await _choose(page, "Read receipts", "Never sent")
     await page.fill(field_of("Reason"), "no unlocking without the relay")
     await page.click(button("Sign and give the order"))
     await page.see("li >> text=no unlocking without the relay")
+    await page.click(button("Policy"))
+    assert [await _chosen(page, one) for one in (most, begins, "Read receipts")] == ["86400", "0", "off"]
+    await page.click(button("Cancel"))
     assert await page.evaluate("() => Object.keys(localStorage).join()") in ("", "chappe.language")
     await ada.clean()
     await page.close()
+
+
+async def _choose(page: Page, field: str, label: str) -> None:
+    await page.on(f'role=combobox[name="{field}"]', "selectOption", {"label": label})
+
+
+async def _chosen(page: Page, field: str) -> str:
+    return str(await page.on(f'role=combobox[name="{field}"]', "inputValue"))
 
 
 async def test_a_line_under_legal_hold_takes_a_second_officer(fleet: Fleet) -> None:

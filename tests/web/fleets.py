@@ -11,7 +11,16 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chappe.wire import fleet, frames, orders, rosters
-from chappe.wire.orders import FleetPolicy, Order, Reason, Receipt, SignedOrder, SignedReceipt, Target
+from chappe.wire.orders import (
+    MAX_TIMER,
+    FleetPolicy,
+    Order,
+    Reason,
+    Receipt,
+    SignedOrder,
+    SignedReceipt,
+    Target,
+)
 from chappe.wire.rosters import Officer, OfficerSignature, Roster, SignedRoster
 from chappe.wire.unlock import ServiceKey
 from tests.web.plain import Case, plain, verdict
@@ -120,6 +129,14 @@ def _lines(count: int) -> list[Target]:
     return [Target(bytes([number]) * 16) for number in range(count)]
 
 
+def _policies() -> list[FleetPolicy]:
+    """What a policy says of disappearing messages and of receipts: sound, too short, beyond the maximum."""
+    timers = [(30, 30), (0, 86_400), (300, 0), (600, 300), (29, 0), (0, 29), (-1, 0), (30, MAX_TIMER + 1)]
+    timed = [FleetPolicy(8, 300, disappear_default=first, disappear_max=most) for first, most in timers]
+    receipts: list[Any] = ["free", "on", "off", "never"]
+    return [*timed, *(FleetPolicy(0, 60, 8, True, receipts=one) for one in receipts)]
+
+
 def _bodies() -> list[Order]:
     policy = FleetPolicy(8, 300)
     return [
@@ -134,6 +151,7 @@ def _bodies() -> list[Order]:
         _order(kind="policy", policy=FleetPolicy(73, 300)), _order(kind="policy", policy=FleetPolicy(0, 9)),
         _order(kind="policy", policy=FleetPolicy(72, 86_400, 32)),
         _order(kind="policy", policy=FleetPolicy(1, 10, 5)),
+        *(_order(kind="policy", policy=policy) for policy in _policies()),
         _order(issued_at=-1), _order(issued_at=2**53), _order(id=bytes(15)),
     ]  # fmt: skip
 
@@ -232,6 +250,13 @@ def answer_cases(rng: random.Random, mutations: Callable[..., list[bytes]]) -> l
     return [{"data": data.hex()} | verdict(partial(fleet.decode_answer, data)) for data in datas]
 
 
+def policy_cases() -> list[Case]:
+    """Officers' policies, with what they are signed as: the console signs the same bytes."""
+    policies = [FleetPolicy(8, 300), FleetPolicy(0, 60, 8, True), *_policies()[:3], *_policies()[8:11]]
+    made = [_order(kind="policy", targets=[], policy=policy) for policy in policies]
+    return [{"order": plain(order), "signed": plain(_by_officers(order, 2))} for order in made]
+
+
 def envelope_cases() -> Case:
     """The phone signs the same bytes."""
     receipt = orders.sign_receipt(Receipt(1, b"i" * 16, DEVICE, "erased", 5), "unlock", _key(4))
@@ -259,6 +284,7 @@ def fleet_cases(rng: random.Random, mutations: Callable[..., list[bytes]]) -> Ca
         "receipts": receipt_cases(),
         "fleetAnswers": answer_cases(rng, mutations),
         "fleet": envelope_cases(),
+        "policies": policy_cases(),
         "sealKey": SEALING.public.hex(),
         "fleetKey": _public(1).hex(),
     }

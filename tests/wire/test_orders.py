@@ -14,6 +14,7 @@ from chappe.wire.orders import (
     MAX_ORDER,
     MAX_REASON,
     MAX_TARGETS,
+    MAX_TIMER,
     FleetPolicy,
     Order,
     Reason,
@@ -42,6 +43,7 @@ LINE, DEVICE = id_of("line"), id_of("device")
 OWNER = key("owner")
 KINDS = ("erase", "revoke", "lock", "policy", "hold", "release")
 POLICY = FleetPolicy(0, 60, 8)
+PLAIN_POLICY = {"offline_hours": 1, "idle_seconds": 60}
 
 
 def by_ada(one: Order) -> SignedOrder:
@@ -280,6 +282,11 @@ def test_owner_and_officers_are_not_mixed_up() -> None:
         {"kind": "policy", "policy": {"offline_hours": 73, "idle_seconds": 60}},
         {"kind": "policy", "policy": {"offline_hours": 1, "idle_seconds": 9}},
         {"kind": "policy", "policy": {"offline_hours": 1, "idle_seconds": 60, "pin_length": 5}},
+        {"kind": "policy", "policy": PLAIN_POLICY | {"disappear_default": 29}},
+        {"kind": "policy", "policy": PLAIN_POLICY | {"disappear_max": 29}},
+        {"kind": "policy", "policy": PLAIN_POLICY | {"disappear_max": MAX_TIMER + 1}},
+        {"kind": "policy", "policy": PLAIN_POLICY | {"disappear_default": 301, "disappear_max": 300}},
+        {"kind": "policy", "policy": PLAIN_POLICY | {"receipts": "never"}},
         {"kind": "hold", "targets": [{"line": LINE, "device": DEVICE}]},
         {"kind": "release", "targets": [{"line": LINE, "device": DEVICE}]},
         {"kind": "hold", "targets": []},
@@ -310,6 +317,49 @@ def test_no_message_pack_of_ours(body: bytes) -> None:
 def test_the_largest_order_fits() -> None:
     targets = [Target(n.to_bytes(16, "big"), n.to_bytes(16, "big")) for n in range(MAX_TARGETS)]
     assert len(msgspec.msgpack.encode(order("erase", *targets))) <= MAX_ORDER
+
+
+# --- policies
+
+
+@pytest.mark.parametrize(
+    ("policy", "spelt"),
+    [
+        (FleetPolicy(8, 300), "82ad6f66666c696e655f686f75727308ac69646c655f7365636f6e6473cd012c"),
+        (
+            FleetPolicy(1, 120, 8, lock_on_hide=True),
+            "84ad6f66666c696e655f686f75727301ac69646c655f7365636f6e647378"
+            "aa70696e5f6c656e67746808ac6c6f636b5f6f6e5f68696465c3",
+        ),
+    ],
+)
+def test_what_a_policy_does_not_rule_it_does_not_spell(policy: FleetPolicy, spelt: str) -> None:
+    """A program of before disappearing messages and receipts reads what says nothing of them."""
+    assert msgspec.msgpack.encode(policy).hex() == spelt
+    ruled = msgspec.structs.replace(policy, disappear_max=86_400, receipts="off")
+    assert msgspec.to_builtins(ruled).keys() - msgspec.to_builtins(policy).keys() == {
+        "disappear_max",
+        "receipts",
+    }
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(ruled), type=FleetPolicy) == ruled
+    # As the console spelt it once: with what is left out now.
+    long = PLAIN_POLICY | {"pin_length": 6, "lock_on_hide": False, "disappear_max": 0, "receipts": "free"}
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(long), type=FleetPolicy) == FleetPolicy(1, 60)
+
+
+@pytest.mark.parametrize(
+    ("default", "most", "first", "obeyed"),
+    [
+        (0, 0, 0, [0, 30, 86_400]),
+        (300, 0, 300, [0, 30, 86_400]),
+        (0, 3600, 3600, [3600, 30, 3600]),
+        (300, 3600, 300, [3600, 30, 3600]),
+    ],
+)
+def test_the_timers_of_a_policy(default: int, most: int, first: int, obeyed: list[int]) -> None:
+    policy = FleetPolicy(0, 60, disappear_default=default, disappear_max=most)
+    assert (policy.is_sound, policy.first_timer) == (True, first)
+    assert [policy.timer(agreed) for agreed in (0, 30, 86_400)] == obeyed
 
 
 # --- reasons

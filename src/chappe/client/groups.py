@@ -26,6 +26,7 @@ from chappe.mls import (
 from chappe.vault.store import Row
 from chappe.wire.content import load_item
 from chappe.wire.errors import error
+from chappe.wire.orders import MAX_TIMER
 
 SUITE: Final = cipher_suite(XWING_AES256)
 DESCRIPTION: Final = 0xF0C4
@@ -33,7 +34,6 @@ DESCRIPTION: Final = 0xF0C4
 CAPABILITIES: Final = default_capabilities((DESCRIPTION,))
 MAX_DESCRIPTION: Final = 1024
 MAX_NAME: Final = 200
-MAX_TIMER: Final = 366 * 24 * 3600
 OPENER_BYTES: Final = 32
 
 LEFT, ACTIVE, LEAVING = 0, 1, 2

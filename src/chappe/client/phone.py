@@ -25,7 +25,7 @@ from chappe.client import intents as i
 from chappe.client.engine import Engine
 from chappe.client.events import Event, OrderObeyed
 from chappe.client.files import Progress
-from chappe.client.groups import ACTIVE, LEAVING, MAX_NAME, MAX_TIMER, Description
+from chappe.client.groups import ACTIVE, LEAVING, MAX_NAME, Description
 from chappe.client.identity import Me
 from chappe.client.locking import Tell, quiet
 from chappe.client.messages import MAX_READ_RECEIPT_LINES, Incoming
@@ -49,6 +49,7 @@ from chappe.wire import frames, links
 from chappe.wire.certificate import check_address
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.links import RelayPlace
+from chappe.wire.orders import MAX_TIMER
 
 CHANGE_SECONDS: Final = 30.0
 NEW_DEVICE_SECONDS: Final = 60.0

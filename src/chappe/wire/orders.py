@@ -40,6 +40,10 @@ REMOVAL_CONTEXT: Final = b"chappe removal v1"
 MAX_TARGETS: Final = 1000
 MAX_ORDER: Final = 64 * 1024
 MAX_REASON: Final = 500
+MIN_TIMER: Final = 30
+MAX_TIMER: Final = 366 * 24 * 3600
+"""Seconds: what a policy may say of disappearing messages, where it says anything; the most that a
+conversation's own timer may be."""
 LINES_WITHOUT_A_SECOND: Final = 5
 """Lines that one officer may erase or revoke alone, in one order and in 24 hours."""
 
@@ -53,6 +57,10 @@ OWNERS: Final = frozenset({"erase", "revoke", "lock"})
 """What a line's owner may order."""
 
 
+Timer: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_TIMER)]
+"""Seconds until a message disappears after it was read; 0: none."""
+
+
 class Target(Strict, frozen=True):
     """A device of a line, or all that it has (`device` None), which closes the line to erasing orders."""
 
@@ -62,13 +70,35 @@ class Target(Strict, frozen=True):
 
 class FleetPolicy(Strict, frozen=True, omit_defaults=True):
     """The most that a phone may allow itself. Hours without the relay, seconds without use, digits of a PIN
-    at least; `lock_on_hide`: it locks when it goes out of sight. What says nothing new is left out, so that a
-    program which does not know the last one yet obeys the others."""
+    at least; `lock_on_hide`: it locks when it goes out of sight. `disappear_default`, `disappear_max`: the
+    timer that its new conversations begin with, and the longest that it obeys, in seconds; 0 where nothing is
+    ruled. `receipts`: whether it says what was read, where the person is not free to choose. What says
+    nothing new is left out, so that a program which does not know the last ones yet obeys the others."""
 
     offline_hours: Annotated[int, Meta(ge=0, le=72)]
     idle_seconds: Annotated[int, Meta(ge=10, le=86_400)]
     pin_length: Annotated[int, Meta(ge=6, le=32)] = 6
     lock_on_hide: bool = False
+    disappear_default: Timer = 0
+    disappear_max: Timer = 0
+    receipts: Literal["free", "on", "off"] = "free"
+
+    @property
+    def is_sound(self) -> bool:
+        """No timer so short that nobody can read, and none that begins beyond the maximum."""
+        first, most = self.disappear_default, self.disappear_max
+        short = any(0 < one < MIN_TIMER for one in (first, most))
+        return not short and not (most and first > most)
+
+    @property
+    def first_timer(self) -> int:
+        """What a new conversation begins with: a maximum without a default is the default."""
+        return self.disappear_default or self.disappear_max
+
+    def timer(self, agreed: int) -> int:
+        """What a device obeys where a conversation's members agreed on `agreed` (0: never)."""
+        most = self.disappear_max
+        return most if most and not 0 < agreed <= most else agreed
 
 
 class Order(Strict, frozen=True):
@@ -175,6 +205,8 @@ def read_order(signed: SignedOrder) -> Order:
         raise error("order.malformed") from None
     by_officers = len(order.organisation) == 16
     if (order.organisation and not by_officers) or (order.kind == "policy") != (order.policy is not None):
+        raise error("order.malformed")
+    if order.policy is not None and not order.policy.is_sound:
         raise error("order.malformed")
     if not by_officers and (order.kind not in OWNERS or len(order.lines) != 1):
         raise error("order.malformed")

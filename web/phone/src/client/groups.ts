@@ -6,6 +6,7 @@ import { DESCRIPTION, Group, MlsFault } from "../mls";
 import { type Bytes, concat, fromHex, randomBytes, toHex, utf8 } from "../wire/bytes";
 import { loadItem } from "../wire/content";
 import { error } from "../wire/errors";
+import { MAX_TIMER } from "../wire/timers";
 import { type Contacts, verifiedCertificate } from "./contacts";
 import type { Core, Tx } from "./core";
 import { forgetParked } from "./parked";
@@ -14,7 +15,6 @@ import { extensionFor } from "./senders";
 
 export const MAX_DESCRIPTION = 1024;
 export const MAX_NAME = 200;
-export const MAX_TIMER = 366 * 24 * 3600;
 const OPENER_BYTES = 32;
 
 /** What all members see of a conversation. `timer`: seconds until messages disappear, 0 for never. */

@@ -19,6 +19,7 @@ import {
 } from "./rosters";
 import { bool, bytes, int, list, nullable, type Of, oneOf, optional, struct, text } from "./shape";
 import { bodyBytes, check, packed, unpacked } from "./signing";
+import { areSound, MAX_TIMER } from "./timers";
 
 const ORDER_CONTEXT = "chappe order v1";
 const REASON_CONTEXT = "chappe reason v1";
@@ -38,11 +39,19 @@ const seconds = int(0, 2 ** 53);
 const kind = oneOf("erase", "revoke", "lock", "policy", "hold", "release");
 
 const target = struct({ line: id16, device: optional(nullable(id16), null) });
+const timer = int(0, MAX_TIMER);
+/** What may be left out, and then is: so a program that does not know the last ones yet obeys the others. */
+const mayBeAbsent = {
+  pin_length: optional(int(6, 32), 6),
+  lock_on_hide: optional(bool, false),
+  disappear_default: optional(timer, 0),
+  disappear_max: optional(timer, 0),
+  receipts: optional(oneOf("free", "on", "off"), "free"),
+};
 const fleetPolicy = struct({
   offline_hours: int(0, 72),
   idle_seconds: int(10, 86_400),
-  pin_length: optional(int(6, 32), 6),
-  lock_on_hide: optional(bool, false),
+  ...mayBeAbsent,
 });
 const orderShape = struct({
   version: int(1, 1),
@@ -78,7 +87,11 @@ export const signedReceipt = struct({
 export type Kind = Of<typeof kind>;
 /** A device of a line, or all that it has (`device` null). */
 export type Target = Of<typeof target>;
-/** The most that a phone may allow itself: hours without the relay, seconds without use, digits of a PIN, staying open out of sight. */
+/**
+ * The most that a phone may allow itself: hours without the relay, seconds without use, digits of a PIN, staying open
+ * out of sight; the timer (seconds, 0: nothing is ruled) that its new conversations begin with, and the longest that it
+ * obeys; whether it says what was read, where the person is not free to choose.
+ */
 export type FleetPolicy = Of<typeof fleetPolicy>;
 /** `organisation`: 16 bytes, or empty in an order of the line's owner. */
 export type Order = Of<typeof orderShape>;
@@ -144,6 +157,7 @@ export function readOrder(signed: SignedOrder): Order {
   const sound =
     (byOfficers || organisation.length === 0) &&
     (order.kind === "policy") === (policy !== null) &&
+    (policy === null || areSound(policy.disappear_default, policy.disappear_max)) &&
     (byOfficers || (OWNERS.includes(order.kind) && linesOf(order).size === 1)) &&
     !(aboutLines && targets.some((one) => one.device !== null)) &&
     named.size === targets.length &&
@@ -195,7 +209,7 @@ export function enoughOfficers(verified: Verified, roster: Roster): boolean {
 
 /** An order of the line's owner, by the line's identity key (32 private bytes). */
 export function signAsOwner(order: Order, identity: Uint8Array): SignedOrder {
-  const body = packed(orderShape, order);
+  const body = packed(writtenOrder, order);
   const signature = sign(identity, bodyBytes(ORDER_CONTEXT, body));
   return { body, fleet_signature: null, officers: [], owner_signature: signature };
 }
@@ -207,7 +221,7 @@ export function signAsOfficer(
   officer: Bytes,
   secret: Uint8Array,
 ): SignedOrder {
-  const body = packed(orderShape, order);
+  const body = packed(writtenOrder, order);
   const signed = bodyBytes(ORDER_CONTEXT, body);
   const signature = sign(secret, signed);
   return {
@@ -257,6 +271,16 @@ export function checkReceipt(
 /** What a device's signature key signs to vouch for the key that signs its guesses. */
 export function unlockKeyBytes(device: Uint8Array, unlockKey: Uint8Array): Bytes {
   return concat(utf8(UNLOCK_KEY_CONTEXT), new Uint8Array(1), device, unlockKey);
+}
+
+/** As it is signed: of a policy, what is as if it were absent is left out, as Python leaves it out. */
+function writtenOrder(value: unknown): object {
+  const order = orderShape(value);
+  if (order.policy === null) return order;
+  const absent = (name: string, given: unknown): boolean =>
+    Object.entries(mayBeAbsent).some(([one, field]) => one === name && field.absent === given);
+  const said = Object.entries(order.policy).filter(([name, given]) => !absent(name, given));
+  return { ...order, policy: Object.fromEntries(said) };
 }
 
 function linesOf(order: Order): Set<string> {

@@ -5,7 +5,7 @@ import { judge, judgeRemoval, type Known, knownOf } from "../../src/client/order
 import { randomBytes } from "../../src/wire/bytes";
 import { fromBytes, issue, toBytes } from "../../src/wire/certificate";
 import { ChappeError } from "../../src/wire/errors";
-import { type Order, reasonDigest, signAsOwner } from "../../src/wire/orders";
+import { type FleetPolicy, type Order, reasonDigest, signAsOwner } from "../../src/wire/orders";
 
 const SERVER = "relay.example";
 const identity = randomBytes(32);
@@ -97,7 +97,15 @@ it("bounds are known before anything is cut to them", async () => {
   obeying.onBounds = async () => {
     seen.push(obeying.known.bounds, obeying.known.policyAt);
   };
-  const policy = { offline_hours: 0, idle_seconds: 60, pin_length: 6, lock_on_hide: true };
+  const policy: FleetPolicy = {
+    offline_hours: 0,
+    idle_seconds: 60,
+    pin_length: 6,
+    lock_on_hide: true,
+    disappear_default: 0,
+    disappear_max: 0,
+    receipts: "free",
+  };
   // Of an organisation; that its signatures hold is not what this is about.
   const judged = {
     order: order({ kind: "policy", policy }),

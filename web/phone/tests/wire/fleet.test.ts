@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { fromHex, toHex } from "../../src/wire/bytes";
+import { type Bytes, fromHex, toHex } from "../../src/wire/bytes";
 import { byDevice, byOwner, decodeAnswer } from "../../src/wire/fleet";
 import * as orders from "../../src/wire/orders";
 import { sealRegister } from "../../src/wire/registers";
@@ -74,6 +74,21 @@ describe.skipIf(all === null)("the same bytes as Python's", () => {
     const made = orders.signAsOwner(unplain(given.order), identity());
     expect(plain(made)).toEqual(given.signedOrder);
     expect(made.body.length).toBeGreaterThan(100);
+  });
+
+  test("an officer's policy: what says nothing new is left out", () => {
+    const cases = all?.policies as { order: unknown; signed: unknown }[];
+    for (const { order, signed: wanted } of cases) {
+      // The keys and the officer of tests/web/fleets.py.
+      const [fleet, key, officer] = [1, 2, 2].map((one) => new Uint8Array(32).fill(one)) as [
+        Bytes,
+        Bytes,
+        Bytes,
+      ];
+      const made = orders.signAsOfficer(unplain(order), fleet, officer.slice(0, 16), key);
+      expect(plain(made)).toEqual(wanted);
+    }
+    expect(cases.length).toBeGreaterThan(5);
   });
 
   test("a reason's digest", () => {

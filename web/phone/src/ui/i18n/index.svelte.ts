@@ -53,7 +53,7 @@ export function formatNumber(number: number): string {
 }
 
 /** "5 minutes", as the language writes it. */
-export function formatUnit(number: number, unit: "second" | "minute" | "hour"): string {
+export function formatUnit(number: number, unit: "second" | "minute" | "hour" | "day"): string {
   const options = { style: "unit", unit, unitDisplay: "long" } as const;
   return new Intl.NumberFormat(words.language, options).format(number);
 }

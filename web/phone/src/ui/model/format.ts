@@ -1,5 +1,5 @@
 /** Times, sizes and names as people read them. */
-import { type Key, known, t, words } from "../i18n/index.svelte.ts";
+import { formatUnit, type Key, known, t, words } from "../i18n/index.svelte.ts";
 
 const DAY = 24 * 3600;
 /** The last second that a Date can be (ECMA-262, section 21.4.1.1). */
@@ -114,9 +114,17 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
+/** A timer in words, whatever a program set: in the largest unit that goes into it. */
 export function timer(seconds: number): string {
   const key = `timer.${seconds}`;
-  return known(key) ? t(key as Key) : duration(seconds);
+  if (known(key)) return t(key as Key);
+  const units = [
+    ["day", 86_400],
+    ["hour", 3_600],
+    ["minute", 60],
+  ] as const;
+  const [unit, length] = units.find(([, one]) => seconds % one === 0) ?? (["second", 1] as const);
+  return formatUnit(seconds / length, unit);
 }
 
 /** The part of an address that people say. */
