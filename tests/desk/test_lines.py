@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 from collections.abc import Iterator
@@ -119,7 +118,7 @@ def test_no_reseller_sees_a_line(world: LinesWorld) -> None:
 def test_a_desk_without_a_relay_says_so(world: LinesWorld, operator: Browser) -> None:
     world.desk.relay = None
     assert operator.get("/lines").json()["code"] == "desk.not_now"
-    asyncio.run(world.desk.each_hour())
+    world.hour()
 
 
 # --- renewing
@@ -292,7 +291,7 @@ def test_an_import_makes_codes_that_activate_and_records_that_find_their_lines(
     digest = codes.digest(made["lines"][0]["code"])
     run(world.door._change(ActivateLine(digest, device.certificate)))
     assert operator.get(f"/lines/{id_of(device)}").json()["term"]["months"] == 12
-    asyncio.run(world.desk.each_hour())
+    world.hour()
     (linked,) = operator.get("/subscribers", line=id_of(device)).json()["items"]
     whole = operator.get(f"/subscribers/{linked['id']}").json()
     assert (whole["surname"], whole["address"]) == ("Martin", f"ada@{NAME}")

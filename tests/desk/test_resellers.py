@@ -284,7 +284,7 @@ def test_the_contact_is_forgotten_a_year_after_the_end(world: World, operator: B
     assert b"camille@example.org" in world.on_disk()
     for days_later, contact in ((364, "Camille Martin"), (2, "")):
         world.clock.pass_by(days_later * DAY)
-        asyncio.run(world.desk.each_hour())
+        world.hour()
         operator.sign_in()
         shown = operator.get(f"/resellers/{made['id']}").json()
         assert (shown["contact_name"], shown["name"]) == (contact, f"Société {SIREN}")
@@ -295,7 +295,7 @@ def test_an_application_that_nobody_decides_on_is_not_kept_for_good(world: World
     made = operator.post("/resellers", world.application(SIREN)).json()
     for days_later, standing, contact in ((364, "applied", True), (2, "ended", True), (366, "ended", False)):
         world.clock.pass_by(days_later * DAY)
-        asyncio.run(world.desk.each_hour())
+        world.hour()
         operator.sign_in()
         shown = operator.get(f"/resellers/{made['id']}").json()
         assert (shown["standing"], bool(shown["contact_name"])) == (standing, contact)
@@ -340,7 +340,7 @@ def test_the_relay_hears_whose_codes_activate(world: World, operator: Browser) -
     world.clock.pass_by(31 * DAY)
     asyncio.run(world.desk.each_minute())
     assert relay.told[3:] == [("withhold", id_)]
-    asyncio.run(world.desk.each_hour())
+    world.hour()
     assert relay.told[4:] == [("withhold", id_)]
 
 
@@ -367,7 +367,7 @@ def test_a_reseller_that_the_desk_does_not_know_sells_nothing(tmp_path: Path) ->
         code = shop.order(quantity=1)["codes"][0]
         with sqlite3.connect(shop.desk.database.path) as connection:
             connection.execute("DELETE FROM resellers WHERE reseller = ?", (shop.id_of(shop.ids[0]),))
-        asyncio.run(shop.desk.each_hour())
+        shop.hour()
         assert asyncio.run(shop.door.allowed_sellers()) == [shop.id_of(shop.ids[1])]
         with pytest.raises(ChappeError) as caught:
             shop.activate(code, "ada")

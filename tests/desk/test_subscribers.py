@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -59,10 +58,6 @@ def row(world: LinesWorld) -> dict[str, Any] | None:
         connection.row_factory = sqlite3.Row
         found = connection.execute("SELECT * FROM subscribers").fetchone()
     return None if found is None else dict(found)
-
-
-def hour(world: LinesWorld) -> None:
-    asyncio.run(world.desk.each_hour())
 
 
 def test_a_record_is_filed_read_and_corrected_and_the_log_tells_who_read_it(
@@ -139,12 +134,12 @@ def test_its_dates_are_carried_out(world: LinesWorld, operator: Browser) -> None
     assert (ended["account_until"], ended["identity_until"]) == ("2027-05-31", "2031-05-31")
     assert operator.post(f"{path}/end", {"version": 2, "on": "2026-05-31"}).json()["code"] == "desk.not_now"
     to(world, date(2027, 5, 30))
-    hour(world)
+    world.hour()
     kept = row(world)
     assert kept is not None
     assert kept["contract"] == "C-7"
     to(world, date(2027, 5, 31))
-    hour(world)
+    world.hour()
     kept = row(world)
     assert kept is not None
     assert {kept[name] for name in ACCOUNT} == {""}
@@ -154,10 +149,10 @@ def test_its_dates_are_carried_out(world: LinesWorld, operator: Browser) -> None
     late = operator.send("PATCH", path, {"version": kept["version"], "surname": "Durand"})
     assert late.json()["code"] == "desk.not_now"
     to(world, date(2031, 5, 30))
-    hour(world)
+    world.hour()
     assert row(world) is not None
     to(world, date(2031, 5, 31))
-    hour(world)
+    world.hour()
     assert row(world) is None
     operator.sign_in()
     told = [one["what"] for one in operator.get("/log", what="subscriber.").json()["items"]]
@@ -172,7 +167,7 @@ def test_the_log_which_is_never_shortened_does_not_say_whose_line_it_is(
     gazette = world.organisation("La Gazette")
     device = world.line("ada", 6, gazette)
     made = operator.post("/subscribers", WHO | MORE | {"organisation": to_base64(gazette.id)}).json()
-    hour(world)
+    world.hour()
     path = f"/subscribers/{made['id']}"
     found = operator.get(path).json()
     assert found["line"] == id_of(device)
@@ -202,7 +197,7 @@ def test_each_of_many_records_finds_its_line(
     for name in ("ada", "eve", "fay", "guy", "hal"):
         assert operator.post("/subscribers", WHO | {"address": f"{name}@{NAME}"}).status_code == 201
         world.clock.pass_by(1)
-    hour(world)
+    world.hour()
     linked = [one for one in operator.get("/subscribers").json()["items"] if one["line"]]
     assert len(linked) == 1
 
@@ -211,7 +206,7 @@ def test_nothing_of_a_forgotten_record_is_left_in_the_file(world: LinesWorld, op
     secret = "Zyxwvutsrq"
     made = operator.post("/subscribers", WHO | {"surname": secret, "began_on": "2020-01-01"}).json()
     operator.post(f"/subscribers/{made['id']}/end", {"version": 1, "on": "2020-02-01"})
-    hour(world)
+    world.hour()
     assert row(world) is None
     with sqlite3.connect(world.desk.database.path) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -227,20 +222,20 @@ def test_many_are_swept_in_pieces(
     for _ in range(5):
         made = operator.post("/subscribers", WHO | {"began_on": "2020-01-01"}).json()
         operator.post(f"/subscribers/{made['id']}/end", {"version": 1, "on": "2020-02-01"})
-    hour(world)
+    world.hour()
     assert row(world) is None
 
 
 def test_a_contract_ends_with_its_line(world: LinesWorld, operator: Browser) -> None:
     device = world.line("ada", 1)
     operator.post("/subscribers", WHO | MORE)
-    hour(world)
+    world.hour()
     (linked,) = operator.get("/subscribers", line=id_of(device)).json()["items"]
     assert linked["ended_on"] is None
     ((ends, day),) = world.sql("SELECT term_ends, term_day FROM lines")
     assert day
     world.clock.at = ends + 91 * DAY
-    hour(world)
+    world.hour()
     operator.sign_in()
     (over,) = operator.get("/subscribers", line=id_of(device)).json()["items"]
     assert over["ended_on"] == utc_date(ends - 1).isoformat()
@@ -250,7 +245,7 @@ def test_a_record_is_linked_to_no_line_of_another_organisation(world: LinesWorld
     """Somebody else took the address: his line is not this subscriber's."""
     world.line("ada", 6, world.organisation("La Gazette"))
     operator.post("/subscribers", WHO | MORE)
-    hour(world)
+    world.hour()
     kept = row(world)
     assert kept is not None
     assert kept["line"] is None

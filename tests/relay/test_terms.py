@@ -10,6 +10,7 @@ import pytest
 
 from chappe.relay.new_codes import new_codes
 from chappe.wire import api, codes, fleet
+from chappe.wire.clock_guard import ClockGuard
 from chappe.wire.errors import ChappeError
 from chappe.wire.terms import Stage
 from tests.relay.fleet_world import Refusal, only, sibling_of, whole
@@ -396,3 +397,23 @@ async def test_who_is_no_officer_learns_nothing_of_terms(world: TermWorld) -> No
     device = await world.termed(6, gazette)
     with pytest.raises(Refusal):
         await world.give(herald, "erase", whole(device))
+
+
+async def test_a_clock_that_jumps_closes_and_forgets_nothing_until_it_is_confirmed(world: TermWorld) -> None:
+    device = await world.termed(1)
+    owner = await world.vault(device)
+    term, before = world.term(device), world.now
+    await world.relay.sweep_if_due()
+    world.to(term.forgotten)
+    await world.relay.sweep_if_due()
+    assert not world.sql("SELECT line FROM lines WHERE closed_at IS NOT NULL")
+    assert await world.guess(owner) == "open"
+    # It is put right: nothing was done, and nothing is done twice.
+    world.to(int(before))
+    await world.relay.sweep_if_due()
+    assert not (await world.record(device)).revoked
+    # It was right: the operator says so beside the data, as `chappe desk clock --confirm` does.
+    world.to(term.forgotten)
+    ClockGuard(world.relay.settings.data_dir, lambda: world.now).confirm()
+    await world.relay.sweep_if_due()
+    assert (await world.record(device)).revoked

@@ -14,6 +14,39 @@ DESK_WORDS: Final[dict[str, tuple[str, str]]] = {
         "Ouvrez ce lien une fois, dans les 24 heures, avec le navigateur qui aura la clé d'accès :",
     ),
     "desk.account.closed": ("The account of {name} is closed.", "Le compte de {name} est fermé."),
+    "desk.overview.lines": (
+        "Lines: {active} active, {grace} in grace, {suspended} suspended, {closed} closed, {none} without a "
+        "term; {within_30_days} end within 30 days, {within_7_days} within 7",
+        "Lignes : {active} en cours, {grace} en période de grâce, {suspended} suspendues, {closed} fermées, "
+        "{none} sans terme ; {within_30_days} échoient sous 30 jours, {within_7_days} sous 7",
+    ),
+    "desk.overview.erasures": (
+        "Devices to erase: {ordered} ordered, {unreadable} unreadable, {removed} out of their conversations, "
+        "{erased} erased; {awaiting} orders wait for a second officer",
+        "Appareils à effacer : {ordered} ordonnés, {unreadable} illisibles, {removed} retirés des "
+        "conversations, {erased} effacés ; {awaiting} ordres attendent un second officier",
+    ),
+    "desk.overview.load": (
+        "Relay: {sockets} sockets, {devices} devices, {mail} envelopes and {attachment_bytes} bytes of "
+        "attachments wait",
+        "Relais : {sockets} connexions, {devices} appareils, {mail} enveloppes et {attachment_bytes} octets "
+        "de pièces jointes en attente",
+    ),
+    "desk.overview.unlocks": (
+        "Shares: {devices} devices; {failing} typed a wrong PIN last, {worn_out} typed ten",
+        "Parts : {devices} appareils ; {failing} sur un code faux, {worn_out} après dix codes faux",
+    ),
+    "desk.organisation": (
+        "{name}: {lines} lines, {officers} officers (id {id})",
+        "{name} : {lines} lignes, {officers} officiers (identifiant {id})",
+    ),
+    "desk.clock": ("The clock says {at}.", "L'horloge indique {at}."),
+    "desk.clock.jump": (
+        "The clock went forward by {days} days at once. Nothing is closed, forgotten or invoiced until it is "
+        "put right, or you confirm it: chappe desk clock --confirm",
+        "L'horloge a avancé de {days} jours d'un coup. Rien n'est fermé, oublié ni facturé tant qu'elle "
+        "n'est pas remise à l'heure, ou confirmée : chappe desk clock --confirm",
+    ),
     "desk.token.made": (
         "This is the token, shown once (id {id}, until {until}):",
         "Voici le jeton, montré une seule fois (identifiant {id}, jusqu'au {until}) :",

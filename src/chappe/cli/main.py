@@ -19,6 +19,7 @@ from chappe.cli import (
     chat,
     conversation_commands,
     desk_commands,
+    desk_overview,  # noqa: F401 - adds its commands to those of the desk
     dossier_commands,
     erase_commands,
     fleet_commands,

@@ -20,6 +20,7 @@ from chappe.desk.gate import DeskRoute
 from chappe.desk.models import Failure
 from chappe.desk.rights import RIGHTS
 from chappe.desk.routes_accounts import add_accounts
+from chappe.desk.routes_clock import add_clock
 from chappe.desk.routes_lines import add_lines
 from chappe.desk.routes_log import add_log
 from chappe.desk.routes_orders import add_orders
@@ -43,6 +44,7 @@ ROOMS: Final[tuple[Callable[[FastAPI, Desk], None], ...]] = (
     add_papers,
     add_lines,
     add_subscribers,
+    add_clock,
 )
 """What puts each room's routes on the application; a new room adds itself."""
 _ABOUT: Final = (

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Final
 
+import structlog
 from starlette.concurrency import run_in_threadpool
 
 from chappe.desk import accounts, lines, once, resellers, sellers, sessions, subscribers
@@ -15,8 +16,11 @@ from chappe.desk.sellers import SellersDoor
 from chappe.desk.settings import DeskSettings
 from chappe.desk.strangers import Strangers
 from chappe.desk.who import SYSTEM
+from chappe.wire.clock_guard import ClockGuard
 from chappe.wire.door import Door
 from chappe.wire.errors import error
+
+log = structlog.get_logger()
 
 ATTEMPTS: Final = 30
 ATTEMPTS_PER_MINUTE: Final = 30
@@ -39,6 +43,7 @@ class Desk:
         self.telling = asyncio.Lock()
         self.settings = settings
         self.database = Database(settings.data_dir, clock)
+        self.clock_guard = ClockGuard(settings.data_dir, clock)
         self.passkeys = Passkeys(settings, self.database)
         self.strangers = Strangers(ATTEMPTS, ATTEMPTS_PER_MINUTE)
 
@@ -50,8 +55,16 @@ class Desk:
         await self.tell_sellers()
 
     async def each_hour(self) -> None:
-        """What has had its time is dropped. Raises StorageFailure."""
+        """What has had its time is dropped, unless the clock has jumped. Raises StorageFailure."""
         await self.tell_sellers(all_of_them=True)
+        jump = await run_in_threadpool(self.clock_guard.pass_by)
+        if jump is not None:
+            log.warning(
+                "the clock went forward; no record is ended or forgotten until it is confirmed: "
+                "chappe desk clock --confirm",
+                days=jump.days,
+            )
+            return
         if self.relay is not None:
             await lines.tend(self.database, self.relay)
         await run_in_threadpool(self._sweep)

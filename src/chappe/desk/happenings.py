@@ -70,6 +70,8 @@ HAPPENINGS: Final[dict[str, tuple[str, str]]] = {
         "Subscriber's record deleted: five years after the end",
         "Fiche d'abonné supprimée : cinq ans après la fin",
     ),
+    # The clock.
+    "clock.confirmed": ("Clock confirmed after a jump", "Horloge confirmée après un saut"),
     # The log itself.
     "log.exported": ("Audit log exported", "Journal d'audit exporté"),
 }

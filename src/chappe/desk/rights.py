@@ -119,6 +119,9 @@ RIGHTS: Final[dict[str, Right]] = {
     "lines.renew_by_code": Right(_RENEWERS, scope="lines:write"),
     "lines.transfer": Right(_RENEWERS, scope="lines:write"),
     "lines.import": Right(_OPERATOR, scope="lines:write", max_body=MAX_SHEET),
+    # The clock that terms and retention follow.
+    "clock.show": Right(_READERS, scope="lines:read"),
+    "clock.confirm": Right(_OPERATOR, fresh=True),
     # The record of subscribers.
     "subscribers.list": Right(_OPERATOR, scope="subscribers:read"),
     "subscribers.show": Right(_OPERATOR, scope="subscribers:read"),

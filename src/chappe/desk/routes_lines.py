@@ -173,13 +173,15 @@ class Unlocks(Body):
 
 
 class Overview(Body):
-    """`load` and `unlocks` are for who sees all of the relay."""
+    """`load` and `unlocks` are for who sees all of the relay. `clock_days`: how far the machine's clock went
+    forward at once, where that is not believed (see `/clock`); else 0."""
 
     at: datetime
     lines: Stages
     erasures: Erasures
     load: LoadView | None
     unlocks: Unlocks | None
+    clock_days: int
 
 
 def add_lines(app: FastAPI, desk: Desk) -> None:
@@ -193,12 +195,14 @@ def add_lines(app: FastAPI, desk: Desk) -> None:
         """How lines, erasures and the relay stand now. An officer sees the organisation's."""
         wanted = lines.whose(who, None if organisation is None else read_id(organisation))
         found = await lines.through(desk.relay_door().overview(wanted))
+        jump = desk.clock_guard.jump()
         return Overview(
             at=moment(found.at),
             lines=Stages.model_validate(_plain(found.lines)),
             erasures=Erasures.model_validate(_plain(found.erasures)),
             load=None if found.load is None else LoadView.model_validate(_plain(found.load)),
             unlocks=None if found.unlocks is None else Unlocks.model_validate(_plain(found.unlocks)),
+            clock_days=0 if jump is None else jump.days,
         )
 
     @app.get("/organisations", operation_id="organisations.list")

@@ -501,6 +501,14 @@ FILES: Final = (
         WHILE_RUNNING,
     ),
     KeptFile("push-key.pem", ("signs knocks", "signe les notifications"), WHILE_RUNNING),
+    KeptFile(
+        "clock",
+        (
+            "the last time that was believed: a clock that jumps ahead ends nothing",
+            "la dernière heure admise : une horloge qui saute en avant ne met fin à rien",
+        ),
+        WHILE_RUNNING,
+    ),
     KeptFile("relay.lock", ("one relay per folder", "un seul relais par dossier"), WHILE_RUNNING),
     KeptFile(
         "desk/desk.db*",

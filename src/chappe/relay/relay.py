@@ -50,6 +50,7 @@ from chappe.relay.usecases.subscriptions import Subscribe
 from chappe.relay.usecases.sweep import Sweep, Swept
 from chappe.wire import frames
 from chappe.wire.api import to_base64
+from chappe.wire.clock_guard import ClockGuard
 from chappe.wire.door import UnlockCounts
 from chappe.wire.errors import ChappeError, error
 
@@ -87,6 +88,7 @@ class Relay:
         self.ping_seconds = settings.ping_seconds
         self.sign_in_seconds = settings.sign_in_seconds
         self._clock = clock
+        self.clock_guard = ClockGuard(settings.data_dir, clock)
         self._loop = asyncio.get_running_loop()
         push_key = PushKey(settings.data_dir)
         keep = frames.MAILBOX_SECONDS
@@ -128,7 +130,7 @@ class Relay:
         await self.attachments.delete_strays()
         self._chores = [
             self._loop.create_task(self._every(DESTROY_SECONDS, self.destroyer.run)),
-            self._loop.create_task(self._every(self.settings.sweep_seconds, self.sweep)),
+            self._loop.create_task(self._every(self.settings.sweep_seconds, self.sweep_if_due)),
             self._loop.create_task(self._every(self._tick_seconds(), self._tick)),
             self._loop.create_task(self._every(self._tick_seconds(), self._tick_terms)),
         ]
@@ -184,7 +186,7 @@ class Relay:
         return await self.store.device(device)
 
     async def page(self, record: DeviceRecord, wanted: ReadPage) -> Page:
-        expired = self.unix_time() - frames.MAILBOX_SECONDS
+        expired = self.clock_guard.past() - frames.MAILBOX_SECONDS
         async with self._pages:
             return await self.store.page(
                 record.mailbox, wanted.after, newer_than=expired, items=wanted.items, size=wanted.size
@@ -339,6 +341,19 @@ class Relay:
         await self.terms.tick(self.unix_time())
 
     # --- chores
+
+    async def sweep_if_due(self) -> None:
+        """Sweep, unless the clock has jumped: then nothing is dropped, closed or forgotten until it is
+        believed. Raises storage.*."""
+        jump = await asyncio.to_thread(self.clock_guard.pass_by)
+        if jump is None:
+            await self.sweep()
+        else:
+            log.warning(
+                "the clock went forward; nothing is dropped, closed or forgotten until it is confirmed: "
+                "chappe desk clock --confirm",
+                days=jump.days,
+            )
 
     async def sweep(self) -> None:
         """Drop all that has expired, in small transactions between those of the devices."""

@@ -1,0 +1,107 @@
+"""A clock that jumps ahead is not believed at once; one that goes back is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chappe.wire.clock_guard import FILE, MAX_JUMP, REAL_SECONDS, ClockGuard, Jump
+from chappe.wire.errors import ChappeError
+
+START = 1_800_000_000
+
+
+class Machine:
+    """A folder, and the two clocks of the machine that it is on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.now, self.up = folder, START, 0.0
+        self.guard = self.start()
+
+    def start(self) -> ClockGuard:
+        return ClockGuard(self.folder, lambda: self.now, lambda: self.up)
+
+    def goes_on(self, seconds: int) -> None:
+        self.now += seconds
+        self.up += seconds
+
+    @property
+    def passes(self) -> bool:
+        return self.guard.pass_by() is None
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    made = Machine(tmp_path)
+    assert made.passes
+    return made
+
+
+def test_a_clock_that_goes_on_is_believed_also_after_a_week_without_power(machine: Machine) -> None:
+    machine.goes_on(3_600)
+    assert machine.passes
+    machine.now += MAX_JUMP
+    machine.guard = machine.start()
+    assert machine.passes
+
+
+def test_a_jump_waits_until_it_is_confirmed(machine: Machine) -> None:
+    machine.now += 100 * 24 * 3_600
+    assert machine.guard.pass_by() == Jump(START, machine.now)
+    assert machine.guard.past() == START
+    assert not machine.passes
+    # Another process, or the same one started anew, believes it no more; the operator's word is for all.
+    other = machine.start()
+    assert other.jump() == Jump(START, machine.now)
+    other.confirm()
+    assert machine.passes
+    assert machine.guard.past() == machine.now
+
+
+def test_or_until_it_has_gone_on_for_days_that_nobody_can_set(machine: Machine) -> None:
+    machine.now += 100 * 24 * 3_600
+    assert not machine.passes
+    machine.goes_on(REAL_SECONDS - 1)
+    assert not machine.passes
+    # Days that are only set do not count.
+    machine.now += REAL_SECONDS
+    assert not machine.passes
+    machine.goes_on(1)
+    assert machine.passes
+
+
+def test_a_start_waits_anew_and_so_does_a_clock_that_was_right_between(machine: Machine) -> None:
+    machine.now += 100 * 24 * 3_600
+    assert not machine.passes
+    machine.goes_on(REAL_SECONDS)
+    machine.guard = machine.start()
+    assert not machine.passes
+    machine.now = START
+    assert machine.passes
+    machine.now += 100 * 24 * 3_600
+    machine.up += REAL_SECONDS
+    assert not machine.passes
+
+
+def test_a_clock_that_goes_back_is_believed_and_measured_from_there(machine: Machine) -> None:
+    machine.now -= 1_000 * 24 * 3_600
+    assert machine.passes
+    assert machine.guard.past() == machine.now
+    machine.now = START
+    assert not machine.passes
+
+
+@pytest.mark.parametrize("held", [b"", b"soon\n", b"-5", b"\xff" * 100])
+def test_what_is_no_time_is_nothing_to_compare_with(tmp_path: Path, held: bytes) -> None:
+    (tmp_path / FILE).write_bytes(held)
+    machine = Machine(tmp_path)
+    assert machine.passes
+    assert (tmp_path / FILE).read_bytes() == b"%d\n" % START
+
+
+def test_where_it_cannot_be_written_nothing_passes(machine: Machine) -> None:
+    machine.folder.rename(machine.folder.with_name("elsewhere"))
+    with pytest.raises(ChappeError) as failure:
+        machine.guard.pass_by()
+    assert failure.value.code.startswith("storage.")
