@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from chappe.relay.config import load_settings
 from chappe.relay.tls import pin_in_force
 from chappe.wire.api import to_base64
 from tests.cli.test_erase import WORDS, Desk
-from tests.cli.world import People
+from tests.cli.world import People, chappe
 from tests.console.world import Console, Person, serving
 from tests.e2e import pages
 from tests.e2e.browser import Page
@@ -126,6 +127,42 @@ async def _choose(page: Page, field: str, label: str) -> None:
 
 async def _chosen(page: Page, field: str) -> str:
     return str(await page.on(f'role=combobox[name="{field}"]', "inputValue"))
+
+
+async def test_the_audit_log_is_replayed_filtered_and_exported(fleet: Fleet, tmp_path: Path) -> None:
+    ada = await fleet.officer("Ada")
+    page = ada.page
+    await fleet.open(ada)
+    await page.see("text=Ada, officer of Gazette", 60)
+    await page.click(button("Audit log"))
+    await page.see("text=/The log holds: [0-9]+ entries/")
+    assert not await pages.violations(page)
+    # Exported, it holds on any machine.
+    file = tmp_path / "fleet.jsonl"
+    file.write_bytes(await page.download(button("Export")))
+    ran = await asyncio.to_thread(chappe, "desk", "log", "check", str(file))
+    assert ran.status == 0, ran.err
+    *entries, last = [json.loads(line) for line in file.read_text().splitlines()]
+    head = last["head"]
+    assert head["size"] == len(entries)
+    assert [one["reason"] for one in entries if one["kind"] == "policy" and one["reason"]]
+    # What is searched is what is shown.
+    await page.on('role=combobox[name="Kind"]', "selectOption", "roster")
+    await page.gone("li >> text=An order was given")
+    assert await page.count("li >> text=The list of officers changed") == 2
+    await page.on('role=combobox[name="Kind"]', "selectOption", "")
+    await page.fill(field_of("Line, officer or reason"), "in a TAXI")
+    await page.see("li >> text=Erase · left in a taxi")
+    assert await page.count("ol > li:has(time)") == 1
+    # A head that was written down is held against it, and another one is not.
+    for root, said in ((head["root"], "text=The log holds"), ("A" * 43, "text=its history was rewritten")):
+        await page.click(button("Verify"))
+        await page.fill(field_of("Size of the kept head (may be empty)"), str(head["size"]))
+        await page.fill(field_of("Root of the kept head (may be empty)"), root)
+        await page.on("dialog >> role=button[name=Verify]", "press", "Enter")
+        await page.see(said)
+    await ada.clean()
+    await page.close()
 
 
 async def test_a_line_under_legal_hold_takes_a_second_officer(fleet: Fleet) -> None:

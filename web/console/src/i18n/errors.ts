@@ -57,8 +57,8 @@ export const errors = {
     "Trop de demandes ; patientez un peu, puis réessayez.",
   ],
   "error.audit.rewritten": [
-    "The audit log is not the one whose head was kept: its history was rewritten.",
-    "Le journal d'audit n'est pas celui dont l'empreinte a été conservée : son histoire a été réécrite.",
+    "The audit log does not hold, or is not the one whose head was kept: its history was rewritten.",
+    "Le journal d'audit ne tient pas, ou n'est pas celui dont l'empreinte a été conservée : son histoire a été réécrite.",
   ],
   "error.storage.failed": [
     "The relay could not read or write its data. Tell the operator.",
@@ -91,6 +91,10 @@ export const errors = {
   "error.certificate.invalid": [
     "The relay says something else of a line than its certificate. Give no order; ask the operator.",
     "Le relais dit d'une ligne autre chose que son certificat. Ne donnez aucun ordre ; demandez à l'opérateur.",
+  ],
+  "error.http.malformed": [
+    "That cannot be read: look for a mistake in what you typed. If you typed nothing, tell the operator.",
+    "C'est illisible : cherchez une faute dans ce que vous avez saisi. Si vous n'avez rien saisi, prévenez l'opérateur.",
   ],
   "error.order.forged": [
     "The relay shows an order whose signatures do not hold.",

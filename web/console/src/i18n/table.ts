@@ -1,4 +1,5 @@
 /** All words of the console, English and French side by side. */
+import { audit } from "./audit.ts";
 import { charts } from "./charts.ts";
 import { common } from "./common.ts";
 import { desk } from "./desk.ts";
@@ -20,4 +21,5 @@ export const TABLE = {
   ...sales,
   ...desk,
   ...fleet,
+  ...audit,
 } satisfies Record<string, Pair>;

@@ -28,6 +28,7 @@ import {
   neededSignatures,
   type Roster,
 } from "../../../phone/src/wire/rosters.ts";
+import { type Audited, fetchLog, type Head } from "./audit.ts";
 import { type Officer, openOfficer } from "./file.ts";
 import { ask, type Given, type LineOf, type OrderStatus, type Stages } from "./fleet.ts";
 
@@ -45,6 +46,7 @@ class OfficerDesk {
   chain = $state.raw<Chain | null>(null);
   lines = $state.raw<LineOf[]>([]);
   orders = $state.raw<ShownOrder[]>([]);
+  log = $state.raw<Audited | null>(null);
   #rosters: Roster[] = [];
 
   get organisation(): string {
@@ -83,6 +85,7 @@ class OfficerDesk {
     this.chain = null;
     this.lines = [];
     this.orders = [];
+    this.log = null;
   }
 
   async refresh(): Promise<void> {
@@ -105,6 +108,34 @@ class OfficerDesk {
     const { officer, organisation } = this.#here();
     const found = await ask(officer, organisation, "status", { order: null }, "orders");
     this.orders = found.orders.map((status) => this.#shown(status));
+  }
+
+  /**
+   * The whole audit log, replayed; by way of the head in the file, the one that this page saw last, and `kept`.
+   * Throws audit.rewritten.
+   */
+  async audit(kept: Head | null = null): Promise<void> {
+    const { officer, organisation } = this.#here();
+    const seen = [officer.audit, this.log?.head ?? null, kept].filter((one) => one !== null);
+    this.log = await fetchLog(
+      (start) => ask(officer, organisation, "audit", { start }, "audit_page"),
+      seen,
+    );
+  }
+
+  /** An officer's name on any roster, newest first; the first digits of the id where it is on none. */
+  nameOf(officer: Uint8Array): string {
+    for (const roster of [...this.#rosters].reverse()) {
+      const found = roster.officers.find((one) => equal(one.id, officer));
+      if (found) return found.name;
+    }
+    return toHex(officer).slice(0, 8);
+  }
+
+  /** Of a line that the relay has or the file knows; the first digits of the id of any other. */
+  addressOf(line: Uint8Array): string {
+    const known = [...this.lines, ...(this.officer?.lines ?? [])];
+    return known.find((one) => equal(one.line, line))?.address ?? toHex(line).slice(0, 8);
   }
 
   /** Sign an order and give it. Throws order.two_officers where there is nobody to be the second. */

@@ -9,7 +9,15 @@ import { publicKey } from "../../../phone/src/wire/certificate.ts";
 import { error } from "../../../phone/src/wire/errors.ts";
 import { walkMessagePack } from "../../../phone/src/wire/heads.ts";
 import { type SignedRoster, signedRoster } from "../../../phone/src/wire/rosters.ts";
-import { bytes, list, type Of, struct, text } from "../../../phone/src/wire/shape.ts";
+import {
+  bytes,
+  int,
+  list,
+  nullable,
+  type Of,
+  struct,
+  text,
+} from "../../../phone/src/wire/shape.ts";
 
 const MAGIC = utf8("chappe officer v1\n");
 const SALT = 16;
@@ -22,6 +30,7 @@ const id16 = bytes(16);
 const key32 = bytes(32);
 const knownLine = struct({ line: id16, address: text(), identity_key: key32 });
 const place = struct({ server: text(1, 253) });
+const head = struct({ size: int(0, 2 ** 53), root: key32 });
 
 /** A line as the officer first saw it. */
 export type KnownLine = Of<typeof knownLine>;
@@ -37,6 +46,8 @@ export interface Officer {
   server: string;
   rosters: SignedRoster[];
   lines: KnownLine[];
+  /** The audit log's head when the command line read it last. */
+  audit: Of<typeof head> | null;
 }
 
 /** Throws storage.failed (no officer's file), fleet.wrong_passphrase, organisation.unknown (not appointed yet). */
@@ -79,6 +90,7 @@ async function readState(opened: Bytes): Promise<Officer> {
     server: place({ server: where.server }).server,
     rosters: list(signedRoster, 1)(state.rosters),
     lines: list(knownLine)(state.lines ?? []),
+    audit: nullable(head)(state.audit ?? null),
   };
 }
 

@@ -32,6 +32,7 @@ const ASKS = {
   give: struct({ order: signedOrder, reason }),
   approve: struct({ order: id16, signature: officerSignature }),
   status: struct({ order: optional(nullable(id16), null) }),
+  audit: struct({ start: int(0, 2 ** 53) }),
 };
 
 const deviceOfLine = struct({
@@ -80,6 +81,12 @@ export const ANSWERS = {
   line_list: struct({ lines: list(lineOf), more: bool }),
   given: struct({ order: id16, awaiting: bool, unreadable: bool, places: list(place) }),
   orders: struct({ orders: list(orderStatus) }),
+  audit_page: struct({
+    start: int(0, 2 ** 53),
+    entries: list(some),
+    size: int(0, 2 ** 53),
+    root: bytes(32),
+  }),
 };
 
 export type LineOf = Of<typeof lineOf>;
