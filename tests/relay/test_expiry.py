@@ -51,9 +51,7 @@ class World:
         return found
 
     async def send(self, sender: DeviceRecord, to: list[DeviceRecord], payload: bytes, id_: bytes) -> Stored:
-        stored = await self.relay.store.run(
-            SendOperation(sender.mailbox, id_, [device.device for device in to], payload)
-        )
+        stored = await self.relay.store.run(SendOperation(id_, [device.device for device in to], payload))
         assert isinstance(stored, Stored)
         return stored
 
@@ -100,7 +98,7 @@ async def test_a_long_list_is_swept_whole(world: World) -> None:
     ada, bob = await world.device("ada"), await world.device("bob")
     for number in range(1_200):
         world.relay.store.submit(
-            SendOperation(ada.mailbox, number.to_bytes(16, "big"), [bob.device], b"x"), lambda _outcome: None
+            SendOperation(number.to_bytes(16, "big"), [bob.device], b"x"), lambda _outcome: None
         )
     await world.send(ada, [bob], b"last", b"l" * 16)
     assert world.count("entries") == 1_201

@@ -142,9 +142,10 @@ async def test_the_same_id_is_stored_once(relay: RelayProcess) -> None:
         # Also after the recipient has acknowledged, and from another socket.
         await a.send([bob], b"once", id_, ref=5)
         assert (await a.hear(frames.Accepted)).ref == 5
-    # Another device's ids are its own.
+    # Whose id it was is kept nowhere: another device cannot use it for something else, either.
     async with relay.sign_in(bob) as b:
-        await b.send_accepted([ada], b"mine", id_)
+        await b.send([ada], b"mine", id_)
+        assert await b.refused() == "id.reused"
 
 
 async def test_a_recipient_less_and_a_payload_longer_by_it_is_another_message(relay: RelayProcess) -> None:

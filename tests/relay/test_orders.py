@@ -40,11 +40,11 @@ async def found(world: World, device: Device) -> list[bytes]:
 async def test_an_erase_order_ends_a_device_in_one_go(world: World) -> None:
     of = world.organisation()
     ada = await world.line(of)
-    lost, other = await world.sibling(ada), await world.line(of)
+    lost = await world.sibling(ada)
     owner = await world.vault(lost)
-    record, sender = await world.record(lost), await world.record(other)
+    record = await world.record(lost)
     await world.relay.store.run(PublishKeyPackages(record.mailbox, (b"one", b"two"), b"last"))
-    await world.relay.store.run(SendOperation(sender.mailbox, bytes(16), [lost.id, ada.id], b"m" * 99))
+    await world.relay.store.run(SendOperation(bytes(16), [lost.id, ada.id], b"m" * 99))
     assert await world.guess(owner) == "open"
 
     given = await world.give(of, "erase", only(lost))
@@ -59,12 +59,12 @@ async def test_an_erase_order_ends_a_device_in_one_go(world: World) -> None:
     # The others' mail is where it was, and the payload is gone with the last who had it.
     assert len((await world.relay.page(await world.record(ada), ReadPage(0, 9, 10**6))).envelopes) == 1
     # Who does not know yet goes on: the mail of the others arrives.
-    sent = SendOperation(sender.mailbox, b"2" * 16, [lost.id, ada.id], b"more")
+    sent = SendOperation(b"2" * 16, [lost.id, ada.id], b"more")
     await world.relay.store.run(sent)
     assert len((await world.relay.page(await world.record(ada), ReadPage(0, 9, 10**6))).envelopes) == 2
     assert world.sql("SELECT count(*) FROM entries WHERE mailbox = ?", record.mailbox) == [(0,)]
     with pytest.raises(ChappeError, match=r"mailbox\.unknown_recipient"):
-        await world.relay.store.run(SendOperation(sender.mailbox, b"3" * 16, [bytes(16)], b"more"))
+        await world.relay.store.run(SendOperation(b"3" * 16, [bytes(16)], b"more"))
 
     status = await world.status(of, given.order)
     (stage,) = status.devices

@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 
 from chappe.relay import registration, web
+from chappe.relay.delivering import add_delivering
 from chappe.relay.fleet_routes import add_fleet
 from chappe.relay.http_errors import failure, read_body
 from chappe.relay.limits import Allowance
@@ -51,6 +52,7 @@ def build_app(relay: Relay, beside: Iterable[BaseRoute] = ()) -> FastAPI:
     _add_links(app, relay)
     _add_attachments(app, relay)
     _add_unlocking(app, relay)
+    add_delivering(app, relay)
     add_fleet(app, relay)
     web.add_pages(app, relay.settings.web_dir)
     app.router.routes.extend(beside)

@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     lookups_per_second: float = Field(5, gt=0, description="How fast that allowance comes back.")
     attempts_burst: int = Field(30, ge=1, description="Unauthenticated requests from one network at once.")
     attempts_per_minute: float = Field(30, gt=0, description="How fast that allowance comes back.")
+    deliver_burst: int = Field(300, ge=1, description="Sealed messages that fail from one network at once.")
+    deliver_per_minute: float = Field(300, gt=0, description="How fast that allowance comes back.")
+    token_burst: int = Field(1_000, ge=1, description="Messages by one delivery token at once.")
+    token_per_second: float = Field(10, gt=0, description="How fast that allowance comes back.")
     share_service: str | None = Field(
         None,
         pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+/?$",

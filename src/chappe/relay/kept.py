@@ -136,14 +136,32 @@ TABLES: Final[Mapping[str, Kept]] = {
         ("as the ciphertext", "comme le texte chiffré"),
         {"payload": ("number", "numéro"), "mailboxes_left": ("how many", "combien")},
     ),
+    "delivery_tokens": Kept(
+        (
+            "By what a mailbox takes messages from people who do not sign in",
+            "Ce qui ouvre une boîte aux messages d'expéditeurs qui ne se connectent pas",
+        ),
+        WITH_THE_DEVICE,
+        {
+            "mailbox": THE_MAILBOX,
+            "digest": (
+                "hash of the token that the device handed out inside its conversations",
+                "condensat du jeton que l'appareil a remis dans ses conversations",
+            ),
+            "before": (
+                "hash of the token before, while it holds",
+                "condensat du jeton précédent, tant qu'il vaut",
+            ),
+            "before_until": ("until when that holds", "date de fin du jeton précédent"),
+        },
+    ),
     "sent_ids": Kept(
         (
-            "Ids of what a device sent, so that a repetition is stored once",
-            "Identifiants de ce qu'un appareil a envoyé, pour ne le stocker qu'une fois",
+            "Ids of what was sent, without by whom, so that a repetition is stored once",
+            "Identifiants des envois, sans expéditeur, pour ne les stocker qu'une fois",
         ),
         THIRTY_DAYS,
         {
-            "mailbox": ("number of the sender's mailbox", "numéro de la boîte de l'expéditeur"),
             "id": ("random id", "identifiant aléatoire"),
             "digest": (
                 "hash of what was sent; to whom is in no column",

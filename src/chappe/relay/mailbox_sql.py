@@ -65,21 +65,31 @@ def acknowledge(connection: Connection, upto: list[tuple[int, int]]) -> None:
         connection.exec_driver_sql(statement)
 
 
-def find_ids(
-    connection: Connection, keys: list[tuple[int, bytes]]
-) -> dict[tuple[int, bytes], tuple[bytes, int]]:
-    """Of these (mailbox, id), those used before: their (digest, expires)."""
+def find_ids(connection: Connection, ids: list[bytes]) -> dict[bytes, tuple[bytes, int]]:
+    """Of these ids, those used before: their (digest, expires)."""
     found = {}
-    for piece in chunks(keys, 2):
+    for piece in chunks([(id_,) for id_ in ids], 1):
         rows = connection.exec_driver_sql(
-            f"WITH wanted(mailbox, id) AS (VALUES {values(len(piece), 2)}) "
-            "SELECT s.mailbox, s.id, s.digest, s.expires FROM wanted w CROSS JOIN sent_ids s "
-            "ON s.mailbox = w.mailbox AND s.id = w.id",
-            tuple(value for key in piece for value in key),
+            f"WITH wanted(id) AS (VALUES {values(len(piece), 1)}) "
+            "SELECT s.id, s.digest, s.expires FROM wanted w CROSS JOIN sent_ids s ON s.id = w.id",
+            tuple(row[0] for row in piece),
         )
-        for mailbox, id_, digest, expires in rows:
-            found[mailbox, id_] = (digest, expires)
+        for id_, digest, expires in rows:
+            found[id_] = (digest, expires)
     return found
+
+
+def find_tokens(
+    connection: Connection, mailboxes: list[int]
+) -> Iterator[tuple[int, bytes, bytes | None, int | None]]:
+    """(mailbox, digest, the digest before, until when that holds) of those that have a delivery token."""
+    for piece in chunks([(mailbox,) for mailbox in mailboxes], 1):
+        marks = ",".join("?" * len(piece))
+        rows = connection.exec_driver_sql(
+            f"SELECT mailbox, digest, before, before_until FROM delivery_tokens WHERE mailbox IN ({marks})",
+            tuple(row[0] for row in piece),
+        )
+        yield from ((row[0], row[1], row[2], row[3]) for row in rows)
 
 
 def find_mailboxes(connection: Connection, devices: list[bytes]) -> Iterator[tuple[bytes, int]]:
@@ -124,8 +134,8 @@ def last_payload(connection: Connection) -> int:
     return highest or 0
 
 
-def insert_ids(connection: Connection, rows: list[tuple[int, bytes, bytes, int]]) -> None:
-    insert_rows(connection, "INSERT INTO sent_ids (mailbox, id, digest, expires)", list(rows))
+def insert_ids(connection: Connection, rows: list[tuple[bytes, bytes, int]]) -> None:
+    insert_rows(connection, "INSERT INTO sent_ids (id, digest, expires)", list(rows))
 
 
 def insert_payloads(connection: Connection, rows: list[tuple[int, int, bytes]]) -> None:

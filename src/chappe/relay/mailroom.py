@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
 from sqlalchemy import Connection
 
 from chappe.relay import mailbox_sql as sql
-from chappe.relay.ports import Arrival, Operation, Outcome, Stored, Unit
+from chappe.relay.ports import Arrival, Operation, Outcome, Refusing, Stale, Stored, Unit
+from chappe.relay.tokens import TokenLimits, Tokens
 from chappe.wire import frames
 from chappe.wire.errors import ChappeError, error
 
@@ -24,24 +25,29 @@ _REMEMBERED: Final = 200_000
 _SIGNED_OUT: Final = 0
 """In place of a mailbox, whose numbers begin at 1."""
 
-IdKey: TypeAlias = tuple[int, bytes]
+SEALED_SHARE: Final = 0.75
+"""Of a mailbox, for who does not sign in: a token that leaked does not shut it for the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendOperation:
-    """Put one payload into the mailboxes of `to` (device ids). Gives `Stored`."""
+    """Put one payload into the mailboxes of `to` (device ids). Gives `Stored`. Who sends it is not in it.
 
-    sender: int
+    `tokens`: of the recipients, in their order, where nobody signed in; then it may give `Stale`, too.
+    """
+
     id: bytes
     to: Sequence[bytes]
     payload: bytes
+    tokens: Sequence[bytes] | None = None
 
     @property
     def weight(self) -> int:
-        return len(self.payload) + 16 * len(self.to) + 200
+        return len(self.payload) + 16 * len(self.to) + 32 * len(self.tokens or ()) + 200
 
     def digest(self) -> bytes:
-        """What the id stands for; the same id with another digest is another message."""
+        """What the id stands for; the same id with another digest is another message. Tokens are not of it: a
+        message may be said again with newer ones, or signed in."""
         # With their number, or a recipient could as well be the beginning of the payload.
         state = hashlib.sha256(b"send" + len(self.to).to_bytes(4, "big"))
         for device in self.to:
@@ -91,7 +97,7 @@ class Post:
 class _Rows:
     """Rows gathered for one statement per table."""
 
-    ids: list[tuple[int, bytes, bytes, int]] = field(default_factory=list)
+    ids: list[tuple[bytes, bytes, int]] = field(default_factory=list)
     payloads: list[tuple[int, int, bytes]] = field(default_factory=list)
     shares: list[tuple[int, int]] = field(default_factory=list)
     entries: list[tuple[int, int, bytes, int, int, int]] = field(default_factory=list)
@@ -100,18 +106,21 @@ class _Rows:
 class Mailroom:
     """The bulk operations of the writer, and the same filing for a group's commit."""
 
-    def __init__(self, *, max_items: int, max_bytes: int, keep_seconds: int) -> None:
+    def __init__(
+        self, *, max_items: int, max_bytes: int, keep_seconds: int, limits: TokenLimits | None = None
+    ) -> None:
         self._max_items = max_items
         self._max_bytes = max_bytes
         self._keep_seconds = keep_seconds
         self._boxes: dict[int, _Box] = {}
         self._devices: dict[bytes, int] = {}
+        self._tokens = Tokens(limits or TokenLimits())
         self._next_payload: int | None = None
 
     # --- for the writer
 
     def takes(self, operation: Operation) -> bool:
-        return isinstance(operation, (SendOperation, AckOperation))
+        return isinstance(operation, (SendOperation, AckOperation, Refusing))
 
     def run(self, unit: Unit, operations: list[Operation]) -> list[Outcome]:
         """Sends and acknowledgements do not touch each other's entries: an acknowledgement reaches only
@@ -124,22 +133,34 @@ class Mailroom:
             for ack in acks:
                 upto[ack.mailbox] = max(ack.sequence, upto.get(ack.mailbox, 0))
             sql.acknowledge(unit.connection, list(upto.items()))
-        return [next(stored) if isinstance(operation, SendOperation) else None for operation in operations]
+        return [
+            next(stored)
+            if isinstance(operation, SendOperation)
+            else operation.refusal
+            if isinstance(operation, Refusing)
+            else None
+            for operation in operations
+        ]
 
     def forget(self) -> None:
         self._boxes.clear()
         self._devices.clear()
+        self._tokens.clear()
         self._next_payload = None
 
     def forget_device(self, device: bytes) -> None:
         """The device was revoked: it takes no more mail."""
         self._devices.pop(device, None)
 
+    def forget_token(self, mailbox: int) -> None:
+        """The device left another delivery token."""
+        self._tokens.forget(mailbox)
+
     # --- for operations that file several payloads at once
 
-    def known_id(self, connection: Connection, key: IdKey, digest: bytes) -> Stored | None:
+    def known_id(self, connection: Connection, id_: bytes, digest: bytes) -> Stored | None:
         """What was answered to this id before, or None. Raises id.reused if it was something else."""
-        found = sql.find_ids(connection, [key]).get(key)
+        found = sql.find_ids(connection, [id_]).get(id_)
         return _repeated(found, digest) if found else None
 
     def resolve(self, connection: Connection, devices: Iterable[bytes]) -> tuple[int, ...]:
@@ -149,7 +170,7 @@ class Mailroom:
         self._learn_devices(connection, wanted)
         return self._mailboxes_of(wanted)
 
-    def file(self, unit: Unit, sender: int, id_: bytes, digest: bytes, posts: list[Post]) -> Stored:
+    def file(self, unit: Unit, id_: bytes, digest: bytes, posts: list[Post]) -> Stored:
         """File all of `posts` and remember the id. Raises mailbox.full before anything is written."""
         self._learn_boxes(unit.connection, {box for post in posts for box in post.mailboxes})
         rows = _Rows()
@@ -162,7 +183,7 @@ class Mailroom:
         for post in posts:
             self._place(unit, post, rows)
         expires = unit.now + self._keep_seconds
-        rows.ids.append((sender, id_, digest, expires))
+        rows.ids.append((id_, digest, expires))
         _write(unit.connection, rows)
         return Stored(expires)
 
@@ -170,34 +191,55 @@ class Mailroom:
 
     def _send(self, unit: Unit, sends: list[SendOperation]) -> list[Outcome]:
         connection = unit.connection
-        known = sql.find_ids(connection, [(send.sender, send.id) for send in sends])
+        known = sql.find_ids(connection, [send.id for send in sends])
         self._learn_devices(connection, {device for send in sends for device in send.to})
         self._learn_boxes(
             connection, {self._devices[d] for send in sends for d in send.to if self._devices.get(d)}
         )
+        sealed = {d for send in sends if send.tokens is not None for d in send.to}
+        self._tokens.learn(connection, {self._devices[d] for d in sealed if self._devices.get(d)})
         rows = _Rows()
         outcomes = [self._send_one(unit, send, known, rows) for send in sends]
         _write(connection, rows)
         return outcomes
 
     def _send_one(
-        self, unit: Unit, send: SendOperation, known: dict[IdKey, tuple[bytes, int]], rows: _Rows
+        self, unit: Unit, send: SendOperation, known: dict[bytes, tuple[bytes, int]], rows: _Rows
     ) -> Outcome:
         """Decide one send and gather its rows; a refusal leaves no row and no number taken."""
-        key = (send.sender, send.id)
         digest = send.digest()
         try:
-            if key in known:
-                return _repeated(known[key], digest)
+            if send.id in known:
+                return _repeated(known[send.id], digest)
+            stale = self._stale(unit, send)
+            if stale:
+                return Stale(stale)
             mailboxes = self._mailboxes_of(dict.fromkeys(send.to))
-            self._check_room(unit.connection, dict.fromkeys(mailboxes, (1, len(send.payload))))
+            share = 1.0 if send.tokens is None else SEALED_SHARE
+            self._check_room(unit.connection, dict.fromkeys(mailboxes, (1, len(send.payload))), share)
+            if send.tokens is not None:
+                self._tokens.spend(mailboxes, len(send.payload), unit.now)
         except ChappeError as refusal:
             return refusal
         self._place(unit, Post(send.id, send.payload, mailboxes), rows)
         expires = unit.now + self._keep_seconds
-        known[key] = (digest, expires)
-        rows.ids.append((send.sender, send.id, digest, expires))
+        known[send.id] = (digest, expires)
+        rows.ids.append((send.id, digest, expires))
         return Stored(expires)
+
+    def _stale(self, unit: Unit, send: SendOperation) -> tuple[bytes, ...]:
+        """The recipients whose token does not hold. A device that is not here is one of them, so that nobody
+        learns by it who is; one that was forgotten with its line takes any, and gets nothing."""
+        if send.tokens is None:
+            return ()
+        stale = []
+        for device, token in zip(send.to, send.tokens, strict=True):
+            mailbox = self._devices.get(device)
+            if mailbox is None or (
+                mailbox != _SIGNED_OUT and not self._tokens.holds(mailbox, token, unit.now)
+            ):
+                stale.append(device)
+        return tuple(stale)
 
     def _place(self, unit: Unit, post: Post, rows: _Rows) -> None:
         """Give the payload its next number in each mailbox."""
@@ -223,24 +265,26 @@ class Mailroom:
         self._next_payload += 1
         return number
 
-    def _check_room(self, connection: Connection, taken: dict[int, tuple[int, int]]) -> None:
-        """Raises mailbox.full if a mailbox has no room for (items, bytes).
+    def _check_room(
+        self, connection: Connection, taken: dict[int, tuple[int, int]], share: float = 1.0
+    ) -> None:
+        """Raises mailbox.full if a mailbox has no room for (items, bytes) in this share of it.
 
         What is gone is known here only as of the last look, so that an acknowledgement costs nothing;
         before refusing, look again.
         """
         for mailbox, (items, size) in taken.items():
             box = self._boxes[mailbox]
-            if self._has_room(box, items, size):
+            if self._has_room(box, items, size, share):
                 continue
             box.gone, box.gone_total = sql.gone(connection, mailbox)
-            if not self._has_room(box, items, size):
+            if not self._has_room(box, items, size, share):
                 raise error("mailbox.full")
 
-    def _has_room(self, box: _Box, items: int, size: int) -> bool:
+    def _has_room(self, box: _Box, items: int, size: int, share: float) -> bool:
         return (
-            box.last - box.gone + items <= self._max_items
-            and box.total - box.gone_total + size <= self._max_bytes
+            box.last - box.gone + items <= share * self._max_items
+            and box.total - box.gone_total + size <= share * self._max_bytes
         )
 
     def _mailboxes_of(self, devices: Iterable[bytes]) -> tuple[int, ...]:

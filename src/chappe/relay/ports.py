@@ -50,6 +50,13 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Stale:
+    """Nothing of a sealed message was taken: the tokens of these recipients do not hold."""
+
+    devices: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """Removals that are posted for the groups of a `Watch`."""
 
@@ -99,6 +106,20 @@ class Operation(Protocol):
     @property
     def weight(self) -> int:
         """About how many bytes it holds while it waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusing:
+    """A refusal decided before the store, waiting its turn so that answers keep the order of requests."""
+
+    refusal: ChappeError
+
+    @property
+    def weight(self) -> int:
+        return 100
+
+    def run(self, unit: Unit) -> object:
+        raise self.refusal
 
 
 class ShareService(Protocol):

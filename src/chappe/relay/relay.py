@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -12,6 +13,7 @@ from sqlalchemy import Connection
 
 from chappe.relay.config import Settings
 from chappe.relay.destroyer import Destroyer
+from chappe.relay.doorway import Doorway
 from chappe.relay.files import Attachments
 from chappe.relay.fleet_desk import FleetDesk
 from chappe.relay.fleet_rows import devices_of_lines, find_lines, waiting_orders
@@ -25,6 +27,7 @@ from chappe.relay.ports import (
     DeviceRecord,
     Operation,
     Outcome,
+    Refusing,
     ShareService,
     system_clock,
 )
@@ -37,6 +40,7 @@ from chappe.relay.socket import Socket
 from chappe.relay.store import Store
 from chappe.relay.term_rows import frame_of
 from chappe.relay.term_watch import TermWatch
+from chappe.relay.tokens import TokenLimits
 from chappe.relay.usecases.attachments import ReserveAttachment
 from chappe.relay.usecases.device_keys import LeaveRegister, vouched_key
 from chappe.relay.usecases.key_packages import PublishKeyPackages
@@ -48,7 +52,8 @@ from chappe.relay.usecases.removals import FindPosted, SettleRemoval
 from chappe.relay.usecases.renew_line import RenewByCode, RenewByDesk, RenewByDevice, RenewedLine
 from chappe.relay.usecases.subscriptions import Subscribe
 from chappe.relay.usecases.sweep import Sweep, Swept
-from chappe.wire import frames
+from chappe.relay.usecases.tokens import LeaveToken
+from chappe.wire import delivery, frames
 from chappe.wire.api import to_base64
 from chappe.wire.clock_guard import ClockGuard
 from chappe.wire.door import UnlockCounts
@@ -93,7 +98,10 @@ class Relay:
         push_key = PushKey(settings.data_dir)
         keep = frames.MAILBOX_SECONDS
         mailroom = Mailroom(
-            max_items=settings.mailbox_items, max_bytes=settings.mailbox_bytes, keep_seconds=keep
+            max_items=settings.mailbox_items,
+            max_bytes=settings.mailbox_bytes,
+            keep_seconds=keep,
+            limits=TokenLimits(messages=settings.token_burst, messages_per_second=settings.token_per_second),
         )
         self.hub = Hub(self._absent)
         self.store = Store(settings.database, mailroom, clock, self.hub.arrived)
@@ -112,6 +120,7 @@ class Relay:
         )
         self.rendezvous = Rendezvous(clock, settings.max_links)
         self._attempts = Attempts(settings.attempts_burst, settings.attempts_per_minute)
+        self._doorway = Doorway(settings.deliver_burst, settings.deliver_per_minute)
         self._lookups: Allowances[int] = Allowances(settings.lookups_burst, settings.lookups_per_second)
         self._enrolments: Allowances[int] = Allowances(ENROLMENTS_BURST, ENROLMENTS_PER_SECOND)
         self._shares = shares
@@ -212,7 +221,7 @@ class Relay:
                 raise error("limit.rate")
             operation, shape = self._operation(record, ask)
         except ChappeError as refusal:
-            operation, shape = _Refusing(refusal), None
+            operation, shape = Refusing(refusal), None
         self.store.submit(operation, answer if shape is None else partial(_shaped, shape, answer))
 
     def _operation(self, record: DeviceRecord, ask: Ask) -> tuple[Operation, Shape | None]:
@@ -220,9 +229,9 @@ class Relay:
         if isinstance(frame, SENDING):
             self.terms.check_sending(record.line)
         if isinstance(frame, frames.Send):
-            return SendOperation(record.mailbox, frame.id, frame.to, frame.payload), None
+            return SendOperation(frame.id, frame.to, frame.payload), None
         if isinstance(frame, frames.Commit):
-            return MoveGroup(self.store.mailroom, record.mailbox, frame), None
+            return MoveGroup(self.store.mailroom, frame), None
         if isinstance(frame, frames.PublishKeyPackages):
             return PublishKeyPackages(record.mailbox, tuple(frame.one_time), frame.last_resort), None
         if isinstance(frame, frames.Lookup):
@@ -238,6 +247,8 @@ class Relay:
         if isinstance(frame, frames.Subscribe):
             subscribed = frame.push is not None
             return self._subscribe(record, frame), partial(self._subscribed, record, subscribed)
+        if isinstance(frame, frames.LeaveToken):
+            return LeaveToken(self.store.mailroom, record.mailbox, frame.digest, frame.overlap), None
         assert isinstance(frame, frames.NewAttachment)
         reserve = self.attachments.reserve(record.line, frame.size)
         return reserve, partial(_ticket, frame.ref, reserve)
@@ -281,6 +292,18 @@ class Relay:
             answer(error("internal.bug"))
         else:
             answer(None)
+
+    # --- messages of nobody
+
+    async def deliver(self, messages: Sequence[delivery.Sealed]) -> list[Outcome]:
+        """What became of each: `Stored`, `Stale` or a ChappeError. They are stored in their order."""
+        if self.store.waiting_bytes > MAX_WAITING_BYTES:
+            return [error("limit.rate")] * len(messages)
+        return await asyncio.gather(*(self.store.outcome(_sealed(message)) for message in messages))
+
+    def reserve(self, host: str, size: int) -> AbstractContextManager[Allowance]:
+        """Room for a body of nobody's while it comes. See `Doorway.reserve`."""
+        return self._doorway.reserve(host, size, self._loop.time())
 
     # --- unlocking
 
@@ -407,17 +430,9 @@ class Relay:
             await asyncio.sleep(seconds)
 
 
-class _Refusing:
-    """A refusal decided before the store, waiting its turn so that answers keep the order of requests."""
-
-    __slots__ = ("_refusal",)
-    weight = 100
-
-    def __init__(self, refusal: ChappeError) -> None:
-        self._refusal = refusal
-
-    def run(self, _unit: object) -> object:
-        raise self._refusal
+def _sealed(message: delivery.Sealed) -> SendOperation:
+    devices = [device for device, _ in message.to]
+    return SendOperation(message.id, devices, message.payload, [token for _, token in message.to])
 
 
 def _shaped(shape: Shape, answer: Answer, outcome: Outcome) -> None:

@@ -127,6 +127,7 @@ Request: TypeAlias = (
     | frames.Watch
     | frames.Settled
     | frames.Subscribe
+    | frames.LeaveToken
 )
 Action: TypeAlias = Say | Identify | Open | Ask | Acknowledge | ReadPage | ReadOrders | HangUp
 

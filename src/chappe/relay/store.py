@@ -67,6 +67,17 @@ class Store:
         self.submit(operation, answer)
         return await future
 
+    async def outcome(self, operation: Operation) -> Outcome:
+        """Queue an operation and wait for what became of it. Raises nothing."""
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+
+        def answer(outcome: Outcome) -> None:
+            if not future.done():
+                future.set_result(outcome)
+
+        self.submit(operation, answer)
+        return await future
+
     async def device(self, device: bytes) -> DeviceRecord | None:
         return await self._read(partial(self._reader.device, device, int(self._clock())))
 

@@ -121,11 +121,22 @@ shares = Table(
     Column("mailboxes_left", Integer, nullable=False),
 )
 
-# The ids of what a device sent, so that the same id again is stored once. `digest` is over what it was.
+# What a device's mailbox takes sealed messages by (docs/decisions/0011-sealed-sender.md): the hash of its
+# delivery token, and of the one before while that still holds. The tokens themselves are handed out inside
+# conversations, and never by the relay.
+delivery_tokens = Table(
+    "delivery_tokens",
+    metadata,
+    Column("mailbox", Big, primary_key=True, autoincrement=False),
+    Column("digest", Bytes(32), nullable=False),
+    Column("before", Bytes(32)),
+    Column("before_until", Big),
+)
+
+# The ids of what was sent, not by whom, so that the same id again is stored once. `digest`: what it was.
 sent_ids = Table(
     "sent_ids",
     metadata,
-    Column("mailbox", Big, primary_key=True, autoincrement=False),
     Column("id", Bytes(16), primary_key=True),
     Column("digest", Bytes(16), nullable=False),
     Column("expires", Big, nullable=False),

@@ -77,6 +77,7 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
     ("mailbox.unknown_recipient", Fault.REFUSAL, 40, "A recipient is not on this relay; refresh and retry."),
     ("mailbox.not_yours", Fault.REFUSAL, 41, "That mailbox sequence is not this device's; nothing changed."),
     ("mailbox.full", Fault.REFUSAL, 42, "A recipient's mailbox is full; try again when they are back."),
+    ("delivery.refused", Fault.REFUSAL, 98, "A recipient's delivery token does not hold; sign in to send."),
     ("id.reused", Fault.REFUSAL, 43, "This id was used for something else; send with a fresh one."),
     # Groups and key packages.
     ("commit.unknown_group", Fault.REFUSAL, 50, "The relay does not know this group at this epoch."),

@@ -315,6 +315,16 @@ class Subscribe(Frame, tag="subscribe", frozen=True):
     push: PushAddress | None = None
 
 
+class LeaveToken(Frame, tag="token", frozen=True):
+    """From now on messages that show the delivery token of this digest (`chappe.wire.delivery`) come into
+    this mailbox without a sign-in; those that show the one before, for `overlap` seconds more. The same again
+    changes nothing. Answered by `Done`."""
+
+    ref: Ref
+    digest: Hash32
+    overlap: Annotated[int, Meta(ge=0, le=MAILBOX_SECONDS)] = 0
+
+
 FromRelay: TypeAlias = (
     Hello | Welcome | Accepted | Done | Refusal | Deliver | Line | Ticket | Term | OrderFrame | Posted
 )
@@ -332,6 +342,7 @@ FromDevice: TypeAlias = (
     | Watch
     | Settled
     | Subscribe
+    | LeaveToken
 )
 
 # msgspec lets the error of a field name that is not UTF-8 through as it is.

@@ -28,6 +28,7 @@ _STATUS: Final = {
     "limit.rate": 429,
     "limit.connections": 503,
     "network.timeout": 408,
+    "delivery.refused": 403,
     "storage.full": 507,
     "desk.malformed": 422,
     "desk.unknown": 404,

@@ -7,7 +7,7 @@ from typing import Final
 
 from chappe.wire import migrating
 
-HEAD: Final = "0004"
+HEAD: Final = "0006"
 """The newest revision in `versions/`."""
 
 

@@ -21,6 +21,7 @@ from chappe.relay.ports import Unit
 from chappe.relay.tables import (
     attachment_use,
     codes,
+    delivery_tokens,
     devices,
     given_addresses,
     gone_devices,
@@ -29,7 +30,6 @@ from chappe.relay.tables import (
     lines,
     mailboxes,
     push_subscriptions,
-    sent_ids,
 )
 from chappe.relay.term_rows import given_digest
 from chappe.wire.audit import AuditEntry
@@ -163,7 +163,7 @@ def _empty(unit: Unit, signed_out: Iterable[AnyRow]) -> None:
 def _delete_devices(connection: Connection, gone: list[AnyRow]) -> None:
     for piece in pieces(gone):
         ids, boxes = [row.device for row in piece], [row.mailbox for row in piece]
-        for table in (mailboxes, sent_ids):
+        for table in (mailboxes, delivery_tokens):
             connection.execute(delete(table).where(table.c.mailbox.in_(boxes)))
         for table in (devices, registers, order_devices, postings, proposals):
             connection.execute(delete(table).where(table.c.device.in_(ids)))

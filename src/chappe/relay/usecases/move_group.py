@@ -27,14 +27,13 @@ def welcome_id(commit_id: bytes, index: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class MoveGroup:
-    """A `Commit` frame of the device with mailbox `sender`. Gives `Stored`.
+    """A `Commit` frame: its opener says that a member made it, and nothing says which. Gives `Stored`.
 
     Refused with commit.unknown_group, commit.conflict, commit.bad_opener, mailbox.unknown_recipient,
     mailbox.full or id.reused.
     """
 
     mailroom: Mailroom
-    sender: int
     frame: frames.Commit
 
     @property
@@ -45,7 +44,7 @@ class MoveGroup:
     def run(self, unit: Unit) -> Stored:
         frame = self.frame
         digest = hashlib.sha256(b"commit" + frames.encode(frame_without_ref(frame))).digest()[:16]
-        known = self.mailroom.known_id(unit.connection, (self.sender, frame.id), digest)
+        known = self.mailroom.known_id(unit.connection, frame.id, digest)
         if known is not None:
             return known
         self._compare_and_swap(unit)
@@ -55,7 +54,7 @@ class MoveGroup:
         for index, welcome in enumerate(frame.welcomes):
             to = resolve(unit.connection, welcome.to)
             posts.append(Post(welcome_id(frame.id, index), welcome.payload, to))
-        return self.mailroom.file(unit, self.sender, frame.id, digest, posts)
+        return self.mailroom.file(unit, frame.id, digest, posts)
 
     def _compare_and_swap(self, unit: Unit) -> None:
         frame, connection = self.frame, unit.connection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, select, update
 
 from chappe.relay import audit, mailbox_sql
 from chappe.relay.fleet_tables import orders, proposals, registers
@@ -14,6 +14,7 @@ from chappe.relay.tables import (
     attachment_use,
     attachments,
     codes,
+    delivery_tokens,
     devices,
     entries,
     key_packages,
@@ -98,14 +99,13 @@ class Sweep:
         return last
 
     def _ids(self, unit: Unit) -> bool:
-        key = tuple_(sent_ids.c.mailbox, sent_ids.c.id)
         piece = (
-            select(sent_ids.c.mailbox, sent_ids.c.id)
+            select(sent_ids.c.id)
             .where(sent_ids.c.expires <= unit.now)
             .order_by(sent_ids.c.expires)
             .limit(PIECE)
         )
-        return unit.connection.execute(delete(sent_ids).where(key.in_(piece))).rowcount == PIECE
+        return unit.connection.execute(delete(sent_ids).where(sent_ids.c.id.in_(piece))).rowcount == PIECE
 
     def _attachments(self, unit: Unit) -> list[bytes]:
         rows = list(
@@ -121,6 +121,11 @@ class Sweep:
         now, connection = unit.now, unit.connection
         connection.execute(
             delete(attachment_use).where(attachment_use.c.day <= (now - self.keep_seconds) // DAY)
+        )
+        connection.execute(
+            update(delivery_tokens)
+            .where(delivery_tokens.c.before_until <= now)
+            .values(before=None, before_until=None)
         )
         connection.execute(
             delete(key_packages).where(key_packages.c.taken_at <= now - REMEMBER_TAKEN_SECONDS)

@@ -151,6 +151,7 @@ const FROM_DEVICE = {
   watch: struct({ ref, groups: list(groupId, 0, MAX_WATCHED) }),
   settled: struct({ ref, group: groupId, epoch, opener: hash32, order: id16, device: id16 }),
   subscribe: struct({ ref, push: optional(nullable(pushAddress), null) }),
+  token: struct({ ref, digest: hash32, overlap: optional(int(0, MAILBOX_SECONDS), 0) }),
 };
 
 type Table = Record<string, Shape<object>>;
