@@ -1,7 +1,7 @@
 """The entries of the transparency log (docs/protocol.md section 14).
 
 One log per relay, public. The relay appends an entry in the transaction of what it tells of; clients, and
-whoever runs `chappe audit`, read them all.
+whoever runs `chappe audit`, read them all. Nothing in an entry tells an address, a name, a line id or a
 device id to who does not know it already: ids are random, a line stands there as a salted commitment.
 
 An entry is a MessagePack map with the fields in the order below, `what` first, each in its shortest form,
