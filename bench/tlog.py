@@ -1,8 +1,9 @@
 """`python -m bench.tlog --entries 10000 --json`: reading a transparency log from nothing.
 
-What a phone does when it first sees a log, without the network: every entry decoded, its rules and signatures
-checked, its leaf hashed into the tree. Most entries are devices that another device let in, each with an Ed25519
-signature; the rest are lines. Then what comes after: one more entry, and the kept state written and read.
+What a phone does when it first sees a log, without the network: every entry decoded, its rules and
+signatures checked, its leaf hashed into the tree. Most entries are devices that another device let in, each
+with an Ed25519 signature; the rest are lines. Then what comes after: one more entry, and the kept state
+written and read.
 """
 
 from __future__ import annotations

@@ -158,6 +158,23 @@ CASES: dict[str, tuple[Callable[[], list[e.LogEntry]], str]] = {
         ],
         "one number",
     ),
+    "a first roster that a stranger signed": (
+        lambda: [
+            b.opened(),
+            b.officer("olga", "paper", 1, ("eve",)),
+            b.created("ada", "ada-1", "paper"),
+            b.announced("ada", "ada-2", "x", ("olga", "eve")),
+        ],
+        "no officer",
+    ),
+    "a second roster on one that nobody signed": (
+        lambda: [
+            b.opened(),
+            b.officer("olga", "paper", 1, ("eve",)),
+            b.officer("otto", "paper", 2, ("olga",)),
+        ],
+        "none of its officers",
+    ),
     "an officer twice": (
         lambda: [*b.honest().entries[:3], b.officer("oscar", "paper", 2, ("olga", "oscar"))],
         "already",
@@ -194,6 +211,19 @@ def test_entries_moved_doubled_or_cut_are_refused() -> None:
                 replayed(book.entries[:at]).apply_bytes(at, bad)
     with pytest.raises(Broken, match="entry 0 is the next"):
         LogState().apply(1, book.entries[1])
+
+
+def test_the_officer_who_signed_the_first_roster_may_come_last() -> None:
+    entries = [
+        b.opened(),
+        b.officer("olga", "paper", 1, ("oscar",)),
+        b.officer("oscar", "paper", 1, ("oscar",)),
+        b.officer("otto", "paper", 2, ("olga", "oscar")),
+    ]
+    assert len(replayed(entries).organisations[b.organisation("paper")].officers) == 3
+    forged = msgspec.structs.replace(entries[2], key=b.public("eve"))
+    with pytest.raises(Broken, match="does not hold"):
+        replayed([*entries[:2], forged])
 
 
 def test_before_the_log_was_opened_stands_what_was_there() -> None:

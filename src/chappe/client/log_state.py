@@ -72,12 +72,14 @@ class Announced(msgspec.Struct, array_like=True, forbid_unknown_fields=True, fro
 
 class LoggedRoster(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
     """Of an organisation: officers' keys by their hashes, after the roster `version` with `digest`. `judges`:
-    those before it, who sign all entries of that version."""
+    those before it, who sign all entries of that version; none of the first. `owed`: of the first, the
+    officer and the signature, while that officer's own entry is still to come."""
 
     version: int
     digest: bytes
     officers: dict[bytes, bytes]
     judges: dict[bytes, bytes]
+    owed: list[bytes] = []
 
 
 class _Snapshot(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
@@ -235,7 +237,8 @@ class LogState:
             certificate=entry.certificate,
             signature_key=entry.signature_key,
         )
-        self._check_officers(index, {} if roster is None else roster.officers, entry.officers, signed, 2)
+        officers = {} if roster is None or roster.owed else roster.officers
+        self._check_officers(index, officers, entry.officers, signed, 2)
         self.announced.append(
             Announced(
                 entry.line,
@@ -268,11 +271,39 @@ class LogState:
             if officers.get(entry.officer) != entry.key:
                 raise Broken(index, "who is removed was no officer, or had another key")
             changed = {officer: key for officer, key in officers.items() if officer != entry.officer}
-        # The first roster is signed by one of its own officers, whose entry comes first.
-        signers, needed = (changed, 1) if first else (judges, min(2, len(judges)))
-        self._check_officers(index, signers, entry.signatures, e.signed_digest(entry.digest), needed)
-        kept = {} if first else dict(judges)
-        self.organisations[entry.organisation] = LoggedRoster(entry.roster, entry.digest, changed, kept)
+        if first:
+            owed = self._check_first(index, entry, changed, [] if roster is None else roster.owed)
+            self.organisations[entry.organisation] = LoggedRoster(
+                entry.roster, entry.digest, changed, {}, owed
+            )
+            return
+        assert roster is not None
+        if roster.owed:
+            raise Broken(index, "none of its officers has signed the first roster")
+        signed = e.signed_digest(entry.digest)
+        self._check_officers(index, judges, entry.signatures, signed, min(2, len(judges)))
+        self.organisations[entry.organisation] = LoggedRoster(
+            entry.roster, entry.digest, changed, dict(judges)
+        )
+
+    def _check_first(
+        self,
+        index: int,
+        entry: e.OfficerAdded | e.OfficerRemoved,
+        officers: dict[bytes, bytes],
+        owed: list[bytes],
+    ) -> list[bytes]:
+        """The first roster is signed by one of its own officers, whose entry may be a later one of it. Gives
+        what is still owed."""
+        mark = entry.signatures[0]
+        if isinstance(entry, e.OfficerRemoved) or len(entry.signatures) != 1:
+            raise Broken(index, "a first roster adds officers, and one of them signs it")
+        if owed and owed != [mark.officer, mark.signature]:
+            raise Broken(index, "the entries of one roster are signed by different officers")
+        if mark.officer not in officers:
+            return [mark.officer, mark.signature]
+        self._verify(index, officers[mark.officer], mark.signature, e.signed_digest(entry.digest))
+        return []
 
     # --- what the rules share
 
