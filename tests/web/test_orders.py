@@ -179,7 +179,8 @@ async def test_an_organisation_bounds_erases_and_removes(
         await world.shut("eve")
 
         assert (await ada.call("bounds"), (await ada.call("settings"))["lockOnHide"]) == (None, False)
-        await officer.order("policy", [], "for everybody", FleetPolicy(1, 120, 8, lock_on_hide=True))
+        policy = FleetPolicy(1, 120, 8, True, disappear_default=300, disappear_max=86_400, receipts="off")
+        await officer.order("policy", [], "for everybody", policy)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + PATIENCE
         # What is bounded is bounded from the moment that it shows.
@@ -191,10 +192,17 @@ async def test_an_organisation_bounds_erases_and_removes(
             with pytest.raises(NodeError) as refused:
                 await ada.call("saveSettings", {**settings, **beyond})
             assert refused.value.code == "usage.invalid", beyond
-        bounds = {"idleSeconds": 120, "offlineHours": 1, "pinLength": 8, "lockOnHide": True}
+        bounds: dict[str, Any] = {"idleSeconds": 120, "offlineHours": 1, "pinLength": 8, "lockOnHide": True}
+        bounds |= {"disappearFirst": 300, "disappearMax": 86_400, "receipts": "off"}
         assert await ada.call("bounds") == bounds
         (told,) = [one for one in ada.events if one["type"] == "settings"]
         assert (told["settings"], told["bounds"]) == (settings, bounds)
+        for timer in (0, 86_401):
+            with pytest.raises(NodeError) as long:
+                await ada.call("setTimer", desk["id"], timer)
+            assert long.value.code == "usage.invalid"
+        begun = await ada.call("createGroup", "night", [eve.address])
+        assert (begun["timer"], (await ada.call("conversation", desk["id"]))["timer"]) == (300, 0)
         await _first_pins_are_held_to_it(world, relay, ada, phones)
         # Out of sight it locks, whatever the person wants.
         await ada.call("visible", False)
@@ -220,6 +228,12 @@ async def test_an_organisation_bounds_erases_and_removes(
         eve = await world.open("eve")
         await ada.call("sendText", desk["id"], "still here", None)
         await until(lambda: texts(eve)[-1:] == ["still here"])
+        # Members agreed on no timer: what she writes carries her organisation's, for every reader.
+        (group,) = [one.id for one in eve.conversations() if one.name == "desk"]
+        await eve.mark_read(group)
+        (said,) = [one for one in eve.messages(group) if one.text == "still here"]
+        assert said.expires_at is not None
+        assert 0 <= said.expires_at - said.at - 86_400 < PATIENCE
     finally:
         await officer.close()
         for phone in phones:

@@ -4,13 +4,12 @@ import { toHex } from "../wire/bytes";
 import { checkAddress } from "../wire/certificate";
 import { READ } from "../wire/content";
 import { error } from "../wire/errors";
-import { MAX_TIMER } from "../wire/timers";
 import { verifiedCertificate } from "./contacts";
 import type { Contact, Conversation, DeviceInfo, SafetyNumber } from "./face";
 import { MAX_NAME } from "./groups";
 import { MAX_READ_RECEIPT_LINES } from "./messages";
 import type { Opened } from "./opened";
-import { ACTIVE, type ConversationRow, type Intent, LEAVING, type SettingsRow } from "./rows";
+import { ACTIVE, type ConversationRow, type Intent, LEAVING } from "./rows";
 
 const CHANGE_SECONDS = 30;
 /** More for each member of a group that is made: an old phone seals its Welcome to each. */
@@ -20,10 +19,7 @@ const SECONDS_EACH = 0.5;
 export type TellGroup = (stage: "people" | "keys" | "commit", done: number, all: number) => void;
 
 export class Conversing {
-  constructor(
-    private readonly opened: Opened,
-    private readonly settings: () => SettingsRow,
-  ) {}
+  constructor(private readonly opened: Opened) {}
 
   // --- people
 
@@ -100,7 +96,11 @@ export class Conversing {
         // Another call, or the other line, may have been quicker.
         const known = groups.directWith(address);
         if (known !== undefined) return known;
-        const made = await groups.create(tx, { kind: "direct", name: "", timer: 0 }, address);
+        const made = await groups.create(
+          tx,
+          { kind: "direct", name: "", timer: engine.rules.firstTimer },
+          address,
+        );
         await changes.want(tx, made, { kind: "add", address, packages: null });
         if (engine.hasSiblings)
           await changes.want(tx, made, {
@@ -131,7 +131,11 @@ export class Conversing {
     await this.#meet(others, (done) => told("people", done, others.length));
     contacts.checkUnchanged(others);
     const { id, rows } = await core.change(async (tx) => {
-      const made = await groups.create(tx, { kind: "group", name, timer: 0 }, null);
+      const made = await groups.create(
+        tx,
+        { kind: "group", name, timer: engine.rules.firstTimer },
+        null,
+      );
       const wanted: number[] = [];
       for (const address of others)
         wanted.push(await changes.want(tx, made, { kind: "add", address, packages: null }));
@@ -192,10 +196,9 @@ export class Conversing {
     await this.#change(id, { kind: "describe", name, timer: null });
   }
 
-  /** Messages written from then on disappear so long after they were read; 0 for never. */
+  /** Messages written from then on disappear so long after they were read; 0 for never. Raises usage.invalid. */
   async setTimer(id: string, seconds: number): Promise<void> {
-    if (!Number.isInteger(seconds) || seconds < 0 || seconds > MAX_TIMER)
-      throw error("usage.invalid", "A timer is between 0 seconds and 366 days.");
+    this.opened.engine.rules.checkTimer(seconds);
     this.#changeable(id, false);
     await this.#change(id, { kind: "describe", name: null, timer: seconds });
   }
@@ -238,10 +241,10 @@ export class Conversing {
 
   // --- reading
 
-  /** All that is here; the others are told, in conversations that are not large and if a person wants that. */
+  /** All that is here; the others are told, in conversations that are not large and where that is wanted. */
   async markRead(id: string): Promise<void> {
     const { core, engine } = this.opened;
-    const { groups, messages, inbox } = engine;
+    const { groups, messages, inbox, rules } = engine;
     if (groups.twins(id).every((twin) => twin.unread === 0)) return;
     await core.change(async (tx) => {
       for (const twin of groups.twins(id)) {
@@ -249,8 +252,7 @@ export class Conversing {
         await messages.setRead(tx, twin.id, unread);
         const small = groups.addresses(twin.id).length <= MAX_READ_RECEIPT_LINES;
         const known = unread.filter((one) => one.startsWith("01"));
-        const tells = this.settings().readReceipts;
-        if (known.length > 0 && small && tells && twin.active === ACTIVE)
+        if (known.length > 0 && small && rules.receipts && twin.active === ACTIVE)
           await inbox.sendReceipts(tx, twin.id, known, READ);
       }
     });

@@ -19,6 +19,7 @@ import { Obeying } from "./obeying";
 import { Outbox } from "./outbox";
 import { Packages } from "./packages";
 import { Removals } from "./removals";
+import { Rules } from "./rules";
 import type { Answered } from "./session";
 import { Shown } from "./shown";
 import { Terms } from "./terms";
@@ -52,6 +53,7 @@ type Task = "changes" | "confirm" | "fleet" | "outbox" | "sweep" | "acks";
 export class Engine implements Owner {
   readonly contacts: Contacts;
   readonly groups: Groups;
+  readonly rules: Rules;
   readonly messages: Messages;
   readonly notices: Notices;
   readonly outbox: Outbox;
@@ -98,7 +100,8 @@ export class Engine implements Owner {
     this.connection = wire;
     this.contacts = new Contacts(core);
     this.groups = new Groups(core, this.contacts);
-    this.messages = new Messages(core, this.groups);
+    this.rules = new Rules(() => obeying.known.bounds);
+    this.messages = new Messages(core, this.groups, this.rules);
     this.notices = new Notices(core, this.messages);
     this.outbox = new Outbox(core, this.groups, this.contacts, this.messages, wire);
     this.typing = new Typing(core, this.groups, this.messages, this.outbox);

@@ -35,7 +35,7 @@ export interface Conversation {
   name: string;
   /** Addresses of the lines in it, this one too. */
   members: string[];
-  /** Seconds until messages disappear after they were read; 0 for never. */
+  /** What its members agreed on: seconds until messages disappear after they were read, 0 for never. `Bounds` may shorten it here. */
   timer: number;
   state: "active" | "left";
   unread: number;
@@ -86,8 +86,10 @@ export interface Message {
   reactions: Reaction[];
   sending: Sending;
   failure: string;
-  /** When it disappears, 0 for never. */
+  /** When it disappears; 0 for never, or where its time has not begun. */
   expires: number;
+  /** Its time has begun, or begins when it is read, or has left. */
+  disappears: boolean;
   attachment: Attachment | null;
   /** Of a notice: what happened (`joined`, `left`, `removed`, `removed_by_order`, `renamed`, `timer`, `identity_changed`, …) and to whom. */
   notice: { what: string; who: string[]; value: string } | null;
@@ -173,6 +175,11 @@ export interface Bounds {
   offlineHours: number;
   pinLength: number;
   lockOnHide: boolean;
+  /** The timer that a new conversation begins with, and the longest that this device obeys; seconds, 0 for none. */
+  disappearFirst: number;
+  disappearMax: number;
+  /** Whether reading is told to others: the person chooses, or it is ruled. */
+  receipts: "free" | "on" | "off";
 }
 
 /** The name is empty where a code is of no organisation. The relay's word, for who chooses a PIN. */

@@ -8,6 +8,7 @@ import type { Core, Tx } from "./core";
 import type { Groups } from "./groups";
 import { metaOfMedia } from "./preview";
 import { type FileMeta, type MessageRow, type Notice, type StoredFile, tables } from "./rows";
+import type { Rules } from "./rules";
 
 export const MAX_READ_RECEIPT_LINES = 32;
 export const MAX_STATUSES = 1000;
@@ -40,6 +41,7 @@ export class Messages {
   constructor(
     private readonly core: Core,
     private readonly groups: Groups,
+    private readonly rules: Rules,
   ) {
     core.undone.push(() => this.toConfirm.clear());
   }
@@ -69,6 +71,11 @@ export class Messages {
     return { id: this.idOf(conversation, this.core.me.address, data), data };
   }
 
+  /** What this device's messages there carry: what members agreed on, or what the organisation rules. */
+  timerOf(conversation: string): number {
+    return this.rules.timer(this.groups.row(conversation).timer);
+  }
+
   idOf(conversation: string, address: string, data: Uint8Array): string {
     const room = c.roomUri(this.core.me.server, fromHex(conversation));
     return toHex(c.messageId(c.senderUri(address), room, data));
@@ -96,10 +103,10 @@ export class Messages {
     if ((await tx.change.get(tables.where, id)) !== undefined) return;
     const mine = address === this.core.me.address;
     const { expires } = message;
-    const expiresIn = expires?.relative ? expires.seconds : null;
+    const expiresIn = this.rules.within(expires?.relative ? expires.seconds : null);
     let expiresAt = expires !== null && !expires.relative ? expires.seconds : null;
     if (expiresAt !== null && expiresAt <= this.core.now()) return;
-    if (mine && !own && expiresIn !== null) expiresAt = at + expiresIn;
+    if (mine && !own) expiresAt = sooner({ expiresIn, expiresAt }, at);
     await this.#add(tx, {
       ...blank,
       ...parts(message.body),
@@ -249,15 +256,15 @@ export class Messages {
       await this.setRead(tx, incoming.conversation, read);
       return;
     }
+    const seesReading = this.rules.receipts;
+    // Who does not say it does not see it: read is no more than delivered, which groups do not say.
+    const direct = this.groups.row(incoming.conversation).kind === "direct";
     for (const [id, status] of statuses) {
+      if (status === c.READ && !seesReading && !direct) continue;
+      const word = status === c.READ && seesReading ? "read" : "delivered";
       const row = await this.find(tx, toHex(id));
       if (row?.mine && row.conversation === incoming.conversation)
-        await this.#noteReceipt(
-          tx,
-          row,
-          incoming.address,
-          status === c.READ ? "read" : "delivered",
-        );
+        await this.#noteReceipt(tx, row, incoming.address, word);
     }
   }
 
@@ -286,9 +293,7 @@ export class Messages {
       const row = await this.find(tx, id);
       if (row === undefined || row.mine || row.read || row.conversation !== conversation) continue;
       done++;
-      const expiresAt =
-        row.expiresAt ?? (row.expiresIn === null ? null : this.core.now() + row.expiresIn);
-      await this.#put(tx, { ...row, read: true, expiresAt });
+      await this.#put(tx, { ...row, read: true, expiresAt: sooner(row, this.core.now()) });
     }
     const row = this.groups.row(conversation);
     if (done > 0) this.groups.put(tx, { ...row, unread: Math.max(0, row.unread - done) });
@@ -308,8 +313,7 @@ export class Messages {
   async sent(tx: Tx, id: string): Promise<void> {
     const row = await this.find(tx, id);
     if (row?.state !== "queued") return;
-    const expiresAt =
-      row.expiresAt ?? (row.expiresIn === null ? null : this.core.now() + row.expiresIn);
+    const expiresAt = sooner(row, this.core.now());
     await this.#put(tx, { ...row, state: "sent", expiresAt, content: null });
   }
 
@@ -414,6 +418,15 @@ export class Messages {
     else this.core.book.expiries.put(tx.change, { id: row.id, at: row.expiresAt });
     tx.after(() => this.onExpiry());
   }
+}
+
+/** When a message disappears whose time begins at `from`; null for never. */
+function sooner(
+  { expiresIn, expiresAt }: Pick<MessageRow, "expiresIn" | "expiresAt">,
+  from: number,
+): number | null {
+  if (expiresIn === null) return expiresAt;
+  return Math.min(from + expiresIn, expiresAt ?? Number.POSITIVE_INFINITY);
 }
 
 /** Whether what was asked may be asked again. */

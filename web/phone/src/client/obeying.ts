@@ -8,7 +8,7 @@
 
 import { toHex } from "../wire/bytes";
 import { ChappeError } from "../wire/errors";
-import { OUTCOMES, readOrder, type SignedReceipt, signReceipt } from "../wire/orders";
+import { OUTCOMES, readOrder, type SignedReceipt, signReceipt, UNRULED } from "../wire/orders";
 import type { Core, Tx } from "./core";
 import { type Judged, judge, type Known, knownOf, type OrderFrame } from "./orders";
 
@@ -32,7 +32,10 @@ export class Obeying {
 
   static async open(core: Core): Promise<Obeying> {
     const kept = await core.meta<Known>(KNOWN);
-    return new Obeying(core, kept ?? knownOf(core.me.certificate, core.me.server));
+    const known = kept ?? knownOf(core.me.certificate, core.me.server);
+    // Kept by a program that did not know all of it, bounds rule the less.
+    const bounds = known.bounds && { ...UNRULED, ...known.bounds };
+    return new Obeying(core, { ...known, bounds });
   }
 
   /** The owner: an order to lock, to erase, or to sign out. One that came before is told now, not lost. */

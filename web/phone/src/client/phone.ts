@@ -11,6 +11,7 @@ import { toHex } from "../wire/bytes";
 import { asChappeError, error } from "../wire/errors";
 import { authority, type RelayPlace } from "../wire/links";
 import type { FleetPolicy } from "../wire/orders";
+import { firstTimer } from "../wire/timers";
 import { Access, ownWords, type TellStage } from "./access";
 import { Conversing, type TellGroup } from "./conversing";
 import { Devices } from "./devices";
@@ -214,11 +215,12 @@ export class Phone implements PhoneFace {
     this.#at = {
       opened,
       session,
-      conversing: new Conversing(opened, () => this.#settings),
+      conversing: new Conversing(opened),
       writing: new Writing(opened),
       devices: new Devices(opened),
       ordering: new Ordering(opened),
     };
+    engine.rules.wantsReceipts = () => this.#settings.readReceipts;
     // Who does not say it does not see it.
     core.onDone = (done) =>
       this.#telling.publish(opened, this.#settings.typing ? done : { ...done, typing: [] });
@@ -585,4 +587,7 @@ const shownBounds = (bounds: FleetPolicy): Bounds => ({
   offlineHours: bounds.offline_hours,
   pinLength: bounds.pin_length,
   lockOnHide: bounds.lock_on_hide === true,
+  disappearFirst: firstTimer(bounds.disappear_default, bounds.disappear_max),
+  disappearMax: bounds.disappear_max,
+  receipts: bounds.receipts,
 });

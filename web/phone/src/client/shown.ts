@@ -97,6 +97,7 @@ export class Shown {
       sending: row.state === "received" ? "sent" : row.state,
       failure: row.failure,
       expires: row.expiresAt ?? 0,
+      disappears: row.expiresAt !== null || row.expiresIn !== null,
       attachment: row.file === null ? null : this.#attachment(row, row.file),
       notice: row.notice && {
         ...row.notice,

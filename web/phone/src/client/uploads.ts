@@ -145,7 +145,7 @@ export class Uploads {
       this.core.book.uploads.delete(tx.change, message);
       this.core.book.files.delete(tx.change, message);
       const body = attachmentOf(row.sealed, this.core.me.server, id, mediaOfMeta(row.meta));
-      const { timer } = this.groups.row(row.conversation);
+      const timer = this.messages.timerOf(row.conversation);
       const made = this.messages.make(row.conversation, body, { timer });
       this.core.book.files.put(tx.change, { message: made.id, file: kept.file });
       await this.messages.becomes(tx, message, made, timer);

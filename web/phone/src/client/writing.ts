@@ -14,7 +14,7 @@ export class Writing {
   async sendText(id: string, text: string, inReplyTo: string | null): Promise<string> {
     const conversation = this.#writable(id);
     if (inReplyTo !== null) await this.opened.engine.messages.get(inReplyTo);
-    const { timer } = this.opened.engine.groups.row(conversation);
+    const timer = this.opened.engine.messages.timerOf(conversation);
     return this.#put(conversation, { kind: "text", text }, { inReplyTo, timer });
   }
 

@@ -11,6 +11,7 @@ import type { HttpApi } from "../../src/client/http";
 import { newLine } from "../../src/client/identity";
 import { Messages } from "../../src/client/messages";
 import { type MessageRow, tables } from "../../src/client/rows";
+import { Rules } from "../../src/client/rules";
 import { type Cabinet, DatabaseCabinet } from "../../src/vault/cabinet";
 import { Files } from "../../src/vault/files";
 import { Store } from "../../src/vault/store";
@@ -43,7 +44,7 @@ beforeEach(async () => {
   };
   files = new Files(cabinet);
   const groups = new Groups(core, new Contacts(core));
-  const messages = new Messages(core, groups);
+  const messages = new Messages(core, groups, new Rules(() => null));
   attachments = new Attachments(core, messages, files, {} as HttpApi, { groups } as Ways);
 });
 

@@ -65,6 +65,7 @@ export function message(
     sending: from === ME ? "read" : "delivered",
     failure: "",
     expires: 0,
+    disappears: false,
     attachment: null,
     notice: null,
     ...given,
@@ -161,10 +162,12 @@ export function messages(): Message[] {
         height: 1060,
       },
       expires: NOW + 604_800,
+      disappears: true,
     }),
     message("c1", DANIEL, NOW - 94 * MINUTE, {
       text: "The view from the roof. They are still there.",
       expires: NOW + 604_800,
+      disappears: true,
     }),
     message("c1", BEN, NOW - 70 * MINUTE, {
       kind: "voice",
@@ -178,15 +181,18 @@ export function messages(): Message[] {
       },
       reactions: [{ emoji: "❤️", from: [ME] }],
       expires: NOW + 604_800,
+      disappears: true,
     }),
     message("c1", ME, NOW - 62 * MINUTE, {
       text: "Understood. I call the lawyer, then we print.",
       edited: true,
       expires: NOW + 604_800,
+      disappears: true,
     }),
     message("c1", CLARA, NOW - 12 * MINUTE, {
       text: "Page 12 is confirmed: https://archive.example/minutes/12",
       expires: NOW + 604_800,
+      disappears: true,
     }),
     message("c1", ME, NOW - 4 * MINUTE, {
       text: "Then we have it. Layout at six.",

@@ -7,8 +7,9 @@ const ME = "ada@a.example";
 const conversation = { id: "c1", name: "Night desk", kind: "group" } as Conversation;
 
 function message(seq: number, more: Partial<Message> = {}): Message {
-  const text = { kind: "text", text: `message ${seq}`, from: "ben@a.example", at: seq, expires: 0 };
-  return { id: `m${seq}`, seq, conversation: "c1", ...text, ...more } as Message;
+  const text = { kind: "text", text: `message ${seq}`, from: "ben@a.example", at: seq };
+  const stays = { expires: 0, disappears: false };
+  return { id: `m${seq}`, seq, conversation: "c1", ...text, ...stays, ...more } as Message;
 }
 
 function phoneOf(all: Message[]) {
@@ -30,10 +31,13 @@ test("all of it, oldest first, however long it is", async () => {
   expect(lines.at(-1)).toMatch(/message 1001$/);
 });
 
-test("a message that disappears is not kept", async () => {
-  const text = await asText(phoneOf([message(1, { expires: 9 }), message(2)]), conversation, ME);
+test("a message that disappears is not kept, read or not", async () => {
+  const read = message(1, { expires: 9, disappears: true });
+  const unread = message(2, { disappears: true });
+  const text = await asText(phoneOf([read, unread, message(3)]), conversation, ME);
   expect(text).not.toContain("message 1");
-  expect(text).toContain("message 2");
+  expect(text).not.toContain("message 2");
+  expect(text).toContain("message 3");
 });
 
 test("nobody writes a line in another's name", async () => {

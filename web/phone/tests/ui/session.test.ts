@@ -1,6 +1,13 @@
 /** What the page keeps and tells: nothing after locking, whatever the order of events; looking is no use of it. */
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import type { Conversation, Event, PhoneFace, Settings, Stage } from "../../src/client/face.ts";
+import type {
+  Bounds,
+  Conversation,
+  Event,
+  PhoneFace,
+  Settings,
+  Stage,
+} from "../../src/client/face.ts";
 import type { Heard } from "../../src/sw/push.ts";
 import { Route } from "../../src/ui/model/route.svelte.ts";
 import { Session } from "../../src/ui/model/session.svelte.ts";
@@ -171,7 +178,15 @@ test("an order that asks for it makes the page lock out of sight", async () => {
   await turn();
   answer();
   await starting;
-  const bounds = { idleSeconds: 60, offlineHours: 0, pinLength: 6, lockOnHide: true };
+  const bounds: Bounds = {
+    idleSeconds: 60,
+    offlineHours: 0,
+    pinLength: 6,
+    lockOnHide: true,
+    disappearFirst: 0,
+    disappearMax: 0,
+    receipts: "free",
+  };
   hear({ type: "settings", settings: { lockOnHide: true } as Settings, bounds });
   expect(session.bounds).toEqual(bounds);
   session.visible(false);

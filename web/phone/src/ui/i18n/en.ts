@@ -190,6 +190,7 @@ export const en = {
   "chat.left": "You are no longer in this conversation.",
   "chat.expires": "disappears {when}",
   "chat.timer": "Messages disappear after {time}",
+  "chat.timer.here": "Your organisation has messages disappear here after {time}",
   "chat.photo": "Photo",
   "chat.voice": "Voice note",
   "chat.file": "File",
@@ -256,6 +257,10 @@ export const en = {
     "Everybody here reads with these devices and no others. Each change stands in the conversation.",
   "info.timer": "Disappearing messages",
   "info.timer.how": "Each message goes away on every device, so long after it was read there.",
+  "info.timer.most":
+    "Each message goes away on every device, so long after it was read there. Your organisation allows {time} at the most.",
+  "info.timer.here":
+    "Your organisation allows {time} at the most: messages go away here so long after you read them, and what you write goes away everywhere. On other devices, what others write may stay longer.",
   "info.mute": "Mute",
   "info.rename": "Rename",
   "info.add": "Add somebody",
@@ -301,6 +306,13 @@ export const en = {
   "settings.privacy": "Privacy",
   "settings.receipts": "Read receipts",
   "settings.receipts.how": "Others see that you have read. Off, you do not see theirs either.",
+  "settings.receipts.on": "Your organisation has decided: others see that you have read.",
+  "settings.receipts.off":
+    "Your organisation has decided: nobody sees that you have read, and you do not see it of others.",
+  "settings.disappear.first":
+    "Your organisation has decided: a conversation that you begin has its messages disappear {time} after they were read.",
+  "settings.disappear.most":
+    "In none do new messages stay on this device longer than {time} after you read them.",
   "settings.typing": "Typing",
   "settings.typing.how": "Others see that you are typing.",
   "settings.lock": "Lock",

@@ -196,6 +196,7 @@ export const fr: Record<keyof typeof en, string> = {
   "chat.left": "Vous n'êtes plus dans cette conversation.",
   "chat.expires": "disparaît {when}",
   "chat.timer": "Les messages disparaissent après {time}",
+  "chat.timer.here": "Votre organisation fait disparaître ici les messages après {time}",
   "chat.photo": "Photo",
   "chat.voice": "Message vocal",
   "chat.file": "Fichier",
@@ -264,6 +265,10 @@ export const fr: Record<keyof typeof en, string> = {
   "info.timer": "Messages éphémères",
   "info.timer.how":
     "Chaque message disparaît de chaque appareil, tant de temps après y avoir été lu.",
+  "info.timer.most":
+    "Chaque message disparaît de chaque appareil, tant de temps après y avoir été lu. Votre organisation permet {time} au plus.",
+  "info.timer.here":
+    "Votre organisation permet {time} au plus : ici les messages disparaissent tant de temps après votre lecture, et ce que vous écrivez disparaît partout. Sur d'autres appareils, ce qu'écrivent les autres peut rester plus longtemps.",
   "info.mute": "Rendre muette",
   "info.rename": "Renommer",
   "info.add": "Ajouter quelqu'un",
@@ -311,6 +316,13 @@ export const fr: Record<keyof typeof en, string> = {
   "settings.receipts": "Confirmations de lecture",
   "settings.receipts.how":
     "Les autres voient que vous avez lu. Sans elles, vous ne voyez pas les leurs non plus.",
+  "settings.receipts.on": "Votre organisation en a décidé : les autres voient que vous avez lu.",
+  "settings.receipts.off":
+    "Votre organisation en a décidé : personne ne voit que vous avez lu, et vous ne le voyez pas des autres.",
+  "settings.disappear.first":
+    "Votre organisation en a décidé : dans une conversation que vous commencez, les messages disparaissent {time} après avoir été lus.",
+  "settings.disappear.most":
+    "Dans aucune, un nouveau message ne reste sur cet appareil plus de {time} après votre lecture.",
   "settings.typing": "Saisie en cours",
   "settings.typing.how": "Les autres voient que vous écrivez.",
   "settings.lock": "Verrouillage",

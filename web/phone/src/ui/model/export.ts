@@ -22,7 +22,7 @@ export async function asText(
     if (first === undefined || page.length < AT_ONCE) break;
     before = first.seq;
   }
-  const lines = pages.flat().filter((message) => message.expires === 0);
+  const lines = pages.flat().filter((message) => !message.disappears);
   return `${clean(conversation.name)}\n\n${lines.map((one) => line(one, me)).join("")}`;
 }
 
