@@ -230,3 +230,11 @@ def test_selling_from_a_plan_to_the_books(beside: Beside, tmp_path: Path) -> Non
     assert len(beside.ok("sale", "figures").lines) == 1
     beside.ok("sale", "withdraw", plan)
     assert beside.ok("sale", "plans").lines == []
+    newest = f"{number[:5]}000002"
+    said = beside.ok("sale", "numbers").lines
+    assert said == [f"Newest invoice numbers: {newest} here, {newest} in the file"]
+    (beside.data / "invoice-numbers").unlink()
+    assert "is missing" in beside.ok("sale", "numbers").lines[1]
+    failed(beside.run("sale", "lost", "--last", number, "--reason", "moved"), "desk.malformed")
+    assert beside.ok("sale", "lost", "--last", newest, "--reason", "moved").lines == said
+    failed(beside.run("sale", "misdated", "--reason", "the clock"), "desk.not_now")

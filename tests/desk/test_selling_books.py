@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 
-from chappe.desk import batches, invoices, ledger, payments, plans, sales, trading
+from chappe.desk import batches, invoices, ledger, numbers, payments, plans, sales, trading
 from chappe.desk.batches import Batch, Buyer
 from chappe.desk.database import Database, Unit
 from chappe.desk.invoice import Party
@@ -70,7 +70,9 @@ class Desk:
         return [one.invoice.number for one in reversed(found)]
 
     def whole(self) -> tuple[int, int]:
-        return self.database.read(lambda connection: (ledger.check(connection), invoices.check(connection)))
+        return self.database.read(
+            lambda connection: (ledger.check(connection), numbers.check_whole(connection))
+        )
 
 
 @pytest.fixture
@@ -329,7 +331,7 @@ def test_a_hole_made_by_hand_is_found(desk: Desk) -> None:
         connection.execute("DROP TRIGGER postings_keeps_update")
         connection.execute("DELETE FROM invoices WHERE sequence = 1")
         connection.execute("UPDATE postings SET amount = amount + 1 WHERE booking = 2 AND position = 0")
-    refused("storage.failed", lambda: desk.database.read(invoices.check))
+    refused("storage.failed", lambda: desk.database.read(numbers.check_whole))
     refused("storage.failed", lambda: desk.database.read(ledger.check))
 
 

@@ -121,6 +121,15 @@ DESK_WORDS: Final[dict[str, tuple[str, str]]] = {
         "{bookings} bookings add up; none of {invoices} invoice numbers is missing.",
         "{bookings} écritures équilibrées ; aucun des {invoices} numéros de facture ne manque.",
     ),
+    "desk.numbers": (
+        "Newest invoice numbers: {newest} here, {kept} in the file",
+        "Derniers numéros de facture : {newest} ici, {kept} dans le fichier",
+    ),
+    "desk.numbers.lost": ("{first} to {last} are lost: {reason}", "{first} à {last} perdus : {reason}"),
+    "desk.numbers.misdated": (
+        "{first} to {last} bear a day to come: {reason}",
+        "{first} à {last} postdatés : {reason}",
+    ),
     "desk.log.head": ("{size} entries, root {root}", "{size} entrées, racine {root}"),
     "desk.log.verified": (
         "The audit log is whole: {size} entries, root {root}",

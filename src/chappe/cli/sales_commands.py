@@ -167,6 +167,29 @@ def check() -> None:
 
 
 @app.command()
+def numbers() -> None:
+    """The newest invoice numbers, and whether database and file agree on them."""
+    _tell_numbers(call(chosen.place, "GET", "/numbers"))
+
+
+@app.command()
+def lost(
+    last: Annotated[str, typer.Option(help="The newest number on any paper, as 2026-000042.")],
+    reason: Annotated[str, typer.Option(help="The audit log and the tax office read it.")],
+) -> None:
+    """An older database was brought back: its papers up to a number are lost; go on after it."""
+    _tell_numbers(call(chosen.place, "POST", "/numbers/lost", {"last": last, "reason": reason}))
+
+
+@app.command()
+def misdated(
+    reason: Annotated[str, typer.Option(help="The audit log and the tax office read it.")],
+) -> None:
+    """Invoices that bear a day to come were issued while the clock was ahead; go on from today."""
+    _tell_numbers(call(chosen.place, "POST", "/numbers/misdated", {"reason": reason}))
+
+
+@app.command()
 def fec(file: File) -> None:
     """Save the ledger as the French tax office asks for it."""
     fetch(chosen.place, "/ledger/fec", file)
@@ -182,6 +205,19 @@ def figures(reseller: Reseller = None) -> None:
         if not said(one):
             net = _amount(one["net"], one["currency"])
             out(f"{one['month']}  {net:>18}  {one['codes']:>6}  {clean(one['name'])}")
+
+
+def _tell_numbers(found: dict[str, Any]) -> None:
+    if said(found):
+        return
+    newest = ", ".join(found["newest"]) or "-"
+    kept = ", ".join(found["in_file"] or []) or "-"
+    out(say("desk.numbers", newest=newest, kept=kept))
+    for one in found["notes"]:
+        words = {"first": one["first"], "last": one["last"], "reason": clean(one["reason"])}
+        out(say(f"desk.numbers.{one['kind']}", **words))
+    if found["problem"]:
+        out(found["problem"])
 
 
 def _version(order: str) -> int:

@@ -23,6 +23,7 @@ from chappe.desk.routes_accounts import add_accounts
 from chappe.desk.routes_clock import add_clock
 from chappe.desk.routes_lines import add_lines
 from chappe.desk.routes_log import add_log
+from chappe.desk.routes_numbers import add_numbers
 from chappe.desk.routes_orders import add_orders
 from chappe.desk.routes_papers import add_papers
 from chappe.desk.routes_plans import add_plans
@@ -45,6 +46,7 @@ ROOMS: Final[tuple[Callable[[FastAPI, Desk], None], ...]] = (
     add_lines,
     add_subscribers,
     add_clock,
+    add_numbers,
 )
 """What puts each room's routes on the application; a new room adds itself."""
 _ABOUT: Final = (

@@ -23,8 +23,10 @@ from sqlalchemy import Connection, exc
 from chappe.desk import log
 from chappe.desk.entries import Detail, Entry, entry
 from chappe.desk.migrations import upgrade
+from chappe.desk.number_file import NumberFile
 from chappe.desk.who import SYSTEM, Actor
 from chappe.wire.api import to_base64
+from chappe.wire.clock_guard import ClockGuard
 from chappe.wire.errors import error
 from chappe.wire.sqlite import open_engine, prepare_folder, storage_failure
 
@@ -44,14 +46,25 @@ _NOTES: Final = {
 _WRITES: Final = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What the data directory knows beside the database, and no backup brings back."""
+
+    clock: ClockGuard
+    numbers: NumberFile
+
+
 @dataclass(slots=True)
 class Unit:
-    """A transaction under way. `now`: its one time, in Unix seconds."""
+    """A transaction under way. `now`: its one time, in Unix seconds. `after`: what is done as soon as it is
+    durable, before anybody hears of it; what fails there is told as a failure, and not undone."""
 
     connection: Connection
     now: int
     actor: Actor
+    beside: Beside
     entries: list[Entry] = field(default_factory=list)
+    after: list[Callable[[], None]] = field(default_factory=list)
 
     def log(
         self,
@@ -87,6 +100,7 @@ class Database:
         """Make the folder and bring the schema up to date. Raises StorageFailure."""
         self.path = data_dir / FOLDER / FILE
         self.clock = clock
+        self.beside = Beside(ClockGuard(data_dir, clock), NumberFile(data_dir))
         prepare_folder(data_dir)
         prepare_folder(self.path.parent)
         upgrade(self.path)
@@ -146,18 +160,21 @@ class Database:
             return sqlite3.SQLITE_OK
 
         try:
-            with self._one_writer, self._writes.connect() as connection, connection.begin():
-                driver = _driver(connection)
-                before = driver.total_changes
-                # Statements are compiled in this connection, which is of this transaction alone: all are
-                # seen.
-                driver.set_authorizer(authorize)
-                try:
-                    unit = Unit(connection, self.now(), actor)
-                    result = work(unit)
-                finally:
-                    driver.set_authorizer(None)
-                whole(unit, driver.total_changes - before)
+            with self._one_writer:
+                with self._writes.connect() as connection, connection.begin():
+                    driver = _driver(connection)
+                    before = driver.total_changes
+                    # Statements are compiled in this connection, which is of this transaction alone: all are
+                    # seen.
+                    driver.set_authorizer(authorize)
+                    try:
+                        unit = Unit(connection, self.now(), actor, self.beside)
+                        result = work(unit)
+                    finally:
+                        driver.set_authorizer(None)
+                    whole(unit, driver.total_changes - before)
+                for follows in unit.after:
+                    follows()
                 return result
         except exc.DatabaseError as problem:
             raise storage_failure(problem) from None

@@ -9,14 +9,13 @@ from typing import Final
 import structlog
 from starlette.concurrency import run_in_threadpool
 
-from chappe.desk import accounts, lines, once, resellers, sellers, sessions, subscribers
+from chappe.desk import accounts, lines, numbers, once, resellers, sellers, sessions, subscribers
 from chappe.desk.database import Clock, Database
 from chappe.desk.passkeys import Passkeys
 from chappe.desk.sellers import SellersDoor
 from chappe.desk.settings import DeskSettings
 from chappe.desk.strangers import Strangers
 from chappe.desk.who import SYSTEM
-from chappe.wire.clock_guard import ClockGuard
 from chappe.wire.door import Door
 from chappe.wire.errors import error
 
@@ -43,12 +42,18 @@ class Desk:
         self.telling = asyncio.Lock()
         self.settings = settings
         self.database = Database(settings.data_dir, clock)
-        self.clock_guard = ClockGuard(settings.data_dir, clock)
+        self.clock_guard = self.database.beside.clock
         self.passkeys = Passkeys(settings, self.database)
         self.strangers = Strangers(ATTEMPTS, ATTEMPTS_PER_MINUTE)
 
     def close(self) -> None:
         self.database.close()
+
+    def check_numbers(self) -> None:
+        """At the start: say that nothing can be invoiced, if so. Raises StorageFailure."""
+        problem = self.database.change(SYSTEM, numbers.agree)
+        if problem is not None:
+            log.error("nothing can be invoiced", why=problem.message)
 
     async def each_minute(self) -> None:
         """What follows from dates that have come. Raises StorageFailure."""

@@ -47,6 +47,13 @@ HAPPENINGS: Final[dict[str, tuple[str, str]]] = {
     "invoice.credited": ("Credit note issued", "Avoir émis"),
     "ledger.exported": ("Ledger exported", "Grand livre exporté"),
     "payment.noted": ("Payment noted", "Paiement enregistré"),
+    "payment.refunded": ("Refund noted", "Remboursement enregistré"),
+    "numbers.lost": ("Invoice numbers noted as lost", "Numéros de facture déclarés perdus"),
+    "numbers.misdated": (
+        "Invoices noted as dated ahead of their day",
+        "Factures déclarées postdatées",
+    ),
+    "rate.set": ("Rate of a currency set", "Taux d'une devise renseigné"),
     # The dossier.
     "dossier.disclosed": (
         "What is held on a line was disclosed",

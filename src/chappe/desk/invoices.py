@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, Row, func, insert, select
 
-from chappe.desk import ledger
+from chappe.desk import ledger, numbers
 from chappe.desk.database import Unit
 from chappe.desk.invoice import Invoice, Kind, Line, Party, Treatment
 from chappe.desk.invoice_words import terms
@@ -57,11 +57,11 @@ class Issued:
 
 
 def issue(unit: Unit, draft: Draft) -> Invoice:
-    """Number it, keep it, book it, log it. Raises desk.not_now where the clock is behind the last invoice."""
+    """Number it, keep it, book it, log it. Raises desk.not_now where it can have no number now."""
     today = utc_date(unit.now)
-    year, sequence = _next(unit.connection, today.isoformat())
+    year, sequence = numbers.following(unit)
     invoice = Invoice(
-        number=f"{year}-{sequence:06d}",
+        number=numbers.shown(year, sequence),
         kind=draft.kind,
         issued=today,
         due=today + timedelta(days=draft.payment_days),
@@ -138,37 +138,6 @@ def owed(connection: Connection, numbers: Sequence[str]) -> dict[str, int]:
     for number, amount in (*credits, *paid):
         due[number] -= amount
     return due
-
-
-def check(connection: Connection) -> int:
-    """That no number is missing; gives how many there are. Raises storage.failed."""
-    years = connection.execute(
-        select(table.c.year, func.count(), func.min(table.c.sequence), func.max(table.c.sequence)).group_by(
-            table.c.year
-        )
-    ).all()
-    for _, count, lowest, highest in years:
-        if lowest != 1 or highest != count:
-            raise error(
-                "storage.failed", "An invoice number is missing: somebody wrote in the database by hand."
-            )
-    return sum(count for _, count, _, _ in years)
-
-
-def _next(connection: Connection, today: str) -> tuple[int, int]:
-    last = connection.execute(
-        select(table.c.year, table.c.sequence, table.c.issued)
-        .order_by(table.c.year.desc(), table.c.sequence.desc())
-        .limit(1)
-    ).one_or_none()
-    year = int(today[:4])
-    if last is None or last.year < year:
-        return year, 1
-    if last.issued > today:
-        raise error(
-            "desk.not_now", "This machine's clock is behind the date of the last invoice; set it first."
-        )
-    return year, last.sequence + 1
 
 
 def _book(unit: Unit, invoice: Invoice, reseller: bytes) -> None:

@@ -288,6 +288,47 @@ TABLES: Final[Mapping[str, Kept]] = {
             "at": AT,
         },
     ),
+    "refunds": Kept(
+        ("What was paid back", "Ce qui a été remboursé"),
+        _TEN_YEARS,
+        {
+            "refund": ("random id", "identifiant aléatoire"),
+            "credit_note": ("why", "motif"),
+            "invoice": ("what had been paid", "ce qui avait été payé"),
+            "reseller": _RESELLER,
+            "amount": ("how much", "montant"),
+            "currency": _CURRENCY,
+            "paid": ("when it left", "date du remboursement"),
+            "reference": ("the bank's, of a company", "celle de la banque, d'une société"),
+            "at": AT,
+        },
+    ),
+    "number_notes": Kept(
+        (
+            "Why an invoice number is missing, or bears a wrong day",
+            "Pourquoi un numéro de facture manque, ou porte une fausse date",
+        ),
+        _TEN_YEARS,
+        {
+            "note": ("place in the row", "place dans la suite"),
+            "at": AT,
+            "kind": ("lost, misdated, or kept in a file from here on", "perdu, mal daté, ou suivi"),
+            "year": ("of which year", "année concernée"),
+            "first": ("the first number", "premier numéro"),
+            "last": ("the last number", "dernier numéro"),
+            "reason": ("as the operator gave it", "motif donné par l'opérateur"),
+        },
+    ),
+    "rates": Kept(
+        ("What other currencies are worth in euros", "Valeur des autres devises en euros"),
+        WHILE_RUNNING,
+        {
+            "currency": _CURRENCY,
+            "rate": ("the newest", "le plus récent"),
+            "day": ("of which day", "jour du taux"),
+            "version": VERSION,
+        },
+    ),
     "seller": Kept(
         ("The operator, as invoices name him", "L'opérateur, tel que le nomment les factures"),
         WHILE_RUNNING,

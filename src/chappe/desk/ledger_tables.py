@@ -168,3 +168,50 @@ payments = append_only(
         Index("payments_invoice", "invoice"),
     )
 )
+
+refunds = append_only(
+    Table(
+        "refunds",
+        metadata,
+        Column("refund", Bytes(16), primary_key=True),
+        # What is paid back was credited, and paid for that invoice before.
+        Column("credit_note", String(20), nullable=False),
+        Column("invoice", String(20), nullable=False),
+        Column("reseller", Bytes(16), nullable=False),
+        Column("amount", Big, nullable=False),
+        Column("currency", String(3), nullable=False),
+        # The day that it left (ISO 8601), and what the bank calls it.
+        Column("paid", String(10), nullable=False),
+        Column("reference", String(80), nullable=False),
+        Column("at", Big, nullable=False),
+        Index("refunds_reference", "reference", unique=True),
+        Index("refunds_invoice", "invoice"),
+    )
+)
+
+# What the numbers of papers cannot say by themselves: `chappe.desk.numbers`.
+number_notes = append_only(
+    Table(
+        "number_notes",
+        metadata,
+        Column("note", Integer, primary_key=True, autoincrement=False),
+        Column("at", Big, nullable=False),
+        # kept, lost or misdated; and which numbers, of which year.
+        Column("kind", String(16), nullable=False),
+        Column("year", Integer, nullable=False),
+        Column("first", Integer, nullable=False),
+        Column("last", Integer, nullable=False),
+        Column("reason", String(500), nullable=False),
+    )
+)
+
+# What a unit of another currency is worth: the newest that the operator gave.
+rates = Table(
+    "rates",
+    metadata,
+    Column("currency", String(3), primary_key=True),
+    # Millionths of a euro, and the day (ISO 8601) that it is of.
+    Column("rate", Big, nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("version", Integer, nullable=False),
+)

@@ -107,6 +107,9 @@ RIGHTS: Final[dict[str, Right]] = {
     "ledger.list": Right(_READERS, scope="ledger:read"),
     "ledger.check": Right(_READERS, scope="ledger:read"),
     "ledger.export": Right(_READERS, scope="ledger:read"),
+    "numbers.show": Right(_READERS, scope="ledger:read"),
+    "numbers.lost": Right(_OPERATOR, fresh=True),
+    "numbers.misdated": Right(_OPERATOR, fresh=True),
     "sales.show": Right(_SELLERS, scope="sales:read"),
     # Lines: an officer sees and renews the organisation's. A reseller sees none.
     "overview.show": Right(_CUSTOMERS, scope="lines:read"),

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field, StringConstraints
 
-from chappe.desk import invoices, ledger, payments, resellers, sales
+from chappe.desk import invoices, ledger, numbers, payments, resellers, sales
 from chappe.desk.desk import Desk
 from chappe.desk.gate import OnceKey, Who
 from chappe.desk.invoice_pdf import pdf
@@ -196,7 +196,7 @@ def _add_books(app: FastAPI, desk: Desk) -> None:
         def read(connection: Any) -> Checked:
             return Checked(
                 bookings=ledger.check(connection),
-                invoices=invoices.check(connection),
+                invoices=numbers.check_whole(connection),
                 balances=[
                     Balance(account=account, name=ACCOUNTS[account], currency=currency, amount=amount)
                     for (account, currency), amount in sorted(ledger.balances(connection).items())

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
+from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute, Mount
 
 from chappe.desk.api import PREFIX, build_app
@@ -34,6 +35,7 @@ class Serving:
         return [Mount(PREFIX, build_app(self.desk)), *register_routes(self.desk)]
 
     async def start(self) -> None:
+        await run_in_threadpool(self.desk.check_numbers)
         self._tending = asyncio.create_task(self._tend())
 
     async def close(self) -> None:

@@ -527,6 +527,14 @@ FILES: Final = (
         ),
         WHILE_RUNNING,
     ),
+    KeptFile(
+        "invoice-numbers",
+        (
+            "the highest invoice number of each year: none is given twice",
+            "le plus haut numéro de facture de chaque année : aucun n'est donné deux fois",
+        ),
+        WHILE_RUNNING,
+    ),
     KeptFile("relay.lock", ("one relay per folder", "un seul relais par dossier"), WHILE_RUNNING),
     KeptFile(
         "desk/desk.db*",
