@@ -16,7 +16,6 @@ from chappe.cli.fleet_words import FLEET_WORDS
 from chappe.cli.main import main
 from chappe.relay.new_codes import new_codes
 from chappe.vault import keys
-from chappe.wire.links import activation_link
 from tests.cli.world import People, Ran, chappe, environment
 from tests.relay.world import RelayProcess
 from tests.vault.service import CHEAP
@@ -71,10 +70,9 @@ class Desk:
 
     def activate(self, *names: str) -> None:
         for name in names:
-            fresh = new_codes(self.relay.settings, 1, self.name)
-            link = activation_link(
-                "localhost", self.relay.port, fresh.codes[0], self.relay.pin, fresh.fleet_key
-            )
+            # As a reseller hands it over: a bare code. The officer's own file knows the key, and where.
+            code = new_codes(self.relay.settings, 1, self.name).codes[0]
+            (link,) = self.ok("ada", "fleet", "link", code).lines
             self.people.ok(name, "activate", link, "--name", self.people.address(name))
 
     def paper(self, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +165,63 @@ def test_anybody_may_apply_and_learns_nothing(world: World, operator: Browser) -
     # What is asked costs, also where it turns out well.
     answers = [stranger.post("/applications", world.application(SIREN)) for _ in range(40)]
     assert answers[-1].json()["code"] == "limit.rate"
+
+
+def test_a_flood_of_applications_keeps_others_out_for_a_day_at_most(
+    world: World, operator: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resellers, "MAX_APPLICATIONS", 3)
+    monkeypatch.setattr(resellers, "APPLICATIONS_A_DAY", 2)
+    companies = iter(("552100554", "732829320", "404833048", "303265045", "542107651", "775670417"))
+
+    def apply() -> str:
+        world.be_patient()
+        siren = next(companies)
+        answer = world.program(None).post("/applications", world.application(siren)).json()
+        return str(answer.get("code", siren))
+
+    filed = [apply(), apply()]
+    assert apply() == "limit.rate"
+    world.clock.pass_by(DAY + 1)
+    filed.append(apply())
+    # There is no more room, and who was told that it is filed has it there for a week.
+    assert apply() == "limit.rate"
+    world.clock.pass_by(7 * DAY)
+    # One that is there already makes nobody else go.
+    world.program(None).post("/applications", world.application(filed[2]))
+    filed.append(apply())
+    operator.sign_in()
+    ended, waits = (
+        {
+            one["registration"]: one["reason"]
+            for one in operator.get("/resellers", standing=where).json()["items"]
+        }
+        for where in ("ended", "applied")
+    )
+    assert list(ended.values()) == [resellers.CROWDED_OUT]
+    assert set(ended) < set(filed[:2])
+    assert set(waits) == set(filed) - set(ended)
+
+
+def test_one_network_applies_five_times_a_day(world: World, operator: Browser) -> None:
+    stranger = world.program(None)
+    answers = [stranger.post("/applications", world.application(SIREN)) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [202] * 5 + [429]
+
+
+def test_who_was_not_accredited_again_is_ended_and_forgotten(world: World, operator: Browser) -> None:
+    made = accredited(world, operator)
+    last = date.fromisoformat(made["accredited_until"])
+    for days_after, standing, contact in (
+        (365, "expired", True),
+        (366, "ended", True),
+        (732, "ended", False),
+    ):
+        world.clock.at = datetime.combine(last, time(), UTC).timestamp() + days_after * DAY
+        world.hour()
+        operator.sign_in()
+        shown = operator.get(f"/resellers/{made['id']}").json()
+        assert (shown["standing"], bool(shown["contact_email"])) == (standing, contact), days_after
 
 
 def test_a_reseller_sees_itself_and_nobody_else(world: World, operator: Browser) -> None:

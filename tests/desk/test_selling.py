@@ -15,13 +15,16 @@ from pypdf import PdfReader
 
 from chappe.desk.models import today
 from chappe.desk.who import Role
+from chappe.relay import organisations
 from chappe.relay.config import load_settings
 from chappe.relay.door import DirectoryDoor
 from chappe.relay.usecases.register import ActivateLine
 from chappe.wire import codes
+from chappe.wire.api import to_base64
 from chappe.wire.errors import ChappeError
 from tests.desk.world import NAME, Browser, World
-from tests.relay.fleet_world import new_device
+from tests.relay.fleet_world import Organisation, new_device
+from tests.relay.fleet_world import Person as Officer
 
 SIREN, OTHER = "552100554", "732829320"
 DAY = 24 * 3600
@@ -111,6 +114,32 @@ def test_a_reseller_orders_and_its_codes_activate(shop: Shop) -> None:
     assert (invoice["gross"], invoice["owed"], invoice["buyer"]) == (17640, 17640, f"Société {SIREN}")
     paper = shop.mine.get(f"/invoices/{order['invoice']}/pdf")
     assert order["invoice"] in PdfReader(BytesIO(paper.content)).pages[0].extract_text()
+
+
+def test_a_reseller_is_shown_codes_and_no_key(shop: Shop) -> None:
+    gazette = Organisation("Gazette", [Officer("Olga")])
+    organisations.add(shop.settings, gazette.file)
+    of = to_base64(gazette.id)
+    first = shop.order(shop.operator, quantity=1, reseller=shop.ids[0], organisation=of)
+    assert first["fleet_key"] == to_base64(gazette.fleet_key)
+    sold = shop.mine.post("/orders", {"plan": shop.plan["id"], "quantity": 2, "organisation": of})
+    order = sold.json()["order"]
+    again = shop.mine.post(f"/orders/{order['id']}/remake", {"version": order["version"]})
+    for answer in (sold, again):
+        assert len(answer.json()["codes"]) == 2
+        assert answer.json()["fleet_key"] == ""
+        assert to_base64(gazette.fleet_key) not in answer.text
+
+
+def test_the_day_that_a_code_was_used_does_not_say_which_line_it_made(shop: Shop) -> None:
+    sold = shop.order(quantity=2)
+    shop.clock.at += 12_345
+    shop.activate(sold["codes"][0], "ada")
+    with sqlite3.connect(shop.settings.database) as connection:
+        ((used,),) = connection.execute("SELECT used_at FROM codes WHERE used_at IS NOT NULL").fetchall()
+        ((made,),) = connection.execute("SELECT created_at FROM lines").fetchall()
+    assert made == int(shop.clock.at)
+    assert used == made - made % DAY != made
 
 
 def test_a_double_submit_sells_once(shop: Shop) -> None:

@@ -226,6 +226,16 @@ def test_many_are_swept_in_pieces(
     assert row(world) is None
 
 
+def test_a_record_whose_line_never_comes_ends(world: LinesWorld, operator: Browser) -> None:
+    operator.post("/subscribers", WHO | MORE)
+    for later, ended in ((399, False), (2, True)):
+        world.clock.pass_by(later * DAY)
+        world.hour()
+        found = row(world)
+        assert found is not None
+        assert (found["ended_on"] is not None) == ended
+
+
 def test_a_contract_ends_with_its_line(world: LinesWorld, operator: Browser) -> None:
     device = world.line("ada", 1)
     operator.post("/subscribers", WHO | MORE)

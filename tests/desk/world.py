@@ -88,6 +88,7 @@ class World:
     def be_patient(self) -> None:
         """With strangers: for tests that ask more than thirty things."""
         self.desk.strangers = Strangers(100_000, 100_000)
+        self.desk.applicants = Strangers(100_000, 100_000)
 
     def browser(self) -> Browser:
         """Somebody's, who is not signed in."""

@@ -23,6 +23,7 @@ from chappe.cli import (
     dossier_commands,
     erase_commands,
     fleet_commands,
+    fleet_links,  # noqa: F401 - adds its command to those of officers
     lines_commands,
     locking,
     organisation_commands,

@@ -23,6 +23,8 @@ log = structlog.get_logger()
 
 ATTEMPTS: Final = 30
 ATTEMPTS_PER_MINUTE: Final = 30
+APPLICATIONS: Final = 5
+"""To become a reseller, from one network in a day."""
 
 
 class Desk:
@@ -45,6 +47,7 @@ class Desk:
         self.clock_guard = self.database.beside.clock
         self.passkeys = Passkeys(settings, self.database)
         self.strangers = Strangers(ATTEMPTS, ATTEMPTS_PER_MINUTE)
+        self.applicants = Strangers(APPLICATIONS, APPLICATIONS / (24 * 60))
 
     def close(self) -> None:
         self.database.close()
@@ -91,6 +94,8 @@ class Desk:
         self.database.keep_books(once.sweep)
         self.database.change(SYSTEM, accounts.forget_closed)
         self.database.change(SYSTEM, resellers.turn_down_forgotten)
+        self.database.change(SYSTEM, resellers.end_lapsed)
         self.database.change(SYSTEM, resellers.forget_contacts)
+        self.database.change(SYSTEM, subscribers.end_unused)
         while self.database.change(SYSTEM, subscribers.sweep):
             pass

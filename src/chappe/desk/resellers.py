@@ -27,12 +27,20 @@ from chappe.wire.errors import error
 MAX_YEARS: Final = 5
 """Of one accreditation; then it is looked at again."""
 MAX_APPLICATIONS: Final = 500
-"""That strangers may have waiting."""
+"""That strangers may have waiting. Then the oldest is turned down for a new one, if it has waited long
+enough."""
+APPLICATIONS_A_DAY: Final = 50
+"""Of strangers, all together. What comes in `HEARD_SECONDS` is then less than may wait: whoever was told that
+it is filed has it there for a week at least, and no flood keeps others out for longer than a day."""
+HEARD_SECONDS: Final = 7 * 24 * 3600
 FORGET_SECONDS: Final = 365 * 24 * 3600
 """How long after its end a reseller's contact is kept."""
 WAIT_SECONDS: Final = 365 * 24 * 3600
-"""How long an application waits for a decision."""
+"""How long an application waits for a decision, and one that was accredited for another accreditation."""
 UNDECIDED: Final = "not decided on within a year"
+CROWDED_OUT: Final = "not decided on before too many others came"
+LAPSED: Final = "not accredited again within a year"
+_DAY: Final = 24 * 3600
 _YEAR: Final = timedelta(days=366)
 
 
@@ -101,12 +109,7 @@ def apply(unit: Unit, wanted: Particulars) -> Reseller:
 
 def apply_publicly(unit: Unit, wanted: Particulars) -> None:
     """As a stranger does it: he does not hear whether the company is there already. Raises desk.malformed,
-    limit.rate where too many applications wait."""
-    waiting = unit.connection.execute(
-        select(func.count()).select_from(resellers).where(_condition(Standing.APPLIED, today(unit.now)))
-    ).scalar_one()
-    if waiting >= MAX_APPLICATIONS:
-        raise error("limit.rate", "Too many applications wait to be read; try again in some days.")
+    limit.rate where too many came today."""
     fields = _checked({name: getattr(wanted, name) for name in FIELDS})
     there = unit.connection.execute(
         select(resellers.c.reseller).where(
@@ -115,8 +118,32 @@ def apply_publicly(unit: Unit, wanted: Particulars) -> None:
             resellers.c.ended_at.is_(None),
         )
     ).scalar()
+    # Refused alike whether the company is there or not; but one that is makes nobody else go.
+    oldest = _check_room(unit)
     if there is None:
+        if oldest is not None:
+            end(unit, oldest.reseller, oldest.version, CROWDED_OUT)
         apply(unit, wanted)
+
+
+def _check_room(unit: Unit) -> Row[Any] | None:
+    """For one more application of a stranger: the one that has to go for it, or None. Raises limit.rate."""
+    waiting = _condition(Standing.APPLIED, today(unit.now))
+    count = select(func.count()).select_from(resellers).where(waiting)
+    lately = count.where(resellers.c.applied_at > unit.now - _DAY)
+    if unit.connection.execute(lately).scalar_one() >= APPLICATIONS_A_DAY:
+        raise error("limit.rate", "Too many applications came today; try again tomorrow, or write to us.")
+    if unit.connection.execute(count).scalar_one() < MAX_APPLICATIONS:
+        return None
+    oldest = unit.connection.execute(
+        select(resellers.c.reseller, resellers.c.version)
+        .where(waiting, resellers.c.applied_at <= unit.now - HEARD_SECONDS)
+        .order_by(resellers.c.applied_at, resellers.c.reseller)
+        .limit(1)
+    ).one_or_none()
+    if oldest is None:
+        raise error("limit.rate", "Too many applications wait to be read; try again in some days.")
+    return oldest
 
 
 def change(unit: Unit, id_: bytes, version: int, fields: dict[str, str]) -> Reseller:
@@ -210,6 +237,20 @@ def turn_down_forgotten(unit: Unit) -> int:
     rows = unit.connection.execute(select(resellers.c.reseller, resellers.c.version).where(waiting)).all()
     for row in rows:
         end(unit, row.reseller, row.version, UNDECIDED)
+    return len(rows)
+
+
+def end_lapsed(unit: Unit) -> int:
+    """Accreditations that were over for a year, and nobody began anew: their contacts are not kept for good
+    because nobody ended them; how many."""
+    day = today(unit.now - WAIT_SECONDS).isoformat()
+    rows = unit.connection.execute(
+        select(resellers.c.reseller, resellers.c.version).where(
+            resellers.c.ended_at.is_(None), resellers.c.accredited_until < day
+        )
+    ).all()
+    for row in rows:
+        end(unit, row.reseller, row.version, LAPSED)
     return len(rows)
 
 

@@ -69,7 +69,8 @@ class OrderView(Body):
 
 
 class Codes(Body):
-    """`fleet_key` goes into activation links of the organisation (base64url, empty for none)."""
+    """`fleet_key`: of the organisation (base64url, empty for none), for the operator alone. A reseller hands
+    the codes to an officer, who makes links of them with the key in their own file."""
 
     order: OrderView
     codes: list[str]
@@ -126,7 +127,7 @@ def add_orders(app: FastAPI, desk: Desk) -> None:
         batch = await run_in_threadpool(
             database.read, lambda connection: batches.find(connection, read_id(ordered.id))
         )
-        return _codes(*await selling.make(who, batch, body.quantity))
+        return _codes(who, *await selling.make(who, batch, body.quantity))
 
     @app.get("/orders/{order}", operation_id="orders.show")
     def show(order: Id, who: Who) -> OrderView:
@@ -158,7 +159,7 @@ def _add_codes(app: FastAPI, desk: Desk) -> None:
         await run_in_threadpool(
             database.read, lambda connection: _check_accredited(connection, batch.reseller, database.now())
         )
-        return _codes(*await Selling(database, desk.relay_door()).remake(who, batch.id, body.version))
+        return _codes(who, *await Selling(database, desk.relay_door()).remake(who, batch.id, body.version))
 
     @app.post("/orders/{order}/cancel", operation_id="orders.cancel")
     async def cancel(order: Id, body: Change, who: Who) -> OrderView:
@@ -219,11 +220,11 @@ def _check_customer(reseller: bytes, organisation: bytes, connection: Connection
         raise error("desk.unknown", "For this organisation the operator makes your first order.")
 
 
-def _codes(batch: Batch, made: MadeCodes) -> Codes:
+def _codes(who: Actor, batch: Batch, made: MadeCodes) -> Codes:
     return Codes(
         order=view(batch),
         codes=made.codes,
-        fleet_key=to_base64(made.fleet_key),
+        fleet_key=to_base64(made.fleet_key) if who.sees_all else "",
         expires_at=moment(made.expires_at),
     )
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query
+from fastapi import FastAPI, Query, Request
 from pydantic import Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
 
@@ -143,8 +143,9 @@ def add_resellers(app: FastAPI, desk: Desk) -> None:
     database = desk.database
 
     @app.post("/applications", operation_id="resellers.apply", status_code=202)
-    def apply(body: Application, who: Who) -> Received:
+    def apply(body: Application, who: Who, request: Request) -> Received:
         """Apply to become a reseller. The operator reads it and answers the contact."""
+        desk.applicants.spend(request.client.host if request.client else "")
         database.change(who, lambda unit: resellers.apply_publicly(unit, _particulars(body)))
         return Received()
 

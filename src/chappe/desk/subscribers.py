@@ -30,6 +30,8 @@ IDENTITY_YEARS: Final = 5
 ACCOUNT_YEARS: Final = 1
 """After the contract's end."""
 SWEPT_AT_ONCE: Final = 500
+UNUSED_SECONDS: Final = 400 * 24 * 3600
+"""How long a record waits for its line: a code that is sold or imported holds for a year at the most."""
 PAYMENTS: Final = ("card", "transfer", "direct_debit", "cheque", "cash", "invoice", "none", "")
 FIELDS: Final = ("kind", *IDENTITY, *ACCOUNT)
 _OLDEST: Final = date(1900, 1, 1)
@@ -226,6 +228,25 @@ def end_of_lines(unit: Unit, ended: Mapping[bytes, date]) -> int:
             .values(ended_on=on.isoformat(), version=row.version + 1)
         )
         unit.log("subscriber.ended", row.subscriber, on=on.isoformat())
+    return len(rows)
+
+
+def end_unused(unit: Unit) -> int:
+    """Records whose line never came: by then no code that was sold for it can be used. The contract ends, and
+    what is kept has its dates. Gives how many there were."""
+    old = (subscribers.c.created_at <= unit.now - UNUSED_SECONDS) & (
+        subscribers.c.began_on <= today(unit.now)
+    )
+    rows = unit.connection.execute(
+        select(subscribers.c.subscriber, subscribers.c.version).where(
+            old,
+            subscribers.c.line.is_(None),
+            subscribers.c.ended_on.is_(None),
+            subscribers.c.address != "",
+        )
+    ).all()
+    for row in rows:
+        end(unit, row.subscriber, row.version, today(unit.now))
     return len(rows)
 
 

@@ -214,8 +214,8 @@ TABLES: Final[Mapping[str, Kept]] = {
             "created_at": MADE_AT,
             "expires_at": ("until when it holds", "date d'expiration"),
             "used_at": (
-                "when it was used; which line it made is in no column",
-                "date d'usage ; aucune colonne ne dit quelle ligne il a créée",
+                "on which day it was used; which line it made is in no column",
+                "jour d'usage ; aucune colonne ne dit quelle ligne il a créée",
             ),
             "organisation": THE_ORGANISATION,
             "months": ("length of the term that it makes", "durée de la période créée"),

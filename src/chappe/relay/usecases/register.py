@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -18,6 +18,8 @@ from chappe.wire.audit import AuditEntry
 from chappe.wire.certificate import DeviceCertificate
 from chappe.wire.errors import error
 from chappe.wire.terms import begin
+
+DAY: Final = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,9 @@ class ActivateLine:
         check_open(connection, code, unit.now)
         _check_fleet_key(connection, code.organisation, certificate)
         _check_address(connection, code.organisation, certificate.address)
-        connection.execute(update(codes).where(codes.c.digest == self.code_digest).values(used_at=unit.now))
+        connection.execute(
+            update(codes).where(codes.c.digest == self.code_digest).values(used_at=day_of(unit.now))
+        )
         term = {} if code.months is None else term_rows.columns(begin(code.months, unit.now), code.months)
         try:
             connection.execute(
@@ -139,6 +143,12 @@ class CodeOf:
     name: str
     fleet_key: bytes
     pin_length: int = 6
+
+
+def day_of(at: int) -> int:
+    """When a code was used is kept to the day: the very second is that of the line's beginning too, and would
+    tell which reseller's code made it."""
+    return at - at % DAY
 
 
 def find_code(connection: Connection, digest: bytes) -> Row[Any]:

@@ -11,7 +11,7 @@ from chappe.relay import audit, term_rows
 from chappe.relay.fleet_rows import find_lines
 from chappe.relay.ports import Unit
 from chappe.relay.tables import codes, devices, lines
-from chappe.relay.usecases.register import check_open, find_code
+from chappe.relay.usecases.register import check_open, day_of, find_code
 from chappe.wire import frames
 from chappe.wire.audit import AuditEntry
 from chappe.wire.door import Renewal
@@ -89,7 +89,7 @@ class RenewByCode:
         connection.execute(
             update(codes)
             .where(codes.c.digest == self.code_digest)
-            .values(used_at=unit.now, renewed=self.line)
+            .values(used_at=day_of(unit.now), renewed=self.line)
         )
         return renewed
 

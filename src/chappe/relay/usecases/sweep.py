@@ -130,6 +130,12 @@ class Sweep:
         connection.execute(
             delete(key_packages).where(key_packages.c.taken_at <= now - REMEMBER_TAKEN_SECONDS)
         )
+        # Of before it was kept to the day.
+        connection.execute(
+            update(codes)
+            .where(codes.c.used_at % DAY != 0)
+            .values(used_at=codes.c.used_at - codes.c.used_at % DAY)
+        )
         connection.execute(
             delete(codes).where(
                 (codes.c.used_at <= now - KEEP_USED_CODES_SECONDS)
