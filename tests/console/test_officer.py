@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from chappe.relay.tls import pin_in_force
 from chappe.wire.api import to_base64
 from tests.cli.test_erase import WORDS, Desk
 from tests.cli.world import People, chappe
-from tests.console.world import Console, Person, serving
+from tests.console.world import Console, Person, looked_at, serving
 from tests.e2e import pages
 from tests.e2e.browser import Page
 from tests.e2e.conftest import need_browser
@@ -60,7 +61,11 @@ def founded(console: Console, folder: Path) -> Fleet:
     relay.port, relay.pin = int(console.url.rpartition(":")[2]), pin_in_force(settings)
     desk = Desk(relay, People(relay, folder), folder, "Gazette")
     desk.found()
-    desk.activate("max", "lea")
+    desk.activate("max", "lea", "nina")
+    # Nina has a PIN, and is in a conversation.
+    desk.people.ok("nina", "send", desk.people.address("lea"), "hello")
+    desk.people.ok("lea", "receive")
+    desk.people.ok("nina", "lock", "--pin-file", "-", stdin="480297\n")
     request, answer = desk.paper("ben.request"), desk.paper("ben.answer")
     desk.ok("ben", "fleet", "officer", "request", "--name", "Ben", "--out", request)
     desk.ok("ada", "fleet", "officer", "add", request, "--yes", "--out", answer)
@@ -69,11 +74,14 @@ def founded(console: Console, folder: Path) -> Fleet:
     return Fleet(console, desk, to_base64(known.id))
 
 
-async def give(who: Person, kind: str, address: str, reason: str) -> None:
+async def give(who: Person, kind: str, address: str, reason: str, *, device: bool = False) -> None:
+    """`device`: its one device, in place of the line."""
     page = who.page
     await page.click(button("New order"))
     await page.on('dialog >> role=combobox[name="Order"]', "selectOption", kind)
     await page.on(f'dialog >> role=checkbox[name="{address}"]', "check")
+    if device:
+        await page.on("dialog >> role=group[name=/^Devices of/] >> role=checkbox", "check")
     await page.fill(field_of("Reason"), reason)
     await page.click(button("Sign and give the order"))
 
@@ -97,7 +105,7 @@ async def test_erased_from_the_browser_with_its_stages(fleet: Fleet) -> None:
     ended = await asyncio.to_thread(fleet.desk.people.run, "max", "receive")
     assert ended.status == 47
     await page.see('li:has(time):has-text("Receipt checked"):not(:has(ol))')
-    # The command line goes on from there: it signs what this page does not.
+    # The command line sees the same.
     shown = await asyncio.to_thread(fleet.desk.ok, "ada", "erase", "status", "--json")
     assert (shown.json[0]["reason"], shown.json[0]["by"]) == ("left in a taxi", ["Ada"])
     assert shown.json[0]["devices"][0]["receipt"] == "holds"
@@ -127,6 +135,24 @@ async def _choose(page: Page, field: str, label: str) -> None:
 
 async def _chosen(page: Page, field: str) -> str:
     return str(await page.on(f'role=combobox[name="{field}"]', "inputValue"))
+
+
+async def test_unreadable_and_taken_out_of_conversations(fleet: Fleet) -> None:
+    """Each stage as it comes. The page posts the removals, and another member carries them out."""
+    ada = await fleet.officer("Ada")
+    page, people = ada.page, fleet.desk.people
+    await fleet.open(ada)
+    await page.see("text=Ada, officer of Gazette", 60)
+    await give(ada, "erase", people.address("nina"), "stolen at the station")
+    order = 'li:has-text("stolen at the station")'
+    await page.see(f'{order} >> li:has(time):has-text("Unreadable")')
+    await page.see(f'{order} >> li:has-text("Out of 0 of 1 conversations")')
+    await asyncio.to_thread(people.ok, "lea", "receive")
+    await page.see(f'{order} >> li:has(time):has-text("Out of conversations")')
+    for theme in ("light", "dark"):
+        assert not await looked_at(ada, theme)
+    await ada.clean()
+    await page.close()
 
 
 async def test_the_audit_log_is_replayed_filtered_and_exported(fleet: Fleet, tmp_path: Path) -> None:
@@ -171,10 +197,8 @@ async def test_a_line_under_legal_hold_takes_a_second_officer(fleet: Fleet) -> N
     lea = fleet.desk.people.address("lea")
     await give(ada, "hold", lea, "a court asked")
     await ada.page.see("li >> text=a court asked", 60)
-    await ada.page.click(button("New order"))
-    await ada.page.on(f'dialog >> role=checkbox[name="{lea} Legal hold"]', "check")
-    await ada.page.fill(field_of("Reason"), "stolen")
-    await ada.page.click(button("Sign and give the order"))
+    # One device of the line, to be signed out.
+    await give(ada, "revoke", f"{lea} Legal hold", "stolen", device=True)
     await ada.page.see("text=Waits for a second officer")
     assert await ada.page.count(button("Sign as second officer")) == 0
     await fleet.open(ben)
@@ -183,3 +207,7 @@ async def test_a_line_under_legal_hold_takes_a_second_officer(fleet: Fleet) -> N
     await ben.page.click("dialog >> role=button[name='Sign as second officer']")
     await ben.page.see("text=/Signed by (Ada, Ben|Ben, Ada)/")
     await ada.page.gone("text=Waits for a second officer")
+    # The line goes on: only that device is named.
+    order = 'li:has-text("stolen"):has-text("Sign out")'
+    assert re.search(rf"{lea} \([0-9a-f]{{8}}\)", await ada.page.text(f"{order} >> h3"))
+    await ada.page.see(f'{order} >> li:has(time):has-text("Out of conversations")')

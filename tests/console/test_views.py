@@ -9,18 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.console.walk import views
-from tests.console.world import DESKTOP, Console, Person, serving
+from tests.console.world import DESKTOP, Console, Person, looked_at, serving
 from tests.e2e import pages
 from tests.e2e.conftest import need_browser
 from tests.e2e.phone_page import button, field_of
 
 pytestmark = pytest.mark.anyio
 LINES = 10_000
-# The theme is there, and was drawn.
-SETTLED = """async (theme) => {
-  while (document.documentElement.dataset.theme !== theme) await new Promise(requestAnimationFrame);
-  for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +36,7 @@ async def test_every_view_in_both_themes_and_at_320_pixels(ada: Person) -> None:
     async for name in views(ada):
         seen += 1
         for theme in ("light", "dark"):
-            await ada.page.call("emulateMedia", {"colorScheme": theme})
-            await ada.page.evaluate(SETTLED, theme)
-            found += [f"{name}, {theme}: {one}" for one in await pages.violations(ada.page)]
+            found += [f"{name}, {theme}: {one}" for one in await looked_at(ada, theme)]
         await ada.page.call("setViewportSize", {"width": 320, "height": 640})
         if await pages.too_wide(ada.page):
             found.append(f"{name}: too wide")

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from tests.cli.world import begin, chappe
 from tests.console import seed
+from tests.e2e import pages
 from tests.e2e.browser import Browser, Page, browsing
 from tests.e2e.phone_page import button, field_of
 
@@ -30,6 +31,20 @@ AUTHENTICATOR: Final = {
     "automaticPresenceSimulation": True,
 }
 DESKTOP: Final = {"width": 1280, "height": 860}
+
+
+# The theme is there, and was drawn.
+SETTLED: Final = """async (theme) => {
+  while (document.documentElement.dataset.theme !== theme) await new Promise(requestAnimationFrame);
+  for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
+}"""
+
+
+async def looked_at(who: Person, theme: str) -> list[str]:
+    """What axe finds on what is shown, light or dark."""
+    await who.page.call("emulateMedia", {"colorScheme": theme})
+    await who.page.evaluate(SETTLED, theme)
+    return await pages.violations(who.page)
 
 
 @dataclass

@@ -148,7 +148,8 @@ TABLE: Final = (
     Row(
         "x-wing", Family.AGREEMENT, "X-Wing", "hybrid KEM", 8 * XWING_PUBLIC_BYTES,
         f"ML-KEM-768 and X25519, SHA3-256 combiner; encapsulation key {8 * XWING_PUBLIC_BYTES} bits", (C,),
-        ("draft-connolly-cfrg-xwing-kem", "RFC 9180"), f"{_CRYPTOGRAPHY}; @hpke/hybridkem-x-wing; ts-mls",
+        ("draft-connolly-cfrg-xwing-kem", "RFC 9180"),
+        f"{_CRYPTOGRAPHY}; @hpke/hybridkem-x-wing; @noble/post-quantum; ts-mls",
         {"en": "All conversations (MLS 0xF00D); what is sealed to share service and officers",
          "fr": "Toutes les conversations (MLS 0xF00D) ; scellements au service des parts "
                "et aux officiers"},
@@ -158,23 +159,25 @@ TABLE: Final = (
             "chappe.relay.shares": (_HPKE + "KEM.MLKEM768_X25519", _HPKE + "MLKEM768X25519PrivateKey"),
             "chappe.mls": (_HPKE + "KEM.MLKEM768_X25519", _HPKE + "MLKEM768X25519PrivateKey",
                            _HPKE + "MLKEM768X25519PublicKey"),
-            "phone/wire": ("@hpke/hybridkem-x-wing:XWing",),
+            "phone/wire": ("@hpke/hybridkem-x-wing:XWing", "@noble/post-quantum/hybrid.js:combineKEMS",
+                           "@noble/post-quantum/hybrid.js:ecdhKem"),
         },
     ),
     Row(
         "ml-kem-768", Family.AGREEMENT, "ML-KEM-768", "KEM", 8 * MLKEM_PUBLIC_BYTES,
         f"module-lattice, category 3; encapsulation key {8 * MLKEM_PUBLIC_BYTES} bits, secret 256 bits", (C,),
-        ("FIPS 203",), _CRYPTOGRAPHY,
+        ("FIPS 203",), f"{_CRYPTOGRAPHY}; @noble/post-quantum",
         {"en": "The post-quantum half of X-Wing", "fr": "Moitié post-quantique de X-Wing"},
         {
             "chappe.wire": (_ASYM + "mlkem.MLKEM768PrivateKey", _ASYM + "mlkem.MLKEM768PublicKey"),
             "chappe.relay.shares": (_ASYM + "mlkem.MLKEM768PrivateKey",),
             "chappe.mls": (_ASYM + "mlkem.MLKEM768PrivateKey", _ASYM + "mlkem.MLKEM768PublicKey"),
+            "phone/wire": ("@noble/post-quantum/ml-kem.js:ml_kem768",),
         },
     ),
     Row(
         "x25519", Family.AGREEMENT, "X25519", "ECDH", 256, "Curve25519", (C,), ("RFC 7748", "RFC 9180"),
-        _CRYPTOGRAPHY,
+        f"{_CRYPTOGRAPHY}; @noble/curves",
         {"en": "The classical half of X-Wing; MLS suites 0x0001 and 0x0003",
          "fr": "Moitié classique de X-Wing ; suites MLS 0x0001 et 0x0003"},
         {
@@ -182,6 +185,7 @@ TABLE: Final = (
             "chappe.relay.shares": (_ASYM + "x25519.X25519PrivateKey",),
             "chappe.mls": (_ASYM + "x25519.X25519PrivateKey", _ASYM + "x25519.X25519PublicKey",
                            _HPKE + "KEM.X25519"),
+            "phone/wire": ("@noble/curves/ed25519.js:x25519",),
         },
     ),
     Row(
@@ -303,10 +307,11 @@ TABLE: Final = (
     ),
     Row(
         "sha3", Family.HASH, "SHA3-256, SHAKE256", "hash, XOF", None, "output 256 bits; 256 and 768 bits",
-        (I,), ("FIPS 202",), _CRYPTOGRAPHY,
+        (I,), ("FIPS 202",), f"{_CRYPTOGRAPHY}; @noble/hashes",
         {"en": "Inside X-Wing: combining both secrets, expanding the seed",
          "fr": "Dans X-Wing : combinaison des deux secrets, expansion de la graine"},
-        {"chappe.mls": (_P + "hashes.SHA3_256", _P + "hashes.SHAKE256")},
+        {"chappe.mls": (_P + "hashes.SHA3_256", _P + "hashes.SHAKE256"),
+         "phone/wire": ("@noble/hashes/sha3.js:sha3_256",)},
         inside=("chappe.relay.shares", "chappe.wire"),
     ),
     # Message authentication and derivation

@@ -55,6 +55,16 @@ export const fleet = {
     "The lines are as any other again. This takes two officers.",
     "Les lignes redeviennent ordinaires. Il faut deux responsables.",
   ],
+  "fleet.how.revoke": [
+    "The devices are signed out for good and taken out of conversations; what they hold stays readable on them. More than five lines, or a line under legal hold, take a second officer.",
+    "Les appareils sont déconnectés pour de bon et retirés des conversations ; ce qu'ils contiennent y reste lisible. Plus de cinq lignes, ou une ligne sous conservation légale, demandent un second responsable.",
+  ],
+  "fleet.device": ["device {id}, since {day}", "appareil {id}, depuis le {day}"],
+  "fleet.only": ["Devices of {address}", "Appareils de {address}"],
+  "fleet.only.how": [
+    "All its devices, if you choose none here.",
+    "Tous ses appareils, si vous n'en choisissez aucun ici.",
+  ],
   "fleet.lines": ["Lines", "Lignes"],
   "fleet.find": ["Address or part of one", "Adresse ou partie d'adresse"],
   "fleet.chosen": ["{n} chosen", "{n} choisies"],
@@ -142,9 +152,13 @@ export const fleet = {
   ],
   "fleet.stage.done": ["Receipt checked", "Reçu vérifié"],
   "fleet.stage.bad": ["Receipt does not hold", "Reçu non valable"],
-  "fleet.removals": [
-    "Taking the devices out of their conversations is signed by “chappe erase status”, run with your file: this page does not do that step.",
-    "Le retrait des conversations est signé par « chappe erase status », lancé avec votre fichier : cette page ne fait pas cette étape.",
+  "fleet.unsealed": [
+    "It left no list of its conversations: members who come online are not told to take it out. They find out when they see the order.",
+    "Il n'a laissé aucune liste de ses conversations : les membres ne sont pas invités à le retirer. Ils l'apprennent en voyant l'ordre.",
+  ],
+  "fleet.removing": [
+    "This page signs the removal from conversations; the next member who comes online carries it out. Should that take weeks, open your file here again now and then.",
+    "Cette page signe le retrait des conversations ; le prochain membre en ligne l'exécute. Si cela dure des semaines, rouvrez ici votre fichier de temps en temps.",
   ],
   "fleet.devices.none": ["No device was in use.", "Aucun appareil n'était en service."],
 } as const;

@@ -29,8 +29,9 @@ import {
   type Roster,
 } from "../../../phone/src/wire/rosters.ts";
 import { type Audited, fetchLog, type Head } from "./audit.ts";
-import { type Officer, openOfficer } from "./file.ts";
+import { forget, type Officer, openOfficer } from "./file.ts";
 import { ask, type Given, type LineOf, type OrderStatus, type Stages } from "./fleet.ts";
+import { Removing } from "./removing.svelte.ts";
 
 /** An order that was checked. `by`: the names of the officers who signed; none where the line's owner did. */
 export interface ShownOrder {
@@ -47,6 +48,7 @@ class OfficerDesk {
   lines = $state.raw<LineOf[]>([]);
   orders = $state.raw<ShownOrder[]>([]);
   log = $state.raw<Audited | null>(null);
+  readonly removing = new Removing();
   #rosters: Roster[] = [];
 
   get organisation(): string {
@@ -79,13 +81,13 @@ class OfficerDesk {
   }
 
   close(): void {
-    this.officer?.signing.fill(0);
-    this.officer?.fleet.fill(0);
+    if (this.officer !== null) forget(this.officer);
     this.officer = null;
     this.chain = null;
     this.lines = [];
     this.orders = [];
     this.log = null;
+    this.removing.forget();
   }
 
   async refresh(): Promise<void> {
@@ -101,6 +103,30 @@ class OfficerDesk {
     }
     this.lines = lines;
     await this.look();
+    // The officer is not kept waiting, nor out, for what is tried again anyway.
+    await this.catchUp().catch(() => {});
+  }
+
+  /**
+   * Removals of the orders that this officer signed: those that nobody posted are posted, those that conversations
+   * ran past are signed anew. Throws network.* and the relay's refusals.
+   */
+  async catchUp(): Promise<void> {
+    const { officer, organisation } = this.#here();
+    const still = this.orders.filter((one) => one.mine && destroys(one.order.kind));
+    for (const { order, status } of still) {
+      if (status.awaiting || status.devices.every((one) => one.removed_at !== null)) continue;
+      const mine = status.order.officers.find((one) => equal(one.officer, officer.id));
+      if (mine === undefined) continue;
+      const open = status.devices.filter((one) => one.removed_at === null);
+      await this.removing.catchUp(
+        officer,
+        organisation,
+        order,
+        open.map((one) => one.device),
+        mine,
+      );
+    }
   }
 
   /** The newest orders and how far they have come. */
@@ -161,8 +187,7 @@ class OfficerDesk {
     if (needsTwo(order) && neededSignatures(roster) < 2) throw error("order.two_officers");
     const signed = signAsOfficer(order, officer.fleet, officer.id, officer.signing);
     const given = await ask(officer, organisation, "give", { order: signed, reason }, "given");
-    await this.refresh();
-    return given;
+    return this.#done(order, given);
   }
 
   /** Be the second officer. */
@@ -176,7 +201,19 @@ class OfficerDesk {
       { order: shown.order.id, signature },
       "given",
     );
-    await this.refresh();
+    return this.#done(shown.order, given);
+  }
+
+  /** After an order was given: the removals that it makes possible. */
+  async #done(order: Order, given: Given): Promise<Given> {
+    const { officer, organisation } = this.#here();
+    if (!equal(given.order, order.id)) throw error("http.malformed");
+    try {
+      if (destroys(order.kind) && !given.awaiting)
+        await this.removing.take(officer, organisation, order, given.places);
+    } finally {
+      await this.refresh();
+    }
     return given;
   }
 
@@ -232,6 +269,11 @@ class OfficerDesk {
     }
     throw error("order.forged");
   }
+}
+
+/** Whether it takes devices out of use, and so out of their conversations. */
+export function destroys(kind: Kind): boolean {
+  return kind === "erase" || kind === "revoke";
 }
 
 /** Whether a device's receipt is its own. */

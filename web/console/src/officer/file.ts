@@ -8,6 +8,7 @@ import { type Bytes, concat, utf8 } from "../../../phone/src/wire/bytes.ts";
 import { publicKey } from "../../../phone/src/wire/certificate.ts";
 import { error } from "../../../phone/src/wire/errors.ts";
 import { walkMessagePack } from "../../../phone/src/wire/heads.ts";
+import { PRIVATE_KEY_BYTES } from "../../../phone/src/wire/opening.ts";
 import { type SignedRoster, signedRoster } from "../../../phone/src/wire/rosters.ts";
 import {
   bytes,
@@ -43,11 +44,21 @@ export interface Officer {
   signing: Bytes;
   fleet: Bytes;
   fleetPublic: Bytes;
+  /** 32 private bytes that both keys of the fleet come from: what a new officer is given. */
+  fleetSeed: Bytes;
+  /** 96 private bytes of X-Wing: opens the registers of devices. */
+  fleetSealing: Bytes;
   server: string;
   rosters: SignedRoster[];
   lines: KnownLine[];
   /** The audit log's head when the command line read it last. */
   audit: Of<typeof head> | null;
+}
+
+/** Nothing of it is left in this page's memory but copies that the browser made. */
+export function forget(officer: Officer): void {
+  for (const secret of [officer.signing, officer.fleet, officer.fleetSeed, officer.fleetSealing])
+    secret.fill(0);
 }
 
 /** Throws storage.failed (no officer's file), fleet.wrong_passphrase, organisation.unknown (not appointed yet). */
@@ -80,13 +91,16 @@ async function readState(opened: Bytes): Promise<Officer> {
   if (state.state !== "appointed" || state.fleet_seed === null || state.place === null)
     throw error("organisation.unknown");
   const where = state.place as Record<string, unknown>;
-  const fleet = await derived(key32(state.fleet_seed), "chappe fleet signing v1");
+  const fleetSeed = key32(state.fleet_seed);
+  const fleet = await derived(fleetSeed, "chappe fleet signing v1");
   return {
     id: id16(state.id),
     name: text(1, 64)(state.name),
     signing: await derived(key32(state.seed), "chappe officer signing v1"),
     fleet,
     fleetPublic: publicKey(fleet),
+    fleetSeed,
+    fleetSealing: await derived(fleetSeed, "chappe fleet sealing v1", PRIVATE_KEY_BYTES),
     server: place({ server: where.server }).server,
     rosters: list(signedRoster, 1)(state.rosters),
     lines: list(knownLine)(state.lines ?? []),
@@ -94,9 +108,9 @@ async function readState(opened: Bytes): Promise<Officer> {
   };
 }
 
-/** HKDF-SHA256 without a salt, 32 bytes. */
-async function derived(secret: Uint8Array, info: string): Promise<Bytes> {
+/** HKDF-SHA256 without a salt. */
+async function derived(secret: Uint8Array, info: string, length = 32): Promise<Bytes> {
   const key = await crypto.subtle.importKey("raw", concat(secret), "HKDF", false, ["deriveBits"]);
   const parameters = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info: utf8(info) };
-  return new Uint8Array(await crypto.subtle.deriveBits(parameters, key, 256));
+  return new Uint8Array(await crypto.subtle.deriveBits(parameters, key, 8 * length));
 }

@@ -25,6 +25,14 @@ import type { Officer } from "./file.ts";
 const id16 = bytes(16);
 const seconds = int(0, 2 ** 53);
 const some = bytes(0, MAX_BODY);
+export const MAX_POSTINGS = 1000;
+
+const groupId = bytes(16, 32);
+const epoch = int(0, 2 ** 53);
+const posting = struct({
+  group: groupId,
+  proposals: list(struct({ epoch, message: bytes(1, 1024) }), 0, 32),
+});
 
 const ASKS = {
   rosters: struct({}),
@@ -33,6 +41,8 @@ const ASKS = {
   approve: struct({ order: id16, signature: officerSignature }),
   status: struct({ order: optional(nullable(id16), null) }),
   audit: struct({ start: int(0, 2 ** 53) }),
+  epochs: struct({ groups: list(groupId, 0, MAX_POSTINGS) }),
+  post: struct({ order: id16, device: id16, postings: list(posting, 0, MAX_POSTINGS), last: bool }),
 };
 
 const deviceOfLine = struct({
@@ -77,6 +87,8 @@ const orderStatus = struct({
 const place = struct({ device: id16, line: id16, register: optional(nullable(some), null) });
 
 export const ANSWERS = {
+  ok: struct({}),
+  epoch_list: struct({ epochs: list(struct({ group: bytes(0, 64), epoch: nullable(epoch) })) }),
   roster_chain: struct({ rosters: list(signedRoster, 0, MAX_ROSTERS) }),
   line_list: struct({ lines: list(lineOf), more: bool }),
   given: struct({ order: id16, awaiting: bool, unreadable: bool, places: list(place) }),
@@ -92,6 +104,7 @@ export const ANSWERS = {
 export type LineOf = Of<typeof lineOf>;
 export type Stages = Of<typeof stages>;
 export type OrderStatus = Of<typeof orderStatus>;
+export type Place = Of<typeof place>;
 export type Given = Of<(typeof ANSWERS)["given"]>;
 
 type AskName = keyof typeof ASKS;
