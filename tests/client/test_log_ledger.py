@@ -12,6 +12,7 @@ from chappe.tlog.keys import Kind, Signer
 from chappe.tlog.merkle import tree_head
 from chappe.tlog.notes import SignedNote
 from chappe.tlog.tile_reader import from_mapping
+from chappe.wire.log_entries import LogOpened
 from tests.client import log_book as b
 from tests.tlog.worlds import WITNESS, Log
 
@@ -112,6 +113,6 @@ def test_bad_entries_and_bad_bundles_change_nothing() -> None:
     assert ledger.state.size == 2
     with pytest.raises(MissingTile):
         ledger.advance(note(forged, 3), from_mapping({}))
-    elsewhere = Log(b.Book([b.e.LogOpened(1, b.AT, "elsewhere/chappe")]).data)
+    elsewhere = Log(b.Book([LogOpened(1, b.AT, "elsewhere/chappe")]).data)
     with pytest.raises(Broken, match="another name"):
         grown(pinned(), elsewhere, 1)

@@ -214,7 +214,7 @@ def test_entries_moved_doubled_or_cut_are_refused() -> None:
 
 
 def test_the_officer_who_signed_the_first_roster_may_come_last() -> None:
-    entries = [
+    entries: list[e.LogEntry] = [
         b.opened(),
         b.officer("olga", "paper", 1, ("oscar",)),
         b.officer("oscar", "paper", 1, ("oscar",)),

@@ -29,6 +29,7 @@ from chappe.client.groups import (
     lock,
     opener,
 )
+from chappe.client.log_watch import LogWatch
 from chappe.client.outbox import Outbox
 from chappe.client.senders import removed_from_outside
 from chappe.mls import (
@@ -81,7 +82,13 @@ class _Plan:
 
 class Changes:
     def __init__(
-        self, core: Core, groups: Groups, contacts: Contacts, outbox: Outbox, connection: Connection
+        self,
+        core: Core,
+        groups: Groups,
+        contacts: Contacts,
+        outbox: Outbox,
+        connection: Connection,
+        log: LogWatch,
     ) -> None:
         self._core = core
         self._store = core.store
@@ -90,6 +97,7 @@ class Changes:
         self._outbox = outbox
         self._connection = connection
         self._waiters: dict[int, asyncio.Future[None]] = {}
+        self._log = log
 
     # --- intents
 
@@ -259,18 +267,33 @@ class Changes:
             lambda ref: frames.Lookup(ref, address, key_packages=True, devices=wanted), frames.Line
         )
         found: list[bytes] = []
-        missing = False
+        missing = unlogged = False
         for certificate, package in self._contacts.take_answer(address, line):
             if certificate.device_id in present or (wanted and certificate.device_id not in wanted):
                 continue
             missing = missing or package is None
             if package is not None:
                 _check_package(package, certificate, self._core.now())
-                found.append(package)
+                if await self._is_logged(certificate):
+                    found.append(package)
+                else:
+                    unlogged = True
+        if unlogged and not found and address != self._core.me.address:
+            raise error("log.not_there")
         # A device that has never been online is let in later, by its own line's other devices.
         if missing and not found and address != self._core.me.address:
             raise error("packages.none_left")
         return tuple(found)
+
+    async def _is_logged(self, certificate: DeviceCertificate) -> bool:
+        """Whether the log has a device that is to be let in; an alarm, if not. Raises network.*."""
+        try:
+            await self._log.check_package(certificate)
+        except ChappeError as problem:
+            if problem.code != "log.not_there":
+                raise
+            return False
+        return True
 
     # --- commits
 

@@ -75,6 +75,9 @@ class Contacts:
     def on_impostor(self, address: str, identity_key: bytes | None) -> None:
         """Set by the owner: leaves of this address with another key than this are not the line's."""
 
+    def on_salt(self, address: str, line: bytes, salt: bytes) -> None:
+        """Set by the owner: the relay names what hides this line in the transparency log."""
+
     def check_home(self, certificate: DeviceCertificate) -> None:
         """Of this relay; and of this line only with this line's key. Raises certificate.invalid."""
         me = self._core.me
@@ -135,6 +138,7 @@ class Contacts:
                 raise error("certificate.invalid")
             devices.append((certificate, entry.key_package))
         with self._core.change():
+            self.on_salt(address, line.line, getattr(line, "salt", b""))
             self._confirm(address, line)
             known = self._learn(address, line.line, line.identity_key)
         if not known:

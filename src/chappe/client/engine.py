@@ -17,6 +17,7 @@ from chappe.client.groups import Groups
 from chappe.client.identity import Me
 from chappe.client.inbox import Inbox
 from chappe.client.keys import Keys
+from chappe.client.log_watch import POLL_SECONDS, LogWatch
 from chappe.client.messages import Messages
 from chappe.client.obeying import Obeying
 from chappe.client.outbox import Outbox
@@ -28,6 +29,7 @@ from chappe.client.typing import Typing
 from chappe.client.waiting import waiting_for
 from chappe.vault.profile import Profile
 from chappe.wire import fleet, frames
+from chappe.wire.certificate import DeviceCertificate
 from chappe.wire.errors import ChappeError, Refused, StorageFailure, error
 
 CATCH_UP_SECONDS: Final = 10.0
@@ -49,7 +51,8 @@ class Engine:
     def __init__(self, me: Me, profile: Profile) -> None:
         self.core = core = Core(me, profile)
         self._wake = {
-            name: asyncio.Event() for name in ("acks", "changes", "confirm", "fleet", "outbox", "sweep")
+            name: asyncio.Event()
+            for name in ("acks", "changes", "confirm", "fleet", "log", "outbox", "sweep")
         }
         self.connection = Connection(me, self)
         self.groups = Groups(core)
@@ -59,7 +62,10 @@ class Engine:
         self.messages.on_expiry = self._sweep_anew  # type: ignore[method-assign]
         self.outbox = Outbox(core, self.groups, self.messages, self.connection)
         self.typing = Typing(core, self.groups, self.messages, self.outbox)
-        self.changes = Changes(core, self.groups, self.contacts, self.outbox, self.connection)
+        self.log = LogWatch(core, self.groups, self.connection)
+        self.groups.on_entered = self._entered  # type: ignore[method-assign]
+        self.contacts.on_salt = self._salt  # type: ignore[method-assign]
+        self.changes = Changes(core, self.groups, self.contacts, self.outbox, self.connection, self.log)
         self.changes.on_epoch = self._epoch_began  # type: ignore[method-assign]
         self.contacts.on_impostor = self.changes.put_out  # type: ignore[method-assign]
         self.inbox = Inbox(
@@ -93,6 +99,7 @@ class Engine:
             self._work("changes", self._pump_changes),
             self._work("confirm", self._pump_confirm),
             self._work("fleet", self.removals.pump),
+            self._work("log", self._pump_log),
             self._work("outbox", self.outbox.pump),
             self._housekeeping(),
         ):
@@ -119,6 +126,7 @@ class Engine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.log.close()
 
     def come_back(self) -> None:
         """After a renewal: a connection that ended because the term was over begins again."""
@@ -130,7 +138,7 @@ class Engine:
 
     def wake(self) -> None:
         """Something was queued."""
-        for name in ("changes", "confirm", "fleet", "outbox"):
+        for name in ("changes", "confirm", "fleet", "log", "outbox"):
             self._wake[name].set()
 
     # --- what the connection tells
@@ -144,6 +152,7 @@ class Engine:
         self._asked.clear()
         self.outbox.reconnected()
         self.removals.reconnected()
+        self.log.reconnected()
         self.core.tell(Online())
         if self._greeting is not None:
             self._greeting.cancel()
@@ -292,6 +301,24 @@ class Engine:
             return
         self.contacts.take_answer(address, line)
 
+    def _entered(self, id_: bytes, certificate: DeviceCertificate, welcomed: bool) -> None:
+        if self.log.entered(id_, certificate, welcomed=welcomed):
+            self._wake["log"].set()
+
+    def _salt(self, address: str, line: bytes, salt: bytes) -> None:
+        if salt:
+            self.log.doubts.learn_salt(address, line, salt)
+            if address == self.core.me.address:
+                self.log.look_at_own_line()
+
+    async def _pump_log(self) -> None:
+        """Ask the transparency log what waits for its word. Raises network.*."""
+        waits = await self.log.pump()
+        self._wake["outbox"].set()
+        if waits:
+            await asyncio.sleep(POLL_SECONDS)
+            self._wake["log"].set()
+
     async def _pump_changes(self) -> None:
         if await self.changes.pump():
             self.wake()
@@ -357,6 +384,7 @@ class Engine:
             and self._greeting is not None
             and self._greeting.done()
             and not self._to_confirm()
+            and not self.log.busy
             and (not self.terms.may_send or (self.outbox.empty and self.changes.idle))
             and self.transfers.idle
             and self.removals.idle

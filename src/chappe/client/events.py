@@ -118,6 +118,25 @@ class TermChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class LogAlarm:
+    """The transparency log does not say what it should. `code`: log.forked, log.frozen, log.not_there,
+    log.own_line or log.broken; the others as in `chappe.client.log_alarms.Alarm`, which is kept."""
+
+    code: str
+    conversation: bytes | None
+    address: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettled:
+    """The log has, after all, what was missing: sending goes on in the conversation."""
+
+    conversation: bytes
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Online:
     """Signed in."""
 
@@ -143,6 +162,8 @@ Event: TypeAlias = (
     | OrderObeyed
     | OrderRefused
     | TermChanged
+    | LogAlarm
+    | LogSettled
     | Online
     | Offline
 )

@@ -24,6 +24,7 @@ from chappe.mls import (
     default_capabilities,
 )
 from chappe.vault.store import Row
+from chappe.wire.certificate import DeviceCertificate
 from chappe.wire.content import load_item
 from chappe.wire.errors import error
 from chappe.wire.orders import MAX_TIMER
@@ -124,6 +125,7 @@ class Groups:
         """The state moved to another epoch: members and description follow it."""
         description = Description.of(group)
         before = self._cache.get(id_)
+        known = _identities(self.group(id_))
         if before is None or before.extensions != group.extensions:
             self.moves += 1
         self._store.run(
@@ -137,6 +139,7 @@ class Groups:
         self._store.run("DELETE FROM outside WHERE conversation = ? AND epoch < ?", id_, group.epoch)
         self._cache[id_] = group
         self._write_members(id_, group)
+        self._tell_entered(id_, group, known)
 
     def create(self, description: Description, peer: str | None) -> bytes:
         """A conversation of this device alone, at epoch 0. Gives its id."""
@@ -178,6 +181,16 @@ class Groups:
         )
         self._cache[id_] = group
         self._write_members(id_, group)
+        self._tell_entered(id_, group, None)
+
+    def on_entered(self, id_: bytes, certificate: DeviceCertificate, welcomed: bool) -> None:
+        """Set by the owner: a device is in a conversation that was not there before. `welcomed`: this one has
+        come into it itself."""
+
+    def _tell_entered(self, id_: bytes, group: Group, known: frozenset[bytes] | None) -> None:
+        for member in group.members:
+            if known is None or member.credential.identity not in known:
+                self.on_entered(id_, certificate_of(member.credential), known is None)
 
     def drop_expired(self) -> None:
         """Keys kept for late messages go when their time is over, also where nothing happens."""
@@ -319,6 +332,10 @@ class Groups:
         return Conversation(
             id_, kind, shown_name, timer, members, active == ACTIVE, unread, last or created_at
         )
+
+
+def _identities(group: Group) -> frozenset[bytes]:
+    return frozenset(member.credential.identity for member in group.members)
 
 
 _SHOWN: Final = "SELECT id, kind, name, timer, peer, active, created_at FROM conversations"

@@ -117,7 +117,7 @@ class Ledger:
         for tile in new_bundles(self.size, size) if size > self.size else ():
             found = bundle_entries(tile, fetch(tile))
             entries += found[max(0, self.size - tile.index * WIDTH) :]
-        frontier = self.frontier.extend(map(leaf_hash, entries), lambda _node, _hash: None)
+        frontier = self._extended(entries)
         if frontier.root() != signed.checkpoint.root:
             raise WrongProof("the entries do not lead to the root of the new head")
         state = self.state
@@ -140,9 +140,24 @@ class Ledger:
             added=tuple(entries),
         )
 
+    def _extended(self, entries: list[bytes]) -> Frontier:
+        """The tree with these entries more. Raises Fork where it had, on its way, another head than one that
+        is remembered."""
+        frontier, at = self.frontier, 0
+        for size in [
+            *sorted(size for size in self.heads if self.size < size <= self.size + len(entries)),
+            None,
+        ]:
+            upto = len(entries) if size is None else size - self.size
+            frontier = frontier.extend(map(leaf_hash, entries[at:upto]), lambda _node, _hash: None)
+            at = upto
+            if size is not None and frontier.root() != self.heads[size]:
+                raise Fork("the log does not contain a head that it had")
+        return frontier
+
     def forked(self, note: bytes, fetch: Fetch) -> bool:
-        """Whether the tree under `note`, whose tiles `fetch` gives (`consistency_tiles`), has another past than
-        this ledger: the two notes then prove that the log lied. Raises as TileReader does."""
+        """Whether the tree under `note`, whose tiles `fetch` gives (`consistency_tiles`), has another past
+        than this ledger: the two notes then prove that the log lied. Raises as TileReader does."""
         try:
             self.view.advance_with(note, fetch)
         except Fork:

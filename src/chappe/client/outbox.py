@@ -16,6 +16,7 @@ from chappe.client.core import Core
 from chappe.client.events import Failed, MessageSent
 from chappe.client.groups import ACTIVE, LEFT, Groups
 from chappe.client.intents import HOLDS_BACK
+from chappe.client.log_doubts import FOR_A_PERSON, IN_DOUBT
 from chappe.client.messages import Messages
 from chappe.mls import MLSError
 from chappe.vault.store import Row
@@ -34,13 +35,13 @@ ID: Final = 16
 _NOT_TRUSTED: Final = (
     "SELECT m.conversation FROM members m JOIN unconfirmed u ON u.address = m.address UNION "
     "SELECT m.conversation FROM members m JOIN contacts c ON c.address = m.address "
-    "WHERE c.new_identity_key NOT NULL"
+    f"WHERE c.new_identity_key NOT NULL UNION {FOR_A_PERSON}"
 )
 # Conversations that wait: for a commit under way, for a change of members, for trust.
 _WAITING: Final = (
     "SELECT conversation FROM pending_commits UNION "
     f"SELECT conversation FROM intents WHERE kind IN ({', '.join(repr(k) for k in HOLDS_BACK)}) UNION "
-    f"{_NOT_TRUSTED}"
+    f"{_NOT_TRUSTED} UNION {IN_DOUBT}"
 )
 _NEXT: Final = (
     "SELECT row, conversation, message, epoch, envelope, recipients FROM outbox "

@@ -557,6 +557,7 @@ class Phone:
         if groups.activity(conversation) != ACTIVE:
             raise error("conversation.left")
         self._engine.contacts.check_unchanged(shown.members)
+        self._engine.log.doubts.check_sending(conversation)
         return conversation
 
     def _place_of(self, conversation: bytes, message: bytes, own: str = "") -> bytes:

@@ -22,6 +22,8 @@ A = TypeVar("A", bound=fleet.Answer)
 
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 60.0
+MAX_LOG_FILE: Final = 512 * 1024
+"""A bundle of 256 entries of 1 KiB each, and as much again."""
 _NO_PIN: Final = "The relay's certificate is self-made: give its pin (--pin), what comes after # in a link."
 
 
@@ -122,6 +124,14 @@ class HttpApi:
         body = api.encode(api.Unlock(api.to_base64(device), api.to_base64(sealed)))
         answer = await self._request("POST", "/v1/unlock", content=body)
         return api.from_base64(_body(answer, api.Unlocked).sealed)
+
+    async def log(self, path: str) -> bytes:
+        """A file of the transparency log: `checkpoint`, `policy`, or a tile's path. Raises http.unknown_path
+        where there is none, http.malformed for one that is too large."""
+        data = (await self._request("GET", f"/v1/tlog/{path}")).content
+        if len(data) > MAX_LOG_FILE:
+            raise error("http.malformed")
+        return data
 
     async def put_link(self, rendezvous: bytes, slot: str, data: bytes) -> None:
         await self._request("PUT", f"/v1/links/{api.to_base64(rendezvous)}/{slot}", content=data)

@@ -85,6 +85,22 @@ CREATE TABLE uploads (
 );
 """
 
+# Made where they are missing: a profile from before the transparency log opens as it is.
+_LOG_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS log_alarms (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, about BLOB NOT NULL, code TEXT NOT NULL, at INTEGER NOT NULL,
+    conversation BLOB, address TEXT NOT NULL, device TEXT NOT NULL, settled INTEGER NOT NULL,
+    evidence BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS log_doubts (
+    conversation BLOB NOT NULL, device BLOB NOT NULL, certificate BLOB NOT NULL, address TEXT NOT NULL,
+    at INTEGER NOT NULL, state TEXT NOT NULL, PRIMARY KEY (conversation, device)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS log_salts (
+    address TEXT NOT NULL, line BLOB NOT NULL, salt BLOB NOT NULL, PRIMARY KEY (address, line)
+) WITHOUT ROWID;
+"""
+
 
 class Store:
     """Use from one thread. `rolled_back` is called when a transaction was undone: caches must go."""
@@ -99,9 +115,8 @@ class Store:
         """A new store. Raises storage.failed, storage.full."""
         store = cls(_connect(path, key))
         with store.transaction():
-            for statement in _SCHEMA.split(";"):
-                if statement.strip():
-                    store.run(statement)
+            store._make(_SCHEMA)
+            store._make(_LOG_SCHEMA)
             store.set("version", str(VERSION).encode())
         return store
 
@@ -113,7 +128,14 @@ class Store:
         store = cls(_connect(path, key))
         if store.get("version") != str(VERSION).encode():
             raise error("storage.failed", "This profile was made by another version of Chappe; update it.")
+        with store.transaction():
+            store._make(_LOG_SCHEMA)
         return store
+
+    def _make(self, schema: str) -> None:
+        for statement in schema.split(";"):
+            if statement.strip():
+                self.run(statement)
 
     def close(self) -> None:
         self._connection.close()

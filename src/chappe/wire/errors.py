@@ -194,6 +194,13 @@ _ROWS: tuple[tuple[str, Fault, int, str], ...] = (
         "PDFs are made by typst, which is not here: install `chappe[dossier]`.",
     ),
     ("dossier.forged", Fault.CRYPTO, 89, "The paper is not as the operator signed it; do not rely on it."),
+    # The transparency log.
+    (
+        "log.not_there",
+        Fault.CRYPTO,
+        109,
+        "The transparency log does not show this device; do not write to it before its owner has explained.",
+    ),
     ("usage.invalid", Fault.INPUT, 2, "The command is not complete; see --help."),
     ("internal.bug", Fault.STORAGE, 99, "Chappe failed in a way it should not; please report it."),
 )
