@@ -16,7 +16,7 @@ import pytest
 
 from chappe.client import Phone
 from tests import zygote
-from tests.client.world import World, gather, until
+from tests.client.world import World, alarms, gather, until
 from tests.relay.world import RelayProcess
 
 MIB = 1024 * 1024
@@ -79,6 +79,7 @@ async def check(world: World, names: list[str], count: int, digest: bytes) -> No
         journals[name] = [message.text for message in messages if message.kind == "text"]
         assert {message.kind for message in messages} == {"text", "file"}
         assert all(message.state != "failed" for message in messages)
+        assert alarms(phone) == []
         if name != names[0]:
             files = [p for p in (world.folder / f"{name}-files").iterdir() if p.suffix == ".bin"]
             assert len(files) == 1

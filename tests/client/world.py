@@ -12,7 +12,9 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from chappe.client import Conversation, Phone, ShownMessage
+from chappe.client import Conversation, Phone, ShownMessage, chain
+from chappe.mls import Group
+from chappe.wire import chain as links
 from chappe.wire.api import from_base64
 from chappe.wire.links import RelayPlace
 from tests.relay.world import RelayProcess
@@ -45,6 +47,29 @@ def all_messages(phone: Phone) -> list[ShownMessage]:
     return [message for one in phone.conversations() for message in phone.messages(one.id, 100_000)]
 
 
+def seal(group: Group, data: bytes, now: int, link: bytes | None = None) -> tuple[Group, bytes]:
+    """A message as a device sends it, by a group that the test has in its hand. `link`: of a stream of its
+    own where none is given."""
+    link = link or links.Link(secrets.token_bytes(links.STREAM_BYTES), 1, group.epoch, links.START).encode()
+    history = links.history(group.group_id, group.epoch, group.transcript_hash(group.epoch) or b"")
+    return group.encrypt(link + data, now=now, authenticated_data=history)
+
+
+def say(phone: Phone, group: Group, data: bytes) -> tuple[Group, bytes]:
+    """The phone's next message, by its group as the test has it in its hand."""
+    core = phone._engine.core
+    with core.change():
+        link = phone._engine.chains.link(group.group_id, group.epoch, data)
+    return seal(group, data, core.now(), link)
+
+
+def alarms(phone: Phone) -> list[str]:
+    """What a phone has to say of messages that are missing or do not fit, told already or not yet."""
+    told = [message.kind for message in all_messages(phone) if message.kind in ("gap", "fork")]
+    states = [chain.decode(row[0]) for row in phone._engine.core.store.all("SELECT state FROM chains")]
+    return told + ["hole" for state in states for hole in state.holes if not hole.quiet]
+
+
 def texts(phone: Phone, conversation: bytes | None = None) -> list[str]:
     """What is to be read, in order."""
     messages = all_messages(phone) if conversation is None else phone.messages(conversation, 100_000)
@@ -60,6 +85,8 @@ class World:
         self._tail = secrets.token_hex(4)
         self._stack = AsyncExitStack()
         self._open: dict[str, Phone] = {}
+        self.is_honest = True
+        """Then no phone has anything to say of messages that are missing or do not fit."""
 
     @property
     def place(self) -> RelayPlace:
@@ -111,9 +138,13 @@ class World:
         await self._open.pop(name).close()
 
     async def close(self) -> None:
+        found = []
         for phone in self._open.values():
+            if self.is_honest and phone._opened is not None and phone.ended is None:
+                found += alarms(phone)
             await phone.close()
         self._open.clear()
+        assert found == [], "an alarm without a cause"
 
 
 async def meet(one: Phone, other: Phone) -> tuple[Conversation, Conversation]:

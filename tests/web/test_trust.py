@@ -20,7 +20,7 @@ from chappe.mls import Add, Group, Remove, create_key_package, parse_key_package
 from chappe.wire import content as c
 from chappe.wire import frames
 from tests.client.test_trust import described, impostor, let_in
-from tests.client.world import PATIENCE, World, texts, until
+from tests.client.world import PATIENCE, World, say, texts, until
 from tests.relay.world import RelayProcess
 from tests.web.lines import NodeError, need_phone
 from tests.web.phones import WebPhone
@@ -242,7 +242,7 @@ async def test_replayed_reordered_and_early_messages(ada: WebPhone, world: World
     engine, now = ben._engine, int(time.time())
     group, payloads = engine.groups.group(id_), []
     for number in range(5):
-        group, payload = group.encrypt(engine.messages.new(id_, c.Text(str(number)))[1], now=now)
+        group, payload = say(ben, group, engine.messages.new(id_, c.Text(str(number)))[1])
         payloads.append(payload)
     await send(ben, ada, payloads[4], payloads[0], payloads[0], payloads[2], *reversed(payloads[:4]))
     await ada.reads(mine, "4", "0", "2", "3", "1")
@@ -250,7 +250,7 @@ async def test_replayed_reordered_and_early_messages(ada: WebPhone, world: World
     for number in range(3):
         result = group.commit([], now=now)
         data = engine.messages.new(id_, c.Text(f"epoch {number}"))[1]
-        group, payload = result.group.encrypt(data, now=now)
+        group, payload = say(ben, result.group, data)
         held += [result.message, payload]
     await send(ben, ada, *held[1:])
     await send(ben, ada, held[0])
@@ -263,8 +263,8 @@ async def test_nothing_in_an_envelope_stops_what_comes_after(ada: WebPhone, worl
     mine, id_ = await met(ada, ben)
     engine, now, rng = ben._engine, int(time.time()), random.Random(7)
     group = engine.groups.group(id_)
-    group, broken = group.encrypt(b"\xff not CBOR", now=now)
-    group, real = group.encrypt(engine.messages.new(id_, c.Text("real"))[1], now=now)
+    group, broken = say(ben, group, b"\xff not CBOR")
+    group, real = say(ben, group, engine.messages.new(id_, c.Text("real"))[1])
     me = engine.core.me
     bundle = create_key_package(SUITE, me.signer, me.credential, not_before=0, not_after=2**40)
     hostile = [broken]

@@ -146,7 +146,9 @@ class Chat:
         if isinstance(event, e.MessageChanged) and event.message.reactions:
             message = event.message
             return [say("chat.reacted", id=show.short(message.id), reactions=show.reactions(message))]
-        if isinstance(event, e.MessageChanged) and (event.message.edited or event.message.kind == "deleted"):
+        if isinstance(event, e.MessageChanged) and (
+            event.message.edited or event.message.kind in ("deleted", "gap")
+        ):
             return [show.message_line(event.message)]
         if isinstance(event, e.ReceiptReceived):
             return [f"  {show.short(event.message)} {say(event.status)}: {show.clean(event.address)}"]

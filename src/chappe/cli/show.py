@@ -99,6 +99,10 @@ def message_text(message: ShownMessage) -> str:
         return clean(message.text, lines=True).replace("\n", "\n    ")
     if message.file is not None:
         return say("file", name=clean(message.file.name), size=size(message.file.size))
+    if message.kind == "gap":
+        return say("gap.one") if message.text == "1" else say("gap.more", count=message.text)
+    if message.kind == "fork":
+        return say(f"fork.{message.text}")
     return say(message.kind)
 
 

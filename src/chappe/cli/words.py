@@ -103,6 +103,31 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "edited": ("edited", "modifié"),
     "deleted": ("(deleted)", "(supprimé)"),
     "unreadable": ("(a message that could not be opened)", "(un message illisible)"),
+    "gap.one": (
+        "(one message of theirs is missing: it was not delivered. If it matters, ask them to send it again)",
+        "(il manque un de ses messages : il n'a pas été remis. S'il compte, demandez-le à nouveau)",
+    ),
+    "gap.more": (
+        "({count} messages of theirs are missing: they were not delivered. If they matter, ask them to send "
+        "them again)",
+        "(il manque {count} de ses messages : ils n'ont pas été remis. S'ils comptent, demandez-les à "
+        "nouveau)",
+    ),
+    "fork.number": (
+        "WARNING: messages of this person do not follow on one another. Somebody may be writing in their "
+        "name, or from an old copy of their device. Compare what you both have, in person, and tell your "
+        "officer.",
+        "ATTENTION : les messages de cette personne ne se suivent pas. Quelqu'un écrit peut-être à sa place, "
+        "ou depuis une ancienne copie de son appareil. Comparez de vive voix ce que chacun a reçu, et "
+        "prévenez votre officier.",
+    ),
+    "fork.history": (
+        "WARNING: a message came that is of another history of this conversation. The relay may be showing "
+        "its members different things. Compare what you all have, in person, and tell your officer.",
+        "ATTENTION : un message reçu vient d'une autre histoire de cette conversation. Le relais montre "
+        "peut-être des choses différentes à ses membres. Comparez de vive voix ce que chacun a reçu, et "
+        "prévenez votre officier.",
+    ),
     "unknown": ("(a message of a newer version)", "(un message d'une version plus récente)"),
     "file": ("file {name}, {size}", "fichier {name}, {size}"),
     "reply": ("in reply to {id}", "en réponse à {id}"),

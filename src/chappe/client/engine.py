@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from chappe.client import intents as i
+from chappe.client.chains import Chains
 from chappe.client.changes import Changes
 from chappe.client.connection import Connection
 from chappe.client.contacts import Contacts
@@ -60,7 +61,9 @@ class Engine:
         self.keys = Keys(core, self.connection)
         self.messages = Messages(core, self.groups)
         self.messages.on_expiry = self._sweep_anew  # type: ignore[method-assign]
-        self.outbox = Outbox(core, self.groups, self.messages, self.connection)
+        self.chains = Chains(core, self.messages)
+        self.groups.on_begun = self.chains.begin  # type: ignore[method-assign]
+        self.outbox = Outbox(core, self.groups, self.messages, self.chains, self.connection)
         self.typing = Typing(core, self.groups, self.messages, self.outbox)
         self.log = LogWatch(core, self.groups, self.connection)
         self.groups.on_entered = self._entered  # type: ignore[method-assign]
@@ -69,7 +72,14 @@ class Engine:
         self.changes.on_epoch = self._epoch_began  # type: ignore[method-assign]
         self.contacts.on_impostor = self.changes.put_out  # type: ignore[method-assign]
         self.inbox = Inbox(
-            core, self.groups, self.contacts, self.keys, self.messages, self.changes, self.outbox
+            core,
+            self.groups,
+            self.contacts,
+            self.keys,
+            self.messages,
+            self.chains,
+            self.changes,
+            self.outbox,
         )
         self.transfers = Transfers(core, self.messages, self.outbox, self.connection, self.wake)
         self.obeying = Obeying(core)
@@ -347,6 +357,10 @@ class Engine:
             # A disk that is full now may not be later: this task goes on.
             with contextlib.suppress(StorageFailure):
                 next_one = self.messages.sweep()
+                if self.ready:
+                    self.chains.sweep()
+                    due = self.chains.next_due()
+                    next_one = min((one for one in (next_one, due) if one is not None), default=None)
                 self.changes.want_fresh_leaves()
                 self._drop_expired()
             self.wake()

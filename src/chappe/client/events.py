@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from chappe.client.model import Conversation, ShownMessage
 
@@ -84,6 +84,38 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """`count` messages of a line are missing; fewer than before where some came after all, 0 where all did.
+    `message`: the notice in the conversation."""
+
+    name: ClassVar[str] = "gap"
+    conversation: bytes
+    address: str
+    count: int
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A message came again and was dropped. `count`: of this conversation, so far."""
+
+    name: ClassVar[str] = "replay"
+    conversation: bytes
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """`what`: number, where a device's messages do not follow on one another; history, where a message is of
+    another history of the conversation: of nobody (empty address) where it did not open."""
+
+    name: ClassVar[str] = "fork"
+    conversation: bytes
+    address: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Something queued was refused for good and is no longer tried."""
 
@@ -158,6 +190,9 @@ Event: TypeAlias = (
     | ConversationChanged
     | IdentityChanged
     | Unreadable
+    | Gap
+    | Replay
+    | Fork
     | Failed
     | OrderObeyed
     | OrderRefused

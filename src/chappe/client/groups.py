@@ -182,10 +182,14 @@ class Groups:
         self._cache[id_] = group
         self._write_members(id_, group)
         self._tell_entered(id_, group, None)
+        self.on_begun(id_, group.epoch)
 
     def on_entered(self, id_: bytes, certificate: DeviceCertificate, welcomed: bool) -> None:
         """Set by the owner: a device is in a conversation that was not there before. `welcomed`: this one has
         come into it itself."""
+
+    def on_begun(self, id_: bytes, epoch: int) -> None:
+        """Set by the owner: this device came into a conversation, in this epoch."""
 
     def _tell_entered(self, id_: bytes, group: Group, known: frozenset[bytes] | None) -> None:
         for member in group.members:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chappe.client import intents as i
+from chappe.client.chains import Chains
 from chappe.client.changes import Changes, gone_between
 from chappe.client.contacts import Check, Contacts, certificate_of
 from chappe.client.core import Core
@@ -21,6 +22,7 @@ from chappe.mls import (
     CommitApplied,
     ContentType,
     Group,
+    InvalidMessage,
     MLSError,
     Peeked,
     ProposalReceived,
@@ -30,6 +32,7 @@ from chappe.mls import (
     peek,
     welcome_refs,
 )
+from chappe.wire import chain
 from chappe.wire import content as c
 from chappe.wire.errors import ChappeError, StorageFailure, error
 from chappe.wire.orders import REMOVAL_CONTEXT
@@ -48,6 +51,7 @@ class Inbox:
         contacts: Contacts,
         keys: Keys,
         messages: Messages,
+        chains: Chains,
         changes: Changes,
         outbox: Outbox,
     ) -> None:
@@ -58,6 +62,7 @@ class Inbox:
         self._contacts = contacts
         self._keys = keys
         self._messages = messages
+        self._chains = chains
         self._changes = changes
         self._outbox = outbox
 
@@ -152,6 +157,8 @@ class Inbox:
             elif isinstance(received, ProposalReceived):
                 self._check_proposal(conversation, received)
         except AlreadyConsumed:
+            if seen.content_type is ContentType.APPLICATION:
+                self._chains.replayed(conversation)
             return False
         except WrongEpoch as problem:
             if problem.ahead:
@@ -164,7 +171,7 @@ class Inbox:
             return False
         if isinstance(received, ApplicationMessage):
             self._groups.keep(conversation, after)
-            self._take_content(conversation, received, at)
+            self._take_content(conversation, after, received, at)
             return False
         if isinstance(received, ProposalReceived):
             self._groups.keep(conversation, after)
@@ -208,7 +215,7 @@ class Inbox:
         if leaving != self._core.me.address:
             self._changes.want(conversation, i.Settle())
 
-    def _take_content(self, conversation: bytes, received: ApplicationMessage, at: int) -> None:
+    def _take_content(self, conversation: bytes, group: Group, received: ApplicationMessage, at: int) -> None:
         try:
             sender = certificate_of(received.sender_member.credential)
         except ChappeError:
@@ -219,11 +226,19 @@ class Inbox:
             return
         address = sender.address
         try:
-            message = c.decode(received.data)
-        except ChappeError:
+            item = chain.decode(received.data)
+            self._chains.check_history(group, received.epoch, received.authenticated_data, address)
+            if not self._chains.take(conversation, sender, item):
+                return
+            message = c.decode(item.body)
+            if (item.link is None) != isinstance(message.body, c.Typing):
+                raise error("content.malformed")
+        except ChappeError as problem:
+            if problem.code != "content.malformed":
+                raise
             self._messages.insert_unreadable(conversation, address, at)
             return
-        id_ = self._messages.id_of(conversation, address, received.data)
+        id_ = self._messages.id_of(conversation, address, item.body)
         self._messages.apply(Incoming(conversation, id_, address, at, message))
 
     def _take_commit(self, conversation: bytes, before: Group, after: Group, applied: CommitApplied) -> None:
@@ -315,6 +330,9 @@ class Inbox:
         assert seen.group_id is not None
         if seen.content_type is ContentType.APPLICATION:
             self._messages.insert_unreadable(seen.group_id, "", at)
+            if isinstance(problem, InvalidMessage):
+                group = self._groups.group(seen.group_id)
+                self._chains.check_history(group, seen.epoch or 0, seen.authenticated_data, "")
         self._core.tell(Unreadable(seen.group_id, _code(problem)))
 
 

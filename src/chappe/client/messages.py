@@ -168,6 +168,34 @@ class Messages:
         )
         self._core.tell(MessageReceived(self.get(id_)))
 
+    def insert_notice(self, conversation: bytes, address: str, kind: str, text: str) -> bytes:
+        """What this device noticed itself, of a line's messages: gap (how many), fork. Gives its id here."""
+        id_ = b"\x00" + secrets.token_bytes(c.ID_BYTES - 1)
+        self._store.run(
+            "INSERT INTO messages (id, conversation, address, mine, at, kind, text, state, read, seen) "
+            "VALUES (?, ?, ?, 0, ?, ?, ?, 'received', 1, 0)",
+            id_,
+            conversation,
+            address,
+            self._core.now(),
+            kind,
+            text,
+        )
+        self._core.tell(MessageReceived(self.get(id_)))
+        return id_
+
+    def change_notice(self, id_: bytes, text: str | None) -> None:
+        """What it says now; None takes it away. One that is gone stays so."""
+        row = self._store.one("SELECT conversation FROM messages WHERE id = ?", id_)
+        if row is None:
+            return
+        if text is None:
+            self._store.run("DELETE FROM messages WHERE id = ?", id_)
+            self._core.tell(MessageGone(row[0], id_))
+            return
+        self._store.run("UPDATE messages SET text = ? WHERE id = ?", text, id_)
+        self._changed(id_)
+
     def _edit(self, incoming: Incoming, target: bytes) -> None:
         kind, text, file = _parts(incoming.message.body)
         done = self._store.changed(

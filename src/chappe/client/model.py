@@ -91,7 +91,9 @@ class SharedFile:
 
 @dataclass(frozen=True, slots=True)
 class ShownMessage:
-    """`kind`: text, file, deleted, unreadable, unknown. `state`: queued, sent, delivered, read, failed for
+    """`kind`: text, file, deleted, unreadable, unknown; gap (`text`: how many of the sender's messages are
+    missing) and fork (number or history), which this device noticed itself. `state`:
+    queued, sent, delivered, read, failed for
     own messages; received for others'. `at`, `expires_at`: Unix seconds."""
 
     id: bytes

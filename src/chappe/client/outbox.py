@@ -11,6 +11,7 @@ import asyncio
 import secrets
 from typing import Final
 
+from chappe.client.chains import Chains
 from chappe.client.connection import Connection
 from chappe.client.core import Core
 from chappe.client.events import Failed, MessageSent
@@ -20,7 +21,7 @@ from chappe.client.log_doubts import FOR_A_PERSON, IN_DOUBT
 from chappe.client.messages import Messages
 from chappe.mls import MLSError
 from chappe.vault.store import Row
-from chappe.wire import frames
+from chappe.wire import chain, frames
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.padding import padding_for
 
@@ -63,11 +64,14 @@ _TRY_LATER: Final = frozenset(
 
 
 class Outbox:
-    def __init__(self, core: Core, groups: Groups, messages: Messages, connection: Connection) -> None:
+    def __init__(
+        self, core: Core, groups: Groups, messages: Messages, chains: Chains, connection: Connection
+    ) -> None:
         self._core = core
         self._store = core.store
         self._groups = groups
         self._messages = messages
+        self._chains = chains
         self._connection = connection
         self._said: dict[int, int] = {}
         self._not_before = 0.0
@@ -140,7 +144,7 @@ class Outbox:
         devices = list(self._groups.other_devices(conversation))
         if not devices or self._groups.group(conversation).pending_proposals:
             return None
-        _, payload = self._seal(conversation, content)
+        _, payload = self._seal(conversation, chain.loose(content))
         return devices, payload
 
     def _prepare(self) -> list[tuple[int, bytes, list[bytes], bytes]]:
@@ -183,22 +187,42 @@ class Outbox:
     def _encrypt(
         self, row: int, conversation: bytes, content: bytes, envelope: bytes, recipients: bytes
     ) -> bytes:
-        epoch, payload = self._seal(conversation, content)
+        link = self._link(row, conversation, content)
+        epoch, payload = self._seal(conversation, link + content)
         self._store.run(
-            "UPDATE outbox SET epoch = ?, envelope = ?, recipients = ?, payload = ? WHERE row = ?",
+            "UPDATE outbox SET epoch = ?, envelope = ?, recipients = ?, payload = ?, link = ? WHERE row = ?",
             epoch,
             envelope,
             recipients,
             payload,
+            link,
             row,
         )
         return payload
 
-    def _seal(self, conversation: bytes, content: bytes) -> tuple[int, bytes]:
+    def _link(self, row: int, conversation: bytes, content: bytes) -> bytes:
+        """A message keeps the link that it was first encrypted with."""
+        (link,) = self._store.one("SELECT link FROM outbox WHERE row = ?", row)  # type: ignore[misc]
+        if link is not None:
+            return bytes(link)
+        for void, digest in self._chains.take_voids(conversation):
+            self._store.run(
+                "INSERT INTO outbox (conversation, content, link) VALUES (?, ?, ?)",
+                conversation,
+                digest,
+                void,
+            )
+        return self._chains.link(conversation, self._groups.group(conversation).epoch, content)
+
+    def _seal(self, conversation: bytes, data: bytes) -> tuple[int, bytes]:
         """The epoch and the ciphertext."""
         group = self._groups.group(conversation)
+        epoch = group.epoch
+        history = chain.history(conversation, epoch, group.transcript_hash(epoch) or b"")
         try:
-            group, payload = group.encrypt(content, now=self._core.now(), padding=padding_for(len(content)))
+            group, payload = group.encrypt(
+                data, now=self._core.now(), authenticated_data=history, padding=padding_for(len(data))
+            )
         except MLSError:
             raise error("conversation.left") from None
         self._groups.keep(conversation, group)
@@ -237,7 +261,12 @@ class Outbox:
             self._core.tell(MessageSent(conversation, message))
 
     def _fail(self, row: int, conversation: bytes, message: bytes | None, problem: ChappeError) -> None:
+        kept = self._store.one("SELECT link, content FROM outbox WHERE row = ?", row)
         self._drop(row)
+        if kept is not None and kept[0] is not None and problem.code != "conversation.left":
+            self._chains.lost(conversation, *kept)
+            if kept[0][1] == chain.Kind.VOID:
+                return
         if message is not None:
             self._messages.failed(message)
         self._core.tell(Failed(conversation, problem.code, problem.message))

@@ -255,6 +255,7 @@ class Peeked:
     group_id: bytes | None = None
     epoch: int | None = None
     content_type: ContentType | None = None
+    authenticated_data: bytes = b""
 
 
 def peek(data: bytes) -> Peeked:
@@ -262,7 +263,7 @@ def peek(data: bytes) -> Peeked:
     body = parse_message(data)
     wire_format = _FORMATS[type(body)]
     if isinstance(body, PrivateMessage):
-        return Peeked(wire_format, body.group_id, body.epoch, body.content_type)
+        return Peeked(wire_format, body.group_id, body.epoch, body.content_type, body.authenticated_data)
     if isinstance(body, PublicMessage):
         return Peeked(wire_format, body.content.group_id, body.content.epoch, body.content.content_type)
     return Peeked(wire_format)

@@ -30,6 +30,7 @@ from chappe.mls.framing import (
     WireFormat,
     encode_message,
 )
+from chappe.mls.group_context import GroupContext
 from chappe.mls.joining import create_group, join_group, parse_welcome
 from chappe.mls.key_package import KeyPackage, KeyPackageBundle
 from chappe.mls.key_schedule import KeySchedule
@@ -66,13 +67,16 @@ Psks = Mapping[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class ApplicationMessage:
-    """Application data, opened and its signature checked. `sender` is a leaf index of `epoch`."""
+    """Application data, opened and its signature checked. `sender` is a leaf index of `epoch`. `signed`: the
+    FramedContentTBS (section 6.1) that `signature` is over, with which anybody can check it again."""
 
     sender: int
     epoch: int
     data: bytes
     authenticated_data: bytes
     sender_member: Member
+    signed: bytes
+    signature: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +329,13 @@ class Group:
         """Equal for two members exactly if they agree on the group's whole history (section 8.7)."""
         return self._state.secrets.epoch_authenticator
 
+    def transcript_hash(self, epoch: int) -> bytes | None:
+        """The confirmed transcript hash (section 8.2) of this epoch, or of a past one whose keys are kept."""
+        if epoch == self.epoch:
+            return self._state.context.confirmed_transcript_hash
+        context = self._state.context_of(epoch)
+        return None if context is None else parse(GroupContext.read, context).confirmed_transcript_hash
+
     @property
     def members(self) -> list[Member]:
         leaves = self._state.tree.leaves()
@@ -506,8 +517,16 @@ class Group:
         if isinstance(payload, bytes):
             assert member is not None
             sent = content.content
+            context = state.context_of(sent.epoch)
+            assert context is not None
             received = ApplicationMessage(
-                sent.sender.index, sent.epoch, payload, sent.authenticated_data, member
+                sent.sender.index,
+                sent.epoch,
+                payload,
+                sent.authenticated_data,
+                member,
+                sent.to_be_signed(content.wire_format, context),
+                content.auth.signature,
             )
             return Group(state), received
         if state.reinit is not None:

@@ -123,6 +123,12 @@ class GroupState:
         leaf = self.tree.leaf(leaf_index)
         return None if leaf is None else Member(leaf_index, leaf.credential, leaf.signature_key)
 
+    def context_of(self, epoch: int) -> bytes | None:
+        """The encoded GroupContext of this epoch, or of a past one that is kept."""
+        if epoch == self.context.epoch:
+            return self.context.encoded
+        return next((past.context for past in self.past if past.epoch == epoch), None)
+
     def without_expired(self, now: int) -> GroupState:
         """Past epochs whose time is over are dropped, with their keys."""
         kept = tuple(p for p in self.past if p.until > now)

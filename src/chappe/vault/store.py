@@ -20,7 +20,7 @@ from chappe.wire.wiping import wipe
 
 Row: TypeAlias = tuple[Any, ...]
 
-VERSION: Final = 3
+VERSION: Final = 4
 KEY_BYTES: Final = SECRET_BYTES
 
 _SCHEMA: Final = """
@@ -36,7 +36,19 @@ CREATE TABLE key_packages (
 CREATE TABLE conversations (
     id BLOB PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, timer INTEGER NOT NULL, peer TEXT,
     active INTEGER NOT NULL, created_at INTEGER NOT NULL, leaf_at INTEGER NOT NULL,
-    leaf_sent INTEGER NOT NULL, blocked_epoch INTEGER NOT NULL, shared BLOB NOT NULL, secret BLOB NOT NULL
+    leaf_sent INTEGER NOT NULL, blocked_epoch INTEGER NOT NULL, shared BLOB NOT NULL, secret BLOB NOT NULL,
+    stream BLOB, counter INTEGER NOT NULL DEFAULT 0, head BLOB, joined INTEGER NOT NULL DEFAULT 0,
+    strange_epoch INTEGER NOT NULL DEFAULT -1, replays INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE chains (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, conversation BLOB NOT NULL, device BLOB NOT NULL,
+    stream BLOB NOT NULL, address TEXT NOT NULL, state BLOB NOT NULL, due INTEGER,
+    UNIQUE (conversation, device, stream)
+);
+CREATE INDEX chains_due ON chains (due) WHERE due IS NOT NULL;
+CREATE TABLE voids (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, conversation BLOB NOT NULL, link BLOB NOT NULL,
+    digest BLOB NOT NULL
 );
 CREATE TABLE members (
     conversation BLOB NOT NULL, leaf INTEGER NOT NULL, address TEXT NOT NULL, device BLOB NOT NULL,
@@ -60,7 +72,7 @@ CREATE TABLE receipts (
 ) WITHOUT ROWID;
 CREATE TABLE outbox (
     row INTEGER PRIMARY KEY AUTOINCREMENT, conversation BLOB NOT NULL, content BLOB NOT NULL,
-    message BLOB, epoch INTEGER, envelope BLOB, recipients BLOB, payload BLOB
+    message BLOB, epoch INTEGER, envelope BLOB, recipients BLOB, payload BLOB, link BLOB
 );
 CREATE TABLE intents (
     row INTEGER PRIMARY KEY AUTOINCREMENT, conversation BLOB NOT NULL, kind TEXT NOT NULL, data BLOB NOT NULL

@@ -12,6 +12,7 @@ import {
   type ExpiryRow,
   type FileRow,
   type GoneRow,
+  type HoleRow,
   type IntentRow,
   type OutboxRow,
   type PackageRow,
@@ -75,6 +76,7 @@ export class Book {
     (one) => one.id,
   );
   readonly expiries = new Mirror<string, ExpiryRow>(tables.expiries, (one) => one.id);
+  readonly holes = new Mirror<string, HoleRow>(tables.holes, (one) => one.key);
   readonly outbox = new Mirror<number, OutboxRow>(tables.outbox, (one) => one.row);
   readonly intents = new Mirror<number, IntentRow>(tables.intents, (one) => one.row);
   readonly commits = new Mirror<string, CommitRow>(tables.commits, (one) => one.conversation);
@@ -91,6 +93,7 @@ export class Book {
       this.contacts,
       this.conversations,
       this.expiries,
+      this.holes,
       this.outbox,
       this.intents,
       this.commits,

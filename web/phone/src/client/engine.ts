@@ -4,6 +4,7 @@ import { toHex } from "../wire/bytes";
 import { ChappeError, type Code, error } from "../wire/errors";
 import type { Typed } from "../wire/frames";
 import { askMany, inTurns } from "./asking";
+import { Chains } from "./chains";
 import { Changes } from "./changes";
 import { Connection, type Owner } from "./connection";
 import { Contacts } from "./contacts";
@@ -56,6 +57,7 @@ export class Engine implements Owner {
   readonly rules: Rules;
   readonly messages: Messages;
   readonly notices: Notices;
+  readonly chains: Chains;
   readonly outbox: Outbox;
   readonly typing: Typing;
   readonly changes: Changes;
@@ -103,7 +105,8 @@ export class Engine implements Owner {
     this.rules = new Rules(() => obeying.known.bounds);
     this.messages = new Messages(core, this.groups, this.rules);
     this.notices = new Notices(core, this.messages);
-    this.outbox = new Outbox(core, this.groups, this.contacts, this.messages, wire);
+    this.chains = new Chains(core, this.groups, this.messages);
+    this.outbox = new Outbox(core, this.groups, this.contacts, this.messages, this.chains, wire);
     this.typing = new Typing(core, this.groups, this.messages, this.outbox);
     this.changes = new Changes(
       core,
@@ -122,6 +125,7 @@ export class Engine implements Owner {
       this.contacts,
       this.keys,
       this.messages,
+      this.chains,
       this.changes,
       this.notices,
       this.outbox,
@@ -444,6 +448,11 @@ export class Engine implements Owner {
       let next: number | null = null;
       try {
         next = await this.messages.sweep();
+        if (this.ready) {
+          await this.chains.sweep();
+          const due = this.chains.nextDue();
+          if (due !== null) next = Math.min(next ?? due, due);
+        }
         await this.changes.wantFreshLeaves();
         await this.#dropExpired();
       } catch (problem) {

@@ -91,7 +91,7 @@ export interface Message {
   /** Its time has begun, or begins when it is read, or has left. */
   disappears: boolean;
   attachment: Attachment | null;
-  /** Of a notice: what happened (`joined`, `left`, `removed`, `removed_by_order`, `renamed`, `timer`, `identity_changed`, …) and to whom. */
+  /** Of a notice: what happened (`joined`, `left`, `removed`, `removed_by_order`, `renamed`, `timer`, `identity_changed`, `gap`, `fork`, …) and to whom. */
   notice: { what: string; who: string[]; value: string } | null;
 }
 

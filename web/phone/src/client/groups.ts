@@ -7,6 +7,7 @@ import { type Bytes, concat, fromHex, randomBytes, toHex, utf8 } from "../wire/b
 import { loadItem } from "../wire/content";
 import { error } from "../wire/errors";
 import { MAX_TIMER } from "../wire/timers";
+import { begun } from "./chains";
 import { type Contacts, verifiedCertificate } from "./contacts";
 import type { Core, Tx } from "./core";
 import { forgetParked } from "./parked";
@@ -149,6 +150,7 @@ export class Groups {
       epoch: group.epoch,
       places: placesOf(group),
       at: now,
+      chain: begun(group.epoch),
     });
     return id;
   }

@@ -12,8 +12,10 @@ import {
   welcomeRefs,
 } from "../mls";
 import { fromHex, toHex } from "../wire/bytes";
+import { decodeItem } from "../wire/chain";
 import * as c from "../wire/content";
 import { ChappeError, type Code, error } from "../wire/errors";
+import type { Chains } from "./chains";
 import type { Changes } from "./changes";
 import { type Contacts, verifiedCertificate } from "./contacts";
 import type { Core, Tx } from "./core";
@@ -41,6 +43,7 @@ export class Inbox {
     private readonly contacts: Contacts,
     private readonly keys: Keys,
     private readonly messages: Messages,
+    private readonly chains: Chains,
     private readonly changes: Changes,
     private readonly notices: Notices,
     private readonly outbox: Outbox,
@@ -156,7 +159,7 @@ export class Inbox {
       const { group: after, received } = await group.process(payload, options);
       if (received.kind === "application") {
         this.groups.keep(tx, id, after);
-        await this.#takeContent(tx, id, received, at);
+        await this.#takeContent(tx, id, after, received, at);
         return false;
       }
       if (received.kind === "proposal") {
@@ -170,14 +173,20 @@ export class Inbox {
       await this.#takeCommit(tx, id, group, after, received);
       return !received.removedSelf;
     } catch (problem) {
-      if (problem instanceof MlsFault && problem.kind === "consumed") return false;
+      if (problem instanceof MlsFault && problem.kind === "consumed") {
+        if (seen.content === "application") this.chains.replayed(tx, id);
+        return false;
+      }
       if (problem instanceof MlsFault && problem.kind === "ahead") {
         await this.#parked.add(tx, id, payload, at);
         return false;
       }
       this.#passOver(tx, problem, id);
       // Where a message should be, its place is left.
-      if (seen.content === "application") await this.messages.insertUnreadable(tx, id, "", at);
+      if (seen.content !== "application") return false;
+      await this.messages.insertUnreadable(tx, id, "", at);
+      if (problem instanceof MlsFault && problem.kind === "invalid")
+        await this.chains.checkHistory(tx, current, seen.epoch, seen.authenticatedData, null);
       return false;
     }
   }
@@ -256,7 +265,8 @@ export class Inbox {
   async #takeContent(
     tx: Tx,
     id: string,
-    { sender, data }: ApplicationMessage,
+    group: Group,
+    { sender, data, epoch, authenticatedData }: ApplicationMessage,
     at: number,
   ): Promise<void> {
     let address = "";
@@ -264,8 +274,13 @@ export class Inbox {
       const certificate = verifiedCertificate(sender.identity);
       if (!this.contacts.speaksForItsLine(certificate)) throw error("certificate.invalid");
       address = certificate.address;
-      const message = c.decode(data);
-      const messageId = this.messages.idOf(id, address, data);
+      const item = decodeItem(data);
+      await this.chains.checkHistory(tx, group, epoch, authenticatedData, address);
+      if (!(await this.chains.take(tx, id, certificate, item))) return;
+      const message = c.decode(item.body);
+      if ((item.link === null) !== (message.body.kind === "typing"))
+        throw error("content.malformed");
+      const messageId = this.messages.idOf(id, address, item.body);
       const incoming = { conversation: id, id: messageId, address, at, message, own: false };
       await this.messages.apply(tx, incoming);
     } catch (problem) {

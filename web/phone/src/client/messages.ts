@@ -137,10 +137,19 @@ export class Messages {
   }
 
   /** A line in the conversation that says what happened to it; nobody sent it. */
-  async insertNotice(tx: Tx, conversation: string, notice: Notice): Promise<void> {
-    const at = this.core.now();
-    const row = { ...blank, kind: "notice" as const, id: localId(), conversation, at, notice };
+  async insertNotice(tx: Tx, conversation: string, notice: Notice): Promise<string> {
+    const [id, at] = [localId(), this.core.now()];
+    const row = { ...blank, kind: "notice" as const, id, conversation, at, notice };
     await this.#add(tx, { ...row, address: "", mine: false, state: "received", read: true });
+    return id;
+  }
+
+  /** What it says now; null takes it away. One that is gone stays so. */
+  async changeNotice(tx: Tx, id: string, value: string | null): Promise<void> {
+    const row = await this.find(tx, id);
+    if (!row?.notice) return;
+    if (value === null) await this.remove(tx, id);
+    else await this.#put(tx, { ...row, notice: { ...row.notice, value } });
   }
 
   /** A file that is on its way to the relay: it has no content yet. Gives its id here. */

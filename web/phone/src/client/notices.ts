@@ -64,7 +64,7 @@ export class Notices {
   ): Promise<void> {
     const [was, is] = [devicesOf(before), devicesOf(after)];
     const [old, now] = [descriptionOf(before), descriptionOf(after)];
-    const say = (notice: Notice): Promise<void> =>
+    const say = (notice: Notice): Promise<string> =>
       this.messages.insertNotice(tx, conversation, notice);
     const came = [...is.keys()].filter((one) => !was.has(one));
     if (came.length > 0 && now.kind === "group")

@@ -7,10 +7,12 @@
  */
 
 import { MlsFault } from "../mls";
-import { type Bytes, equal, fromHex, randomBytes, toHex } from "../wire/bytes";
+import { type Bytes, concat, equal, fromHex, randomBytes, toHex } from "../wire/bytes";
+import { historyOf, loose, VOID } from "../wire/chain";
 import { ChappeError, error } from "../wire/errors";
 import type { FromRelay } from "../wire/frames";
 import { paddingFor } from "../wire/padding";
+import type { Chains } from "./chains";
 import type { Contacts } from "./contacts";
 import type { Core, Tx } from "./core";
 import type { Groups } from "./groups";
@@ -55,13 +57,20 @@ export class Outbox {
     private readonly groups: Groups,
     private readonly contacts: Contacts,
     private readonly messages: Messages,
+    private readonly chains: Chains,
     private readonly wire: Wire,
   ) {}
 
   /** Queue a content. `message` is the row that it becomes, if any. */
-  async put(tx: Tx, conversation: string, content: Bytes, message: string | null): Promise<void> {
+  async put(
+    tx: Tx,
+    conversation: string,
+    content: Bytes,
+    message: string | null,
+    link: Bytes | null = null,
+  ): Promise<void> {
     const row = await tx.change.next("outbox");
-    const fresh = { epoch: 0, envelope: null, recipients: [], payload: null };
+    const fresh = { epoch: 0, envelope: null, recipients: [], payload: null, link };
     this.core.book.outbox.put(tx.change, { row, conversation, content, message, ...fresh });
   }
 
@@ -133,7 +142,7 @@ export class Outbox {
     if (waits || (await this.groups.group(tx, conversation)).pending.length > 0) return null;
     const to = this.groups.otherDevices(conversation);
     if (to.length === 0) return null;
-    const { payload } = await this.#seal(tx, conversation, content);
+    const { payload } = await this.#seal(tx, conversation, loose(content));
     return { envelope: randomBytes(ID_BYTES), to, payload };
   }
 
@@ -204,23 +213,37 @@ export class Outbox {
   }
 
   async #encrypt(tx: Tx, row: OutboxRow, devices: Bytes[]): Promise<Ready> {
-    const { epoch, payload } = await this.#seal(tx, row.conversation, row.content);
+    const link = row.link ?? (await this.#link(tx, row));
+    const { epoch, payload } = await this.#seal(tx, row.conversation, concat(link, row.content));
     const envelope = randomBytes(ID_BYTES);
     const recipients = devices.map(toHex);
-    const ready_ = { ...row, epoch, envelope, payload, recipients };
+    const ready_ = { ...row, epoch, envelope, payload, recipients, link };
     this.core.book.outbox.put(tx.change, ready_);
     return ready(ready_, envelope, payload);
+  }
+
+  /** A message keeps the link that it was first encrypted with. */
+  async #link(tx: Tx, { conversation, content }: OutboxRow): Promise<Bytes> {
+    for (const one of this.chains.takeVoids(tx, conversation))
+      await this.put(tx, conversation, one.digest, null, one.link);
+    const { epoch } = await this.groups.group(tx, conversation);
+    return this.chains.link(tx, conversation, epoch, content);
   }
 
   async #seal(
     tx: Tx,
     conversation: string,
-    content: Bytes,
+    data: Bytes,
   ): Promise<{ epoch: number; payload: Bytes }> {
     const before = await this.groups.group(tx, conversation);
     try {
-      const padding = paddingFor(content.length);
-      const sent = await before.encrypt(content, { now: this.core.now(), padding });
+      const { epoch, id } = before;
+      const options = {
+        now: this.core.now(),
+        padding: paddingFor(data.length),
+        authenticatedData: historyOf(id, epoch, before.transcriptHash(epoch) ?? NOTHING),
+      };
+      const sent = await before.encrypt(data, options);
       this.groups.keep(tx, conversation, sent.group);
       const kept = this.groups.row(conversation);
       this.groups.put(tx, { ...kept, leafSent: kept.leafSent + 1 });
@@ -265,6 +288,10 @@ export class Outbox {
 
   async #fail(tx: Tx, row: OutboxRow, problem: ChappeError): Promise<void> {
     this.core.book.outbox.delete(tx.change, row.row);
+    if (row.link && problem.code !== "conversation.left") {
+      this.chains.lost(tx, row.conversation, row.link, row.content);
+      if (row.link[1] === VOID) return;
+    }
     if (row.message !== null) await this.messages.failed(tx, row.message, problem.code);
     tx.fail(problem.code, row.conversation);
   }

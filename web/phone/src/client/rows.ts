@@ -8,6 +8,7 @@ import { type Table, table } from "../vault/store";
 import type { Bytes } from "../wire/bytes";
 import type { MediaKind } from "../wire/content";
 import type { SignedReceipt } from "../wire/orders";
+import type { Stream } from "./chain";
 import type { Sealed } from "./files";
 
 export const LEFT = 0;
@@ -58,6 +59,44 @@ export interface ConversationRow {
   at: number;
   muted: boolean;
   draft: string;
+  /** Missing in a conversation from before there were chains. */
+  chain?: OwnChain;
+}
+
+/** This device's own place in a conversation's chain of messages. */
+export interface OwnChain {
+  stream: string;
+  /** Of its last message, and that one's hash. */
+  counter: number;
+  head: Readonly<Bytes>;
+  /** The epoch in which it came in. */
+  joined: number;
+  /** The last epoch of which a message of another history came; -1 for none. */
+  strangeEpoch: number;
+  /** Messages that came again. */
+  replays: number;
+  /** Refused for good, and still to be made up for. */
+  voids: { link: Bytes; digest: Bytes }[];
+}
+
+/** One stream of a device, as this one has seen it. */
+export interface StreamRow {
+  stream: string;
+  address: string;
+  state: Stream;
+}
+
+/** The newest streams of a device, while this device's own stream is `own`. */
+export interface ChainRow {
+  own: string;
+  streams: StreamRow[];
+}
+
+/** A device of which something is missing that was not told yet. `key`: of its ChainRow. */
+export interface HoleRow {
+  key: string;
+  conversation: string;
+  due: number;
 }
 
 /** What it takes to fetch and open a file. */
@@ -147,6 +186,8 @@ export interface OutboxRow {
   envelope: Bytes | null;
   recipients: string[];
   payload: Bytes | null;
+  /** From the first time that it was encrypted. */
+  link?: Bytes | null;
 }
 
 /** Says what, not how: after a lost race it is carried out again on the epoch that won. */
@@ -278,6 +319,9 @@ export const tables = {
   where: table<WhereRow>("where"),
   expiries: table<ExpiryRow>("expiries"),
   outbox: table<OutboxRow>("outbox"),
+  /** By conversation and device. */
+  chains: table<ChainRow>("chains"),
+  holes: table<HoleRow>("holes"),
   intents: table<IntentRow>("intents"),
   commits: table<CommitRow>("commits"),
   /** By conversation, numbered. */

@@ -164,6 +164,14 @@ export class Group {
     return this.kept.state.keySchedule.epochAuthenticator;
   }
 
+  /** The confirmed transcript hash (section 8.2) of this epoch, or of a past one whose keys are kept. */
+  transcriptHash(epoch: number): Uint8Array | undefined {
+    const { state } = this.kept;
+    if (epoch === this.epoch) return state.groupContext.confirmedTranscriptHash;
+    const past = state.historicalReceiverData.get(BigInt(epoch));
+    return past?.groupContext.confirmedTranscriptHash;
+  }
+
   /** MLS-Exporter (section 8.5). */
   async export(label: string, context: Uint8Array, length: number): Promise<Uint8Array> {
     const { exporterSecret } = this.kept.state.keySchedule;
@@ -174,12 +182,16 @@ export class Group {
 
   /** An application message with `padding` zero bytes inside. Throws `pending` where the epoch's proposals
    * have to be committed first (section 12.4). */
-  async encrypt(data: Uint8Array, options: { now: number; padding: number }): Promise<Sent> {
+  async encrypt(
+    data: Uint8Array,
+    options: { now: number; padding: number; authenticatedData?: Uint8Array },
+  ): Promise<Sent> {
     const { state, until } = this.current(options.now);
     if (Object.keys(state.unappliedProposals).length > 0)
       throw new MlsFault("pending", "commit the proposals of this epoch first");
+    const { authenticatedData = new Uint8Array() } = options;
     const made = await run(null, options.padding, (context) =>
-      createApplicationMessage({ context, state, message: data }),
+      createApplicationMessage({ context, state, message: data, authenticatedData }),
     );
     return { group: new Group({ state: made.newState, until }), message: write(made.message) };
   }

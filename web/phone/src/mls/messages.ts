@@ -22,6 +22,8 @@ export type Peeked =
       group: Uint8Array;
       epoch: number;
       content: "application" | "proposal" | "commit";
+      /** Of a private message nobody has checked it yet. */
+      authenticatedData: Uint8Array;
     };
 
 /** Throws a `malformed` fault, also for bytes after the end and for epochs above 2^53. */
@@ -51,14 +53,26 @@ export function view(message: MlsMessage): Peeked {
     case wireformats.mls_group_info:
       return { kind: "group_info" };
     case wireformats.mls_private_message: {
-      const { groupId, epoch, contentType } = message.privateMessage;
-      return { kind: "private", group: groupId, epoch: safe(epoch), content: name(contentType) };
+      return framed("private", message.privateMessage);
     }
     case wireformats.mls_public_message: {
-      const { groupId, epoch, contentType } = message.publicMessage.content;
-      return { kind: "public", group: groupId, epoch: safe(epoch), content: name(contentType) };
+      return framed("public", message.publicMessage.content);
     }
   }
+}
+
+function framed(
+  kind: "private" | "public",
+  seen: { groupId: Uint8Array; epoch: bigint; contentType: number; authenticatedData: Uint8Array },
+): Peeked {
+  const { groupId, epoch, contentType, authenticatedData } = seen;
+  return {
+    kind,
+    group: groupId,
+    epoch: safe(epoch),
+    content: name(contentType),
+    authenticatedData,
+  };
 }
 
 /** The key package references that a Welcome is for. Throws a `malformed` fault. */

@@ -31,6 +31,7 @@ import { type Peeked, parseMessage, view } from "./messages";
 export interface ApplicationMessage {
   kind: "application";
   data: Uint8Array;
+  authenticatedData: Uint8Array;
   epoch: number;
   sender: Member;
 }
@@ -149,7 +150,9 @@ async function fromMember(
   if (problem !== undefined) throw problem;
   if (result.kind === "applicationMessage") {
     const { sender } = result as typeof result & { sender: number };
-    return opened(state, result.newState, Number(privateMessage.epoch), sender, result.message);
+    const { message: data, aad: authenticatedData } = result;
+    const epoch = Number(privateMessage.epoch);
+    return opened(state, result.newState, sender, { epoch, data, authenticatedData });
   }
   if (seen === undefined) throw invalid("the engine told nothing");
   if (seen.kind === "proposal") return proposed(state, result.newState, seen.proposal, result.aad);
@@ -159,15 +162,14 @@ async function fromMember(
 function opened(
   before: ClientState,
   after: ClientState,
-  epoch: number,
   leaf: number,
-  data: Uint8Array,
+  said: Pick<ApplicationMessage, "data" | "authenticatedData" | "epoch">,
 ): { state: ClientState; received: ApplicationMessage } {
-  const past = before.historicalReceiverData.get(BigInt(epoch));
+  const past = before.historicalReceiverData.get(BigInt(said.epoch));
   const sender = memberAt(past?.ratchetTree ?? before.ratchetTree, leaf);
   if (sender === undefined || leaf === before.privatePath.leafIndex)
     throw invalid("of nobody else");
-  return { state: after, received: { kind: "application", data, epoch, sender } };
+  return { state: after, received: { kind: "application", ...said, sender } };
 }
 
 function proposed(

@@ -239,6 +239,14 @@ export const en = {
   "notice.identity_accepted": "You accepted the new identity of {who}",
   "notice.device_added": "{who} added a device",
   "notice.device_removed": "A device of {who} was removed",
+  "notice.gap.one":
+    "A message from {who} is missing: it was not delivered. If it matters, ask for it again.",
+  "notice.gap.other":
+    "{value} messages from {who} are missing: they were not delivered. If they matter, ask for them again.",
+  "notice.fork":
+    "Messages from {who} do not follow on one another. Somebody may be writing in their name, or from an old copy of their phone. Compare what you both have, in person, and tell your officer.",
+  "notice.fork_history":
+    "A message came from another history of this conversation. The relay may be showing its members different things. Compare what you all have, in person, and tell your officer.",
   "notice.verified": "You verified {who}",
   "notice.other": "Something changed here ({what})",
 

@@ -246,6 +246,14 @@ export const fr: Record<keyof typeof en, string> = {
   "notice.identity_accepted": "Vous avez accepté la nouvelle identité de {who}",
   "notice.device_added": "{who} a ajouté un appareil",
   "notice.device_removed": "Un appareil de {who} a été retiré",
+  "notice.gap.one":
+    "Il manque un message de {who} : il n'a pas été remis. S'il compte, demandez-le à nouveau.",
+  "notice.gap.other":
+    "Il manque {value} messages de {who} : ils n'ont pas été remis. S'ils comptent, demandez-les à nouveau.",
+  "notice.fork":
+    "Les messages de {who} ne se suivent pas. Quelqu'un écrit peut-être à sa place, ou depuis une ancienne copie de son téléphone. Comparez de vive voix ce que chacun a reçu, et prévenez votre officier.",
+  "notice.fork_history":
+    "Un message est arrivé d'une autre histoire de cette conversation. Le relais montre peut-être des choses différentes à ses membres. Comparez de vive voix ce que chacun a reçu, et prévenez votre officier.",
   "notice.verified": "Vous avez vérifié {who}",
   "notice.other": "Quelque chose a changé ici ({what})",
 

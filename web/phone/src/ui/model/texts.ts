@@ -34,6 +34,7 @@ export function notice(message: Message, me: string): string {
     time: timer(Number(it.value) || 0),
     what: it.what,
   };
+  if (it.what === "gap") return t(it.value === "1" ? "notice.gap.one" : "notice.gap.other", values);
   if (it.what === "timer" && Number(it.value) === 0) return t("notice.timer.off");
   const own = it.who.length === 1 && it.who[0] === me ? `notice.${it.what}.self` : "";
   const key = known(own) ? own : `notice.${it.what}`;
