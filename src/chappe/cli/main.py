@@ -21,6 +21,7 @@ from chappe.cli import (
     desk_commands,
     desk_overview,  # noqa: F401 - adds its commands to those of the desk
     dossier_commands,
+    drill,
     erase_commands,
     fleet_commands,
     fleet_links,  # noqa: F401 - adds its command to those of officers
@@ -71,6 +72,9 @@ app.add_typer(erase_commands.app, name="erase")
 app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )(bench.bench)
+app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)(drill.drill)
 
 
 def _show_version(wanted: bool) -> None:

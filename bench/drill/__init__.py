@@ -1,0 +1,1 @@
+"""The drill: honest phones against a relay that attacks (`chappe drill`, docs/drill.md)."""

@@ -1,0 +1,28 @@
+"""From some moment on nothing comes to one phone, which is told that all is well."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+
+from bench.drill import attack
+from bench.drill.middleman import Peer
+from chappe.wire import frames
+
+
+class Attack(attack.Attack):
+    name = "freeze"
+    does = "Hands nothing on to one phone any more, and answers it as if all were well."
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__(chance)
+        self._after = chance.randrange(3)
+        self._victim: Peer | None = None
+
+    def down(self, peer: Peer, frame: frames.FromRelay) -> Iterable[frames.FromRelay]:
+        if self._victim is None and attack.carries_message(frame):
+            self._after -= 1
+            if self._after < 0:
+                self._victim = peer
+                self.strike()
+        return [] if peer is self._victim and isinstance(frame, frames.Deliver) else [frame]

@@ -1,0 +1,70 @@
+"""`chappe drill --runs 200 --honest 2000 --json`: honest phones against a relay that attacks.
+
+Each attack is run so many times, each time with choices of its own that the seed gives again. The phones are
+real, so is the relay, and the man who attacks stands in its place with its TLS key. A drill is passed if
+every attack was noticed by a person or did no harm, and no honest run raised an alarm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from pathlib import Path
+
+from bench.drill import report
+from bench.drill.attack import Attack, all_attacks
+from bench.drill.runs import drill
+from chappe.wire.errors import error
+
+MEMORY = Path("/dev/shm")
+
+
+def main(argv: list[str]) -> int:
+    """Run and print; gives the exit status: 1 where the drill is not passed."""
+    options = _options(argv)
+    if options.list:
+        for kind in all_attacks():
+            print(f"{kind.name:24} {kind.does}")
+        return 0
+    place = options.dir or (str(MEMORY) if MEMORY.is_dir() else None)
+    with tempfile.TemporaryDirectory(dir=place) as folder:
+        done = asyncio.run(
+            drill(
+                Path(folder),
+                _chosen(options.attack),
+                seed=options.seed,
+                runs=options.runs,
+                honest=options.honest,
+                control=options.control,
+            )
+        )
+    if options.json:
+        print(report.as_json(done, seed=options.seed, control=options.control))
+    else:
+        print(report.as_text(done, control=options.control))
+    return 0 if all(series.passed for series in done) else 1
+
+
+def _chosen(names: list[str]) -> list[type[Attack]]:
+    """Raises usage.invalid."""
+    known = {kind.name: kind for kind in all_attacks()}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise error("usage.invalid", f"No such attack: {unknown[0]}. There is: {', '.join(known)}.")
+    return [known[name] for name in names] or list(known.values())
+
+
+def _options(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="chappe drill", description=__doc__)
+    parser.add_argument("--runs", type=int, default=200, help="of each attack")
+    parser.add_argument("--honest", type=int, default=2_000, help="runs without an attack")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same choices")
+    parser.add_argument("--attack", action="append", default=[], help="only this one; may be given again")
+    parser.add_argument("--list", action="store_true", help="the attacks, and what they do")
+    parser.add_argument(
+        "--control", action="store_true", help="shut eyes and unchecked phones: harm must be called unnoticed"
+    )
+    parser.add_argument("--dir", default=None, help="where relay and phones keep their data for the while")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args(argv)

@@ -1,0 +1,307 @@
+"""The people of the drill, their phones, and a relay with a man in its place.
+
+    async with stage_on(folder) as stage:
+        await stage.enter(attack)
+        await attack.scene(stage)
+        judged = judge(stage, attack)
+
+People are honest: what they write is in `said`, which conversations there are in `conversations`, whose
+devices may be in them in `devices`. Regulars play in many runs, each in a conversation of its own; who could
+be hurt for good is new (`fresh`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+from tests.relay.world import RelayProcess
+
+from bench.drill.attack import Attack
+from bench.drill.eyes import Eyes, Sight
+from bench.drill.middleman import Middleman
+from chappe.client import Phone, keys
+from chappe.wire.errors import ChappeError
+
+T = TypeVar("T")
+NAMES: Final = ("ada", "ben", "cyd", "dan", "eve")
+PATIENCE: Final = 30.0
+LOOK: Final = 0.01
+STILL: Final = 0.5
+"""So long without a frame, where a phone waits for something that does not come, and the run is over: twice
+what a phone waits before it tries anything again by itself."""
+RUNS_OF_A_CAST: Final = 20
+PACKAGES: Final = 2 * RUNS_OF_A_CAST + 10
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a person wrote. `readers`: the names of those it was for, the sender's too."""
+
+    sender: str
+    conversation: bytes
+    id: bytes
+    text: str
+    readers: frozenset[str]
+
+
+@dataclass
+class Person:
+    name: str
+    phone: Phone
+    eyes: Eyes
+    home: Path
+    since: int = 0
+    before: frozenset[bytes] = frozenset()
+
+    @property
+    def ended(self) -> str:
+        """Why the phone has ended, by order; empty while it lives."""
+        return "" if self.phone.ended is None else self.phone.ended.code
+
+    @property
+    def address(self) -> str:
+        return self.phone.address
+
+    def shown(self, conversation: bytes) -> list[tuple[str, str]]:
+        """Names and texts, in the order on the screen."""
+        with contextlib.suppress(ChappeError):
+            return [
+                (message.sender.partition("-")[0], message.text)
+                for message in self.phone.messages(conversation, 10_000)
+                if message.kind == "text"
+            ]
+        return []
+
+    def places(self) -> dict[bytes, set[bytes]]:
+        """Conversations of this run, and the devices in them."""
+        groups = self.phone._engine.groups
+        return {
+            id_: {place.device for place in groups.places(id_)}
+            for id_ in groups.watched()
+            if id_ not in self.before
+        }
+
+    def is_in(self, conversation: bytes) -> bool:
+        return self.phone._engine.groups.has(conversation)
+
+    def state(self, said: Said) -> str:
+        try:
+            return self.phone._engine.messages.get(said.id).state
+        except ChappeError:
+            return "gone"
+
+
+@dataclass
+class Stage:
+    relay: RelayProcess
+    man: Middleman
+    folder: Path
+    chance: random.Random = field(default_factory=random.Random)
+    cast: list[Person] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
+    conversations: dict[bytes, set[str]] = field(default_factory=dict)
+    _regulars: list[Person] = field(default_factory=list)
+    _played: int = 0
+    _count: int = 0
+
+    # --- who plays
+
+    async def enter(self, attack: Attack) -> None:
+        """A new run begins."""
+        self.man.attack = attack
+        attack.man, attack.stage = self.man, self
+        self.chance = attack.chance
+        self.said, self.conversations = [], {}
+        await self._dismiss([one for one in self.cast if one not in self._regulars])
+        self.cast = []
+
+    def renew(self) -> None:
+        """Something broke: whoever played is not asked again."""
+        self._played = RUNS_OF_A_CAST
+
+    async def regulars(self, count: int) -> list[Person]:
+        """People who have played before."""
+        if self._played >= RUNS_OF_A_CAST or any(one.ended for one in self._regulars):
+            await self._dismiss(self._regulars)
+            self._regulars, self._played = [], 0
+        self._played += 1
+        while len(self._regulars) < count:
+            self._regulars.append(await self._person(NAMES[len(self._regulars)], PACKAGES))
+        chosen = self.chance.sample(self._regulars, count)
+        for one in chosen:
+            one.since = len(one.eyes.alarms)
+            one.before = frozenset(one.phone._engine.groups.watched())
+        self.cast += chosen
+        return chosen
+
+    async def fresh(self, count: int) -> list[Person]:
+        """People with new phones."""
+        made = [await self._person(name, 3) for name in NAMES[:count]]
+        self.cast += made
+        return made
+
+    async def _person(self, name: str, packages: int) -> Person:
+        self._count += 1
+        home = self.folder / f"{name}-{self._count}"
+        address = f"{name}-{secrets.token_hex(4)}@localhost"
+        with _stock(packages):
+            phone = await Phone.activate(home, self.man.place, self.relay.code(), address)
+            await phone.__aenter__()
+            person = Person(name, phone, Eyes(name, phone), home)
+            await phone.settled(PATIENCE)
+            await self._until(lambda: phone._engine.core.store.get("last_resort_at") is not None)
+        return person
+
+    async def _dismiss(self, people: list[Person]) -> None:
+        for one in people:
+            await one.eyes.close()
+            with contextlib.suppress(ChappeError):
+                await one.phone.close()
+
+    async def close(self) -> None:
+        await self._dismiss([*self._regulars, *(one for one in self.cast if one not in self._regulars)])
+
+    # --- what they do
+
+    def alarms(self, person: Person) -> list[Sight]:
+        return person.eyes.alarms[person.since :]
+
+    @property
+    def devices(self) -> set[bytes]:
+        """Those that may be in a conversation."""
+        return {one.phone.device_id for one in self.cast if not one.ended}
+
+    def conversations_of(self, person: Person) -> list[bytes]:
+        return [id_ for id_, members in self.conversations.items() if person.name in members]
+
+    async def tries(self, person: Person, call: Awaitable[T]) -> T | None:
+        """A person wants something; what it is refused with, they read."""
+        try:
+            return await call
+        except ChappeError as problem:
+            person.eyes.refused(problem)
+            return None
+
+    async def direct(self, one: Person, other: Person) -> bytes | None:
+        """A conversation of two, once both have it or it will not come."""
+        made = await self.tries(one, one.phone.conversation_with(other.address))
+        if made is None:
+            return None
+        self.conversations[made.id] = {one.name, other.name}
+        await self.rest()
+        return made.id
+
+    async def group(self, founder: Person, *others: Person) -> bytes | None:
+        made = await self.tries(
+            founder, founder.phone.create_group(self.word(), [other.address for other in others])
+        )
+        if made is None:
+            return None
+        self.conversations[made.id] = {founder.name, *(other.name for other in others)}
+        await self.rest()
+        return made.id
+
+    async def say(self, person: Person, conversation: bytes, text: str = "") -> None:
+        """Nobody writes where they do not know of a conversation."""
+        if not person.is_in(conversation):
+            return
+        text = text or f"{person.name} {len(self.said)} {self.word()}"
+        id_ = await self.tries(person, person.phone.send_text(conversation, text))
+        if id_ is not None:
+            readers = frozenset(self.conversations[conversation])
+            self.said.append(Said(person.name, conversation, id_, text, readers))
+
+    def word(self) -> str:
+        return "".join(self.chance.choices("abdefgiklmnoprstuvz", k=8))
+
+    async def meet(self, *, twos: bool | None = None) -> tuple[list[Person], bytes | None]:
+        """Two or three people and their new conversation; `twos`: only two, or only three."""
+        if self.chance.random() < 0.5 if twos is None else twos:
+            people = await self.fresh(2)
+            return people, await self.direct(*people)
+        people = await self.regulars(3)
+        return people, await self.group(*people)
+
+    async def talk(self, *, twos: bool | None = None, rounds: int = 2) -> None:
+        """Everybody says something, in each round several times; then all comes to rest."""
+        people, conversation = await self.meet(twos=twos)
+        if conversation is None:
+            return
+        for _ in range(rounds):
+            await self.round(people, conversation)
+        await self.rest()
+
+    async def round(self, people: list[Person], conversation: bytes) -> None:
+        turns = [person for person in people for _ in range(self.chance.randint(1, 2))]
+        self.chance.shuffle(turns)
+        for person in turns:
+            await self.say(person, conversation)
+            if self.chance.random() < 0.3:
+                await self.rest()
+        await self.rest()
+
+    # --- waiting
+
+    async def rest(self) -> None:
+        """Until nothing is under way. Where somebody waits for what does not come: until nothing moves."""
+        loop = asyncio.get_running_loop()
+        began, moved = loop.time(), self.man.moved
+        deadline = began + PATIENCE
+        while loop.time() < deadline:
+            await asyncio.sleep(LOOK)
+            if self.man.moved != moved:
+                moved, began = self.man.moved, loop.time()
+            elif (
+                self.man.quiet and all(self._at_rest(one) for one in self.cast)
+            ) or loop.time() - began > STILL:
+                return
+
+    def _at_rest(self, person: Person) -> bool:
+        if person.ended:
+            return True
+        return person.phone._engine._is_settled() and person.eyes.idle
+
+    async def _until(self, holds: object) -> None:
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while not holds():  # type: ignore[operator]
+            assert asyncio.get_running_loop().time() < deadline, "a phone did not get ready"
+            await asyncio.sleep(LOOK)
+
+
+@contextmanager
+def _stock(count: int) -> Iterator[None]:
+    """So many one-time key packages for a new phone: making them is half of what a new phone costs."""
+    usual = keys.STOCK
+    keys.STOCK = count  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        keys.STOCK = usual  # type: ignore[misc]
+
+
+@asynccontextmanager
+async def stage_on(folder: Path, *, forked: bool = False) -> AsyncIterator[Stage]:
+    relay = RelayProcess(
+        folder / "relay",
+        forked=forked,
+        behind_proxy=True,
+        attempts_burst=10_000_000,
+        lookups_burst=10_000_000,
+    )
+    try:
+        async with Middleman(relay.port, folder, Attack(random.Random(0))).standing() as man:
+            stage = Stage(relay, man, folder)
+            try:
+                yield stage
+            finally:
+                await stage.close()
+    finally:
+        relay.stop()

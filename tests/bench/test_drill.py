@@ -1,0 +1,80 @@
+"""The drill, with few runs: every attack is noticed or harmless, nothing honest is called an attack, and
+where nobody looks the judge says so. `chappe drill` makes as many runs as one likes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from bench.drill.attack import Attack, all_attacks
+from bench.drill.main import main
+from bench.drill.report import as_data, as_text
+from bench.drill.runs import Series, drill
+from bench.drill.verdict import HONEST, UNNOTICED
+
+RUNS = 2
+AWAITED: dict[str, str] = {"reorder": "messages have no chain yet: one that moved is not noticed"}
+"""Attacks that the phones do not notice yet."""
+
+
+def runs(folder: Path, kinds: list[type[Attack]], count: int, **more: int | bool) -> list[Series]:
+    return asyncio.run(drill(folder, kinds, seed=7, runs=count, forked=True, **{"honest": 0} | more))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Series]:
+    series = runs(tmp_path_factory.mktemp("drill"), all_attacks(), RUNS, honest=4)
+    return {one.name: one for one in series}
+
+
+def test_honest_runs_raise_no_alarm(done: dict[str, Series]) -> None:
+    honest = done["honest"]
+    assert honest.verdicts == {HONEST: 4}, honest.failures
+    assert not honest.sees
+
+
+@pytest.mark.parametrize("name", [kind.name for kind in all_attacks()])
+def test_every_attack_is_noticed_or_harmless(done: dict[str, Series], name: str) -> None:
+    series = done[name]
+    assert series.runs == RUNS
+    if name in AWAITED:
+        pytest.xfail(AWAITED[name])
+    assert series.passed, series.failures
+    if series.harmed:
+        assert series.sees, "harm, and nobody was shown anything"
+
+
+def test_the_drill_can_fail(tmp_path: Path) -> None:
+    """Phones that take any key, and eyes that are shut: the harm is called unnoticed."""
+    wanted = ("drop one", "swap a key")
+    kinds = [kind for kind in all_attacks() if kind.name in wanted]
+    drop, swap = runs(tmp_path, kinds, 2, control=True)
+    assert drop.verdicts[UNNOTICED]
+    assert swap.verdicts[UNNOTICED] == 2
+    assert swap.read == 2, "the attack is real: without the check, the attacker reads"
+
+
+def test_the_report_is_for_people_and_for_machines(done: dict[str, Series]) -> None:
+    series = list(done.values())
+    data = as_data(series, seed=7, control=False)
+    (swap,) = [one for one in data["series"] if one["name"] == "swap a key"]
+    assert swap["with_alarm"] == RUNS
+    assert any("HAS CHANGED" in sight["text"] for sight in swap["sees"])
+    told = as_text(series, control=False)
+    assert f"{RUNS}× a person sees: ! The identity key of ben@localhost HAS CHANGED." in told
+    lost = Series("x", "does", ("noticed",), Counter({UNNOTICED: 1}))
+    assert as_text([lost], control=False).endswith("NOT PASSED: x.")
+
+
+def test_its_options(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list"]) == 0
+    assert "swap a key" in capfd.readouterr().out
+
+
+def test_the_page_names_every_attack() -> None:
+    """docs/drill.md is in step, also with what people are shown."""
+    page = (Path(__file__).parents[2] / "docs" / "drill.md").read_text()
+    for kind in all_attacks():
+        assert f"| `{kind.name}` | {kind.does} |" in page
