@@ -42,13 +42,13 @@ class Sight:
 class Eyes:
     """Watches a phone as an open terminal does: shows, and marks as read."""
 
-    def __init__(self, name: str, phone: Phone) -> None:
+    def __init__(self, name: str, phone: Phone, alarms: list[Sight] | None = None) -> None:
         self._name, self._phone = name, phone
         self._terminal = Chat(phone)
         self._queue: asyncio.Queue[e.Event] = asyncio.Queue()
         self._busy = False
         phone._engine.core.watchers.add(self._queue)
-        self.alarms: list[Sight] = []
+        self.alarms: list[Sight] = [] if alarms is None else alarms
         self.lines: list[str] = []
         self._task = asyncio.create_task(self._watch())
 

@@ -21,6 +21,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
+from unittest.mock import patch
 
 from tests.relay.world import RelayProcess
 
@@ -28,6 +29,9 @@ from bench.drill.attack import Attack
 from bench.drill.eyes import Eyes, Sight
 from bench.drill.middleman import Middleman
 from chappe.client import Phone, keys
+from chappe.vault import keeping
+from chappe.vault import keys as vault_keys
+from chappe.vault.keys import Cost
 from chappe.wire.errors import ChappeError
 
 T = TypeVar("T")
@@ -65,6 +69,18 @@ class Person:
     def ended(self) -> str:
         """Why the phone has ended, by order; empty while it lives."""
         return "" if self.phone.ended is None else self.phone.ended.code
+
+    @property
+    def away(self) -> bool:
+        """The phone is locked, or ended."""
+        return self.phone._opened is None
+
+    async def unlock(self, pin: str) -> None:
+        """Raises vault.*, unlock.*, network.*, device.erased. What was seen before stays seen."""
+        opened = await Phone.unlock(self.home, pin)
+        await self.eyes.close()
+        await opened.__aenter__()
+        self.phone, self.eyes = opened, Eyes(self.name, opened, self.eyes.alarms)
 
     @property
     def address(self) -> str:
@@ -177,7 +193,7 @@ class Stage:
     @property
     def devices(self) -> set[bytes]:
         """Those that may be in a conversation."""
-        return {one.phone.device_id for one in self.cast if not one.ended}
+        return {one.phone.device_id for one in self.cast if not one.away}
 
     def conversations_of(self, person: Person) -> list[bytes]:
         return [id_ for id_, members in self.conversations.items() if person.name in members]
@@ -265,7 +281,7 @@ class Stage:
                 return
 
     def _at_rest(self, person: Person) -> bool:
-        if person.ended:
+        if person.away:
             return True
         return person.phone._engine._is_settled() and person.eyes.idle
 
@@ -287,6 +303,17 @@ def _stock(count: int) -> Iterator[None]:
         keys.STOCK = usual  # type: ignore[misc]
 
 
+@contextmanager
+def _cheap_pins() -> Iterator[None]:
+    """Argon2id costs half a second and 64 MiB for each guess, and is not what is on trial here."""
+    cheap = (Cost(memory_kib=8, passes=1),)
+    with (
+        patch.object(vault_keys.stretch, "__defaults__", cheap),
+        patch.object(keeping.prepare, "__defaults__", cheap),
+    ):
+        yield
+
+
 @asynccontextmanager
 async def stage_on(folder: Path, *, forked: bool = False) -> AsyncIterator[Stage]:
     relay = RelayProcess(
@@ -297,11 +324,13 @@ async def stage_on(folder: Path, *, forked: bool = False) -> AsyncIterator[Stage
         lookups_burst=10_000_000,
     )
     try:
-        async with Middleman(relay.port, folder, Attack(random.Random(0))).standing() as man:
-            stage = Stage(relay, man, folder)
-            try:
-                yield stage
-            finally:
-                await stage.close()
+        man = Middleman(relay.port, folder, Attack(random.Random(0)))
+        with _cheap_pins():
+            async with man.standing():
+                stage = Stage(relay, man, folder)
+                try:
+                    yield stage
+                finally:
+                    await stage.close()
     finally:
         relay.stop()

@@ -71,8 +71,8 @@ def _verdict(struck: bool, harms: list[str], alarms: list[Sight], signs: list[Si
 
 
 def _harms(stage: Stage, person: Person) -> list[str]:
-    if person.ended:
-        return [f"{person.name}'s phone has ended: {person.ended}"]
+    if person.away:
+        return [f"{person.name}'s phone does not open: {person.ended or 'it stays locked'}"]
     return [*_wrong_messages(stage, person), *_strangers(stage, person)]
 
 
@@ -119,7 +119,7 @@ def _strangers(stage: Stage, person: Person) -> list[str]:
 
 def _signs(stage: Stage, person: Person) -> list[Sight]:
     """Own messages that do not show as read, though all have read what they have."""
-    if person.ended:
+    if person.away:
         return []
     found = []
     for said in stage.said:
