@@ -63,6 +63,7 @@ def answer(me: Me, **changes: object) -> frames.Line:
         "address": me.address,
         "identity_key": me.certificate.identity_key,
         "devices": [frames.DeviceEntry(me.device_id, me.certificate.to_bytes())],
+        "salt": bytes(32),
     }
     return frames.Line(**(fields | changes))  # type: ignore[arg-type]
 

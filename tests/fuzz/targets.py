@@ -334,7 +334,7 @@ def _relay_frames() -> list[bytes]:
         frames.Done(1),
         frames.Refusal(None, "frame.malformed", "no"),
         frames.Deliver(1, _ID, b"x", 1),
-        frames.Line(1, _ID, "ada@relay.example", _HASH, [frames.DeviceEntry(_ID, b"c", b"k")]),
+        frames.Line(1, _ID, "ada@relay.example", _HASH, [frames.DeviceEntry(_ID, b"c", b"k")], _HASH),
         frames.Ticket(1, _HASH, _HASH, 5),
     ]
     return [frames.encode(frame) for frame in said]
@@ -432,8 +432,8 @@ def _bodies() -> list[bytes]:
     bodies: list[api.Body] = [
         api.Info("relay.example", "0.1", 1, 2, 3),
         api.Activate("CODE", text, text),
-        api.AddDevice(text, text),
-        api.Activated(text, text, "ada@relay.example"),
+        api.AddDevice(text, text, text, text),
+        api.Activated(text, text, "ada@relay.example", text),
         api.Failure("http.malformed", "no"),
     ]
     return [api.encode(body) for body in bodies]

@@ -11,7 +11,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,7 +35,7 @@ from chappe.wire.orders import FleetPolicy, Order, Reason, SignedOrder, Target
 from chappe.wire.rosters import Officer, OfficerSignature, Roster, SignedRoster, roster_hash, sign_roster
 from chappe.wire.unlock import ServiceKey
 from tests.relay.shares.world import Owner
-from tests.relay.world import Device, RelayProcess, activate_body, add_device_body
+from tests.relay.world import Device, RelayProcess, activate, add_device_body
 
 SERVER = "localhost"
 
@@ -173,7 +173,7 @@ class World:
         """The first device of a new line."""
         device = new_device(of, f"{name or 't' + secrets.token_hex(6)}@{SERVER}")
         code = new_codes(self.settings, 1, None if of is None else of.name).codes[0]
-        answer = await self.http.post("/v1/activate", content=api.encode(activate_body(device, code)))
+        answer = await activate(self.http, device, code)
         assert answer.status_code == 200, answer.text
         return device
 
@@ -295,7 +295,8 @@ def sibling_of(device: Device, fleet_key: bytes | None = None) -> Device:
     """One more device of its line, whose certificate may name another organisation."""
     certificate = device.certificate
     named = certificate.fleet_key if fleet_key is None else fleet_key
-    return _issued(device.identity, certificate.line_id, certificate.address, named)
+    made = _issued(device.identity, certificate.line_id, certificate.address, named)
+    return replace(made, endorser=device)
 
 
 def _issued(identity: Ed25519PrivateKey, line: bytes, address: str, fleet_key: bytes) -> Device:

@@ -12,7 +12,7 @@ from chappe.wire import api
 from chappe.wire.door import CodeBatch
 from chappe.wire.terms import Term, begin
 from tests.relay.fleet_world import SERVER, Organisation, World, new_device
-from tests.relay.world import Device, activate_body
+from tests.relay.world import Device, activate
 
 DAY = 24 * 3600
 
@@ -30,7 +30,7 @@ class TermWorld(World):
 
     async def activate(self, code: str, of: Organisation | None = None, name: str = "") -> httpx.Response:
         self.made = new_device(of, f"{name or 't' + secrets.token_hex(6)}@{SERVER}")
-        return await self.http.post("/v1/activate", content=api.encode(activate_body(self.made, code)))
+        return await activate(self.http, self.made, code)
 
     async def termed(self, months: int = 6, of: Organisation | None = None) -> Device:
         """The device of a new line with a term."""

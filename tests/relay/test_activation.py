@@ -210,7 +210,8 @@ async def test_more_devices_of_a_line(relay: RelayProcess) -> None:
         assert failure(await add(taken)) == "certificate.invalid"
         # A proof made for activation does not add a device.
         body = activate_body(sibling, relay.code())
-        wrong = api.AddDevice(body.certificate, body.proof)
+        good = add_device_body(sibling)
+        wrong = api.AddDevice(body.certificate, body.proof, good.by, good.endorsement)
         assert failure(await http.post("/v1/devices", content=api.encode(wrong))) == "certificate.invalid"
         assert counts(relay) == before
     async with relay.sign_in(sibling) as wire:

@@ -32,7 +32,7 @@ from tests.relay.fleet_world import (
     whole,
 )
 from tests.relay.shares.world import Owner, ServiceProcess
-from tests.relay.world import Device, RelayProcess, activate
+from tests.relay.world import Device, RelayProcess, activate, endorsement_of
 
 
 @pytest.fixture
@@ -79,7 +79,9 @@ async def fifty(world: World, of: Organisation) -> tuple[list[Device], list[Owne
     """Of one line, each with its share."""
     first = await world.line(of)
     devices = [sibling_of(first) for _ in range(50)]
-    await asyncio.gather(*(world.relay.store.run(AddDevice(device.certificate)) for device in devices))
+    await asyncio.gather(
+        *(world.relay.store.run(AddDevice(device.certificate, endorsement_of(device))) for device in devices)
+    )
     owners = [Owner(device.id) for device in devices]
     key = await world.relay.share_key()
     await asyncio.gather(*(world.relay._shares.enrol(o.device, o.enrolment(key)) for o in owners))

@@ -129,7 +129,8 @@ def test_what_was_there_before_organisations_stays(tmp_path: Path) -> None:
     assert differences(path) == []
     with sqlite3.connect(path) as connection:
         line = connection.execute("SELECT * FROM lines").fetchone()
-        assert line == (b"\1", "ada@localhost", b"\2", 3, *[None] * 8)
+        assert line[:-1] == (b"\1", "ada@localhost", b"\2", 3, *[None] * 8)
+        assert len(line[-1]) == 32
         assert connection.execute("SELECT * FROM devices ORDER BY mailbox").fetchall() == [
             (b"\4", b"\1", 1, b"\5", b"\6", 7, None, None, None, None),
             (b"\x08", b"\1", 2, b"\x09", b"\x0a", 11, 12, None, None, None),
@@ -137,8 +138,8 @@ def test_what_was_there_before_organisations_stays(tmp_path: Path) -> None:
         assert connection.execute("SELECT * FROM codes").fetchone() == (b"\x0b", 13, 14, 15, *[None] * 6)
         # Two open lines with one address there still cannot be; a closed one and an open one there can.
         second = (
-            "INSERT INTO lines (line, address, identity_key, created_at) VALUES "
-            "(x'0c', 'ada@localhost', x'02', 3)"
+            "INSERT INTO lines (line, address, identity_key, created_at, salt) VALUES "
+            "(x'0c', 'ada@localhost', x'02', 3, x'0d')"
         )
         with pytest.raises(sqlite3.IntegrityError):
             connection.execute(second)
@@ -154,11 +155,16 @@ def test_what_was_there_before_terms_goes_on_without_one(tmp_path: Path) -> None
         line = (b"\1" * 16, "ada@localhost", b"\2" * 32, 3, b"\4" * 16, 5, b"\6" * 16, 7)
         code = (b"\7" * 32, 13, 14, None, b"\4" * 16)
         connection.execute(f"INSERT INTO lines VALUES ({','.join('?' * 8)})", line)
+        connection.execute(f"INSERT INTO lines VALUES ({','.join('?' * 8)})", (b"\2" * 16, "ben", *line[2:]))
         connection.execute(f"INSERT INTO codes VALUES ({','.join('?' * 5)})", code)
     upgrade(path)
     assert differences(path) == []
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT * FROM lines").fetchall() == [(*line, None, None, None, None)]
+        (*found, salt), (*_, other) = connection.execute("SELECT * FROM lines").fetchall()
+        assert found == [*line, None, None, None, None]
+        # Each has a salt of its own.
+        assert len(salt) == len(other) == 32
+        assert salt != other
         assert connection.execute("SELECT * FROM codes").fetchall() == [(*code, *[None] * 5)]
 
 

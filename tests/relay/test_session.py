@@ -342,7 +342,7 @@ def test_an_order_ends_an_open_session_at_once() -> None:
     (ask,) = session.receive(frames.encode(frames.Lookup(2, "ada@localhost")), 0)
     assert isinstance(ask, Ask)
     assert session.sign_out() == [ReadOrders()]
-    assert session.answered(ask, frames.Line(2, b"l" * 16, "ada@localhost", bytes(32), [])) == []
+    assert session.answered(ask, frames.Line(2, b"l" * 16, "ada@localhost", bytes(32), [], bytes(32))) == []
     assert session.page_read(Page([Envelope(1, bytes(16), b"x", 1)], True)) == []
     assert said(session.orders_read([HANDED])) == [HANDED]
 

@@ -21,7 +21,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,7 +32,7 @@ from websockets.typing import Subprotocol
 
 from chappe.relay.config import Settings, load_settings
 from chappe.relay.new_codes import new_code
-from chappe.wire import api, frames
+from chappe.wire import api, frames, log_entries
 from chappe.wire.certificate import DeviceCertificate, issue
 from tests import zygote
 
@@ -191,6 +191,8 @@ class Device:
     identity: Ed25519PrivateKey = field(repr=False)
     key: Ed25519PrivateKey = field(repr=False)
     certificate: DeviceCertificate
+    endorser: Device | None = field(default=None, repr=False)
+    """The device of its line that lets it in."""
 
     @classmethod
     def of_new_line(cls, address: str) -> Device:
@@ -198,7 +200,8 @@ class Device:
 
     def sibling(self) -> Device:
         """Another device of the same line."""
-        return self._issue(self.identity, self.certificate.line_id, self.certificate.address)
+        made = self._issue(self.identity, self.certificate.line_id, self.certificate.address)
+        return replace(made, endorser=self)
 
     @classmethod
     def _issue(cls, identity: Ed25519PrivateKey, line: bytes, address: str) -> Device:
@@ -233,13 +236,39 @@ def activate_body(device: Device, code: str, server: str = "localhost") -> api.A
 
 def add_device_body(device: Device, server: str = "localhost") -> api.AddDevice:
     raw = device.certificate.to_bytes()
-    return api.AddDevice(
-        api.to_base64(raw), api.to_base64(device.key.sign(api.add_device_bytes(server, raw)))
+    proof, by = device.key.sign(api.add_device_bytes(server, raw)), endorsement_of(device)
+    parts = (raw, proof, by.device, by.signature)
+    return api.AddDevice(*(api.to_base64(part) for part in parts))
+
+
+SALTS: dict[bytes, bytes] = {}
+"""Of lines, by their ids, as the relay told them."""
+
+
+def note_salt(answer: httpx.Response) -> None:
+    """From the answer to an activation."""
+    if answer.status_code == 200:
+        told = api.decode(answer.content, api.Activated)
+        SALTS[api.from_base64(told.line)] = api.from_base64(told.salt, 32)
+
+
+def endorsement_of(device: Device) -> log_entries.Endorsement:
+    """How its endorser lets it in; by itself where it has none."""
+    certificate, endorser = device.certificate, device.endorser or device
+    salt = SALTS.get(certificate.line_id, bytes(32))
+    signed = log_entries.endorsement_bytes(
+        line=log_entries.line_commitment(salt, certificate.line_id, certificate.address),
+        device=log_entries.device_hash(device.id),
+        certificate=log_entries.certificate_hash(certificate.to_bytes()),
+        signature_key=certificate.signature_key,
     )
+    return log_entries.Endorsement(log_entries.device_hash(endorser.id), endorser.key.sign(signed))
 
 
 async def activate(http: httpx.AsyncClient, device: Device, code: str) -> httpx.Response:
-    return await http.post("/v1/activate", content=api.encode(activate_body(device, code)))
+    answer = await http.post("/v1/activate", content=api.encode(activate_body(device, code)))
+    note_salt(answer)
+    return answer
 
 
 class Wire:

@@ -265,12 +265,12 @@ def body_cases(rng: random.Random) -> list[Case]:
     good: list[api.Body] = [
         api.Info("relay.example", "1.0", 1, 2**40, 30),
         api.Info("é", "1.0\n", 1, 2**53, 30, "AA"),
-        api.Activated("AA", "AA", "ada@relay.example"),
+        api.Activated("AA", "AA", "ada@relay.example", "AA"),
         api.UnlockChallenged("AA"),
         api.Unlocked("A" * 2048),
         api.Failure("code.used", "Used."),
         api.Activate("0" * 64, "AA", "AA"),
-        api.AddDevice("AA", "AA"),
+        api.AddDevice("AA", "AA", "AA", "AA"),
         api.CodeFor("0000"),
         api.Organisation("A press", "AA"),
     ]

@@ -27,7 +27,7 @@ from_relay = st.one_of(
     st.builds(frames.Done, refs),
     st.builds(frames.Refusal, st.none() | refs, words, words),
     st.builds(frames.Deliver, numbers, ids16, payloads, numbers),
-    st.builds(frames.Line, refs, ids16, addresses, ids32, st.lists(entries, max_size=3)),
+    st.builds(frames.Line, refs, ids16, addresses, ids32, st.lists(entries, max_size=3), ids32),
     st.builds(frames.Ticket, refs, ids32, ids32, numbers),
 )
 welcomes = st.builds(frames.WelcomeFor, some_recipients, payloads)

@@ -29,8 +29,8 @@ base64s = st.binary(max_size=60).map(api.to_base64)
 bodies = st.one_of(
     st.builds(api.Info, st.text(max_size=20), st.text(max_size=9), *[st.integers(0, 2**40)] * 3, base64s),
     st.builds(api.Activate, st.text(max_size=64), base64s, base64s),
-    st.builds(api.AddDevice, base64s, base64s),
-    st.builds(api.Activated, base64s, base64s, st.text(max_size=40)),
+    st.builds(api.AddDevice, *[base64s] * 4),
+    st.builds(api.Activated, base64s, base64s, st.text(max_size=40), base64s),
     st.builds(api.UnlockChallenge, base64s),
     st.builds(api.UnlockChallenged, base64s),
     st.builds(api.Unlock, base64s, base64s),

@@ -11,7 +11,7 @@ import pytest
 
 from chappe.relay.http_errors import status_of
 from chappe.relay.shares import challenges
-from chappe.wire import api, audit, certificate, codes, frames, unlock
+from chappe.wire import api, audit, certificate, codes, frames, log_entries, unlock
 from chappe.wire.errors import KINDS, error
 
 TEXT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
@@ -131,10 +131,28 @@ def test_every_limit(limit: int) -> None:
         unlock.ENROL_CONTEXT,
         unlock.UNLOCK_CONTEXT,
         unlock.SHARE_CONTEXT,
+        log_entries.LINE_CONTEXT,
+        log_entries.ORGANISATION_CONTEXT,
+        log_entries.DEVICE_CONTEXT,
+        log_entries.OFFICER_CONTEXT,
+        log_entries.ADDED_CONTEXT,
+        log_entries.ANNOUNCED_CONTEXT,
     ],
 )
 def test_every_context(context: bytes) -> None:
     assert f'"{context.decode()}"' in TEXT
+
+
+@pytest.mark.parametrize("entry", get_args(log_entries.LogEntry), ids=lambda entry: entry.__name__)
+def test_every_entry_of_the_log_and_its_fields(entry: type[log_entries.Entry]) -> None:
+    said = next(line for line in section("14.1 Entries").split("\n") if _names(line, entry))
+    for field in msgspec.structs.fields(entry):
+        if field.name not in ("version", "at"):
+            assert f"`{field.name}`" in said, f"{entry.__name__}.{field.name}"
+
+
+def _names(line: str, entry: type[log_entries.Entry]) -> bool:
+    return line.startswith("| `") and f"`{entry.__struct_config__.tag}`" in line.split("|")[1]
 
 
 def rows() -> dict[str, list[str]]:
@@ -154,7 +172,9 @@ def test_every_error(code: str) -> None:
 def test_no_error_is_listed_that_is_none() -> None:
     assert set(rows()) == set(KINDS)
     mentioned = set(re.findall(r"`([a-z]+\.[a-z_]+)`", TEXT))
-    assert mentioned - {"chappe.v1"} - set(get_args(audit.What)) <= set(KINDS)
+    entries = {str(kind.__struct_config__.tag) for kind in get_args(log_entries.LogEntry)}
+    assert mentioned - {"chappe.v1", "release.json"} - set(get_args(audit.What)) - entries <= set(KINDS)
+    assert entries <= mentioned | {"release"}
 
 
 def test_exit_statuses_are_unique_and_not_those_of_shells() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,12 +16,11 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chappe.client import linking
 from chappe.client.contacts import Contacts
 from chappe.client.core import Core
-from chappe.client.identity import Me, new_device, new_line
+from chappe.client.identity import Me, linked, new_line, new_signer
 from chappe.client.transport import HttpApi
 from chappe.vault import erasing, files, profile
 from chappe.vault.profile import Profile
@@ -34,9 +34,11 @@ DELIVER_SECONDS: Final = 10.0
 
 
 class _Pending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`code`: of an activation; empty for a link."""
+    """`code`: of an activation; empty for a link, which has `by` and `endorsement` (`linking.Handover`)."""
 
     code: str
+    by: bytes = b""
+    endorsement: bytes = b""
 
 
 ORGANISATION: Final = "organisation"
@@ -78,13 +80,14 @@ async def link(home: Path, place: RelayPlace, show: Callable[[str], None]) -> Pr
             if opened is None:
                 if profile.exists(home):
                     raise error("storage.exists")
-                handover = await linking.receive(connection, place, show)
+                signer, device_id = new_signer(), secrets.token_bytes(16)
+                handover = await linking.receive(
+                    connection, place, show, device_id=device_id, signature_key=signer.public
+                )
+                me = linked(signer, device_id, handover.identity, handover.certificate, place)
                 opened = profile.create(home)
-                _keep_handover(opened, place, handover)
-            me = Me.kept(opened.store)
-            raw = me.certificate.to_bytes()
-            proof = me.sign(api.add_device_bytes(me.server, raw))
-            await connection.add_device(api.AddDevice(api.to_base64(raw), api.to_base64(proof)))
+                _keep_handover(opened, me, handover)
+            await connection.add_device(_addition(opened))
     except BaseException as problem:
         _give_up(opened, problem)
         raise
@@ -160,23 +163,25 @@ def reopen(home: Path, key: bytes | bytearray | None = None) -> Profile:
     return opened
 
 
-def _keep_handover(opened: Profile, place: RelayPlace, handover: linking.Handover) -> None:
-    try:
-        identity = Ed25519PrivateKey.from_private_bytes(handover.identity)
-        me = new_device(
-            identity, handover.line, handover.address, place, int(time.time()), handover.fleet_key
-        )
-        if len(handover.fleet_key) not in (0, 32):
-            raise ValueError
-    except ValueError:
-        raise error("link.malformed") from None
+def _keep_handover(opened: Profile, me: Me, handover: linking.Handover) -> None:
     with opened.store.transaction():
         me.keep(opened.store)
         opened.store.set(ORGANISATION, handover.organisation[:64].encode())
-        opened.store.set(_PENDING, msgspec.msgpack.encode(_Pending("")))
+        pending = _Pending("", handover.by, handover.endorsement)
+        opened.store.set(_PENDING, msgspec.msgpack.encode(pending))
         contacts = Contacts(Core(me, opened))
         for known in handover.contacts:
             contacts.add(known.address, known.line, known.identity_key, known.verified)
+
+
+def _addition(opened: Profile) -> api.AddDevice:
+    """What the relay is told of a device that was let in, again and again until it answers."""
+    me = Me.kept(opened.store)
+    pending = msgspec.msgpack.decode(opened.store.get(_PENDING) or b"", type=_Pending)
+    raw = me.certificate.to_bytes()
+    proof = me.sign(api.add_device_bytes(me.server, raw))
+    parts = (raw, proof, pending.by, pending.endorsement)
+    return api.AddDevice(*(api.to_base64(part) for part in parts))
 
 
 def _unfinished(home: Path, code: str, address: str | None) -> Profile | None:

@@ -13,6 +13,7 @@ from chappe.vault.store import Store
 from chappe.wire.certificate import DeviceCertificate, issue
 from chappe.wire.errors import error
 from chappe.wire.links import RelayPlace
+from chappe.wire.log_entries import certificate_hash, device_hash, endorsement_bytes, line_commitment
 
 _KEY = "identity"
 
@@ -65,6 +66,29 @@ class Me:
         """A signature of the device's key."""
         return self.signing_key.sign(data)
 
+    def certify(self, device_id: bytes, signature_key: bytes, now: int) -> DeviceCertificate:
+        """The certificate of one more device of the line."""
+        return issue(
+            self.identity,
+            line_id=self.line_id,
+            address=self.address,
+            device_id=device_id,
+            signature_key=signature_key,
+            issued_at=now,
+            fleet_key=self.certificate.fleet_key,
+        )
+
+    def endorse(self, certificate: DeviceCertificate, salt: bytes) -> bytes:
+        """How this device lets that one in, for the transparency log. `salt`: of the line there."""
+        return self.sign(
+            endorsement_bytes(
+                line=line_commitment(salt, self.line_id, self.address),
+                device=device_hash(certificate.device_id),
+                certificate=certificate_hash(certificate.to_bytes()),
+                signature_key=certificate.signature_key,
+            )
+        )
+
     def keep(self, store: Store) -> None:
         kept = _Kept(
             self.identity.private_bytes_raw(),
@@ -94,19 +118,34 @@ class Me:
         )
 
 
-def new_device(
-    identity: Ed25519PrivateKey,
-    line_id: bytes,
-    address: str,
-    place: RelayPlace,
-    now: int,
-    fleet_key: bytes = b"",
+def new_signer() -> SignatureKey:
+    """A device's signature key."""
+    return SignatureKey.from_private(secrets.token_bytes(32))
+
+
+def linked(
+    signer: SignatureKey, device_id: bytes, identity: bytes, certificate: bytes, place: RelayPlace
 ) -> Me:
-    """A new device of a line, with fresh keys and ids. `fleet_key`: of its organisation, or empty."""
-    signer = SignatureKey.from_private(secrets.token_bytes(32))
+    """A device of a line that another device of it made the certificate for. Raises link.malformed for one
+    that is not about it, certificate.invalid for one that does not hold."""
+    try:
+        private = Ed25519PrivateKey.from_private_bytes(identity)
+    except ValueError:
+        raise error("link.malformed") from None
+    read = DeviceCertificate.from_bytes(certificate)
+    read.verify()
+    ours = (device_id, signer.public, private.public_key().public_bytes_raw())
+    if (read.device_id, read.signature_key, read.identity_key) != ours:
+        raise error("link.malformed", "The other device answered for another one; start again.")
+    return Me(private, signer, read, place)
+
+
+def new_line(address: str, place: RelayPlace, now: int, fleet_key: bytes = b"") -> Me:
+    """The first device of a new line, with fresh keys and ids. `fleet_key`: of its organisation, or empty."""
+    identity, signer = Ed25519PrivateKey.generate(), new_signer()
     certificate = issue(
         identity,
-        line_id=line_id,
+        line_id=secrets.token_bytes(16),
         address=address,
         device_id=secrets.token_bytes(16),
         signature_key=signer.public,
@@ -114,8 +153,3 @@ def new_device(
         fleet_key=fleet_key,
     )
     return Me(identity, signer, certificate, place)
-
-
-def new_line(address: str, place: RelayPlace, now: int, fleet_key: bytes = b"") -> Me:
-    """The first device of a new line."""
-    return new_device(Ed25519PrivateKey.generate(), secrets.token_bytes(16), address, place, now, fleet_key)

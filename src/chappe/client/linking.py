@@ -18,6 +18,7 @@ from chappe.mls import MLSError
 from chappe.mls.codec import parse
 from chappe.mls.suites import HPKECiphertext
 from chappe.wire.api import RENDEZVOUS_SECONDS
+from chappe.wire.cryptology import XWING_PUBLIC_BYTES
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.links import DeviceLink, RelayPlace
 
@@ -34,25 +35,44 @@ class KnownContact(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Handover(msgspec.Struct, frozen=True, array_like=True):
-    """What the old device gives the new one. `identity` is the line's private key; `fleet_key` and
-    `organisation`, its name, are empty where the line is of none."""
+    """What the old device gives the new one. `identity` is the line's private key; `organisation`, its name,
+    is empty where the line is of none.
+
+    `certificate` is the new device's, `endorsement` how the old one lets it in, for the transparency log:
+    `by` is the old device's name there (chappe.wire.log_entries).
+    """
 
     identity: bytes
     line: bytes
     address: str
     contacts: list[KnownContact]
-    fleet_key: bytes = b""
-    organisation: str = ""
+    organisation: str
+    certificate: bytes
+    by: bytes
+    endorsement: bytes
 
     def __repr__(self) -> str:
         return f"<Handover of {self.address}>"
 
 
 @dataclass(frozen=True, slots=True)
-class _Offer:
-    link: DeviceLink
-    public: bytes
-    private: bytes
+class Offer:
+    """What the new device says of itself: its id, its signature key, and the key that the answer is sealed
+    to."""
+
+    device_id: bytes
+    signature_key: bytes
+    sealing_key: bytes
+
+    def to_bytes(self) -> bytes:
+        return self.device_id + self.signature_key + self.sealing_key
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Offer:
+        """Raises link.malformed."""
+        if len(data) != 16 + 32 + XWING_PUBLIC_BYTES:
+            raise error("link.malformed")
+        return cls(data[:16], data[16:48], data[48:])
 
 
 def rendezvous_id(secret: bytes) -> bytes:
@@ -60,11 +80,22 @@ def rendezvous_id(secret: bytes) -> bytes:
     return hashlib.sha256(b"chappe rendezvous v1" + secret).digest()[:16]
 
 
-async def receive(api: HttpApi, place: RelayPlace, show: Callable[[str], None]) -> Handover:
-    """On the new device: show a link, wait for the answer. Raises link.unknown when time is up."""
+async def receive(
+    api: HttpApi,
+    place: RelayPlace,
+    show: Callable[[str], None],
+    *,
+    device_id: bytes,
+    signature_key: bytes,
+) -> Handover:
+    """On the new device: show a link, wait for the answer. Raises link.unknown when time is up.
+
+    `device_id`, `signature_key` (public): what the answer's certificate is to be for.
+    """
     keys = SUITE.generate_key_pair(os.urandom)
-    link = DeviceLink(place, os.urandom(SECRET_BYTES), hashlib.sha256(keys.public).digest())
-    await api.put_link(rendezvous_id(link.rendezvous), "offer", keys.public)
+    offer = Offer(device_id, signature_key, keys.public).to_bytes()
+    link = DeviceLink(place, os.urandom(SECRET_BYTES), hashlib.sha256(offer).digest())
+    await api.put_link(rendezvous_id(link.rendezvous), "offer", offer)
     show(str(link))
     answer = await _await_slot(api, link.rendezvous, "answer", RENDEZVOUS_SECONDS)
     try:
@@ -75,13 +106,16 @@ async def receive(api: HttpApi, place: RelayPlace, show: Callable[[str], None]) 
         raise error("link.malformed", "The other device's answer does not open; start again.") from None
 
 
-async def give(api: HttpApi, link: DeviceLink, handover: Handover) -> None:
-    """On the old device. Raises link.unknown, link.used, link.malformed."""
-    public = await _await_slot(api, link.rendezvous, "offer", _WAIT)
-    if not hmac.compare_digest(hashlib.sha256(public).digest(), link.key_hash):
+async def give(api: HttpApi, link: DeviceLink, handover: Callable[[Offer], Handover]) -> None:
+    """On the old device: `handover` makes what the device of the offer is given. Raises link.unknown,
+    link.used, link.malformed."""
+    offer = await _await_slot(api, link.rendezvous, "offer", _WAIT)
+    if not hmac.compare_digest(hashlib.sha256(offer).digest(), link.key_hash):
         raise error("link.malformed", "The link's key is not the one that the relay gave; do not go on.")
     try:
-        sealed = SUITE.encrypt_with_label(public, _LABEL, link.rendezvous, msgspec.msgpack.encode(handover))
+        read = Offer.from_bytes(offer)
+        given = msgspec.msgpack.encode(handover(read))
+        sealed = SUITE.encrypt_with_label(read.sealing_key, _LABEL, link.rendezvous, given)
     except MLSError:
         raise error("link.malformed") from None
     await api.put_link(rendezvous_id(link.rendezvous), "answer", sealed.encode())

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -49,6 +50,7 @@ from chappe.wire import frames, links
 from chappe.wire.certificate import check_address
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.links import RelayPlace
+from chappe.wire.log_entries import device_hash
 from chappe.wire.orders import MAX_TIMER
 
 CHANGE_SECONDS: Final = 30.0
@@ -634,25 +636,36 @@ class Phone:
         if not isinstance(link, links.DeviceLink):
             raise error("link.malformed", "That link makes a new line; take the one that a new device shows.")
         engine = self._engine
-        before = {device.device_id for device in await self.devices()}
+        line = await self._ask_who(self.address)
+        before = {entry.device for entry in line.devices}
         api = HttpApi(self.place, await engine.connection.context())
         try:
-            await linking.give(api, link, self._handover())
+            await linking.give(api, link, partial(self._handover, line.salt))
         finally:
             await api.close()
         await self._await_new_device(before)
         await engine.reconcile()
         await engine.settled(NEW_DEVICE_SECONDS)
 
-    def _handover(self) -> linking.Handover:
+    def _handover(self, salt: bytes, offer: linking.Offer) -> linking.Handover:
         me = self._engine.core.me
         known = [
             linking.KnownContact(one.address, one.line_id, one.identity_key, one.verified)
             for one in self.contacts()
         ]
         name = (self._engine.core.store.get(activation.ORGANISATION) or b"").decode()
-        key = me.certificate.fleet_key
-        return linking.Handover(me.identity.private_bytes_raw(), me.line_id, me.address, known, key, name)
+        certificate = me.certify(offer.device_id, offer.signature_key, self._engine.core.now())
+        endorsement = me.endorse(certificate, salt)
+        return linking.Handover(
+            me.identity.private_bytes_raw(),
+            me.line_id,
+            me.address,
+            known,
+            name,
+            certificate.to_bytes(),
+            device_hash(me.device_id),
+            endorsement,
+        )
 
     async def _await_new_device(self, before: set[bytes]) -> None:
         """Until a device that was not there is, with key packages."""

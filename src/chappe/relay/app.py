@@ -21,6 +21,7 @@ from chappe.relay.delivering import add_delivering
 from chappe.relay.fleet_routes import add_fleet
 from chappe.relay.http_errors import failure, read_body
 from chappe.relay.limits import Allowance
+from chappe.relay.log_routes import add_log
 from chappe.relay.ranges import Span, parse_range
 from chappe.relay.relay import Relay
 from chappe.relay.usecases.register import FindCode
@@ -54,6 +55,7 @@ def build_app(relay: Relay, beside: Iterable[BaseRoute] = ()) -> FastAPI:
     _add_unlocking(app, relay)
     add_delivering(app, relay)
     add_fleet(app, relay)
+    add_log(app, relay.log)
     web.add_pages(app, relay.settings.web_dir)
     app.router.routes.extend(beside)
     return app

@@ -53,6 +53,22 @@ TABLES: Final[Mapping[str, Kept]] = {
             ),
             "term_months": ("months that were paid last", "derniers mois payés"),
             "lapsed_at": ("closed because its term was over, when", "date de fermeture pour fin de période"),
+            "salt": (
+                "hides it in the public log from who does not look it up",
+                "la cache, dans le journal public, à qui ne la recherche pas",
+            ),
+        },
+    ),
+    "log_entries": Kept(
+        (
+            "The public transparency log: hashes and public keys, no address, line id or device id",
+            "Le journal public de transparence : condensats et clés publiques, ni adresse ni identifiant",
+        ),
+        FOR_GOOD,
+        {
+            "number": ("its place", "sa place"),
+            "entry": ("what is public about the change", "ce qui est public du changement"),
+            "at": AT,
         },
     ),
     "devices": Kept(
@@ -516,6 +532,16 @@ FILES: Final = (
     KeptFile(
         "tls-*.pem",
         ("the relay's own certificate and key", "certificat et clé propres du relais"),
+        WHILE_RUNNING,
+    ),
+    KeptFile(
+        "tlog/*",
+        ("the public transparency log, as it is served", "le journal public de transparence, tel que servi"),
+        FOR_GOOD,
+    ),
+    KeptFile(
+        "log.key",
+        ("signs the heads of the transparency log", "signe les têtes du journal de transparence"),
         WHILE_RUNNING,
     ),
     KeptFile("push-key.pem", ("signs knocks", "signe les notifications"), WHILE_RUNNING),

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection, exc, func, insert, select
 
-from chappe.relay import audit
+from chappe.relay import audit, log_rows
 from chappe.relay.config import Settings
 from chappe.relay.database import open_engine, prepare_folder, storage_failure
 from chappe.relay.fleet_rows import newest_roster
@@ -110,6 +110,7 @@ def _insert(unit: Unit, signed: SignedRoster, roster: Roster) -> None:
         number=roster.version,
     )
     audit.append(unit, roster.organisation, entry)
+    log_rows.append(unit, *log_rows.officers_changed(unit.now, None, roster, signed))
 
 
 def _describe(connection: Connection, id_: bytes, name: str, fleet_key: bytes) -> Known:

@@ -90,12 +90,14 @@ class DeviceRecord:
 class Unit:
     """The transaction that an operation runs in: its connection, its time, and what it set off."""
 
-    __slots__ = ("arrivals", "connection", "now")
+    __slots__ = ("arrivals", "connection", "logged", "now")
 
     def __init__(self, connection: Connection, now: int) -> None:
         self.connection = connection
         self.now = now
         self.arrivals: list[Arrival] = []
+        self.logged = False
+        """Whether the transparency log has grown."""
 
 
 class Operation(Protocol):

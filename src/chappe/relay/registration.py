@@ -13,6 +13,7 @@ from chappe.relay.usecases.renew_line import RenewByDevice
 from chappe.wire import api, codes, frames
 from chappe.wire.certificate import DeviceCertificate
 from chappe.wire.errors import error
+from chappe.wire.log_entries import Endorsement
 
 CLOCKS_MAY_DIFFER: Final = 24 * 3600
 
@@ -34,7 +35,8 @@ def addition(body: api.AddDevice, server: str, now: int) -> AddDevice:
     raw = api.from_base64(body.certificate)
     certificate = _checked(raw, server, now)
     _check_proof(certificate, api.from_base64(body.proof), api.add_device_bytes(server, raw))
-    return AddDevice(certificate)
+    by = Endorsement(api.from_base64(body.by, 32), api.from_base64(body.endorsement, 64))
+    return AddDevice(certificate, by)
 
 
 async def renewal(
@@ -67,7 +69,7 @@ def answer(registered: object) -> api.Activated:
     """The body that tells the device what it is now."""
     assert isinstance(registered, Registered)
     line, device = api.to_base64(registered.line), api.to_base64(registered.device)
-    return api.Activated(line, device, registered.address)
+    return api.Activated(line, device, registered.address, api.to_base64(registered.salt))
 
 
 def organisation(found: object) -> api.Organisation:

@@ -20,6 +20,7 @@ from chappe.relay.fleet_rows import devices_of_lines, find_lines, waiting_orders
 from chappe.relay.hub import Hub
 from chappe.relay.knocker import Knocker
 from chappe.relay.limits import Allowance, Allowances, Attempts
+from chappe.relay.log_sequencer import Sequencer
 from chappe.relay.mailroom import AckOperation, Mailroom, SendOperation
 from chappe.relay.ports import (
     Answer,
@@ -53,6 +54,7 @@ from chappe.relay.usecases.renew_line import RenewByCode, RenewByDesk, RenewByDe
 from chappe.relay.usecases.subscriptions import Subscribe
 from chappe.relay.usecases.sweep import Sweep, Swept
 from chappe.relay.usecases.tokens import LeaveToken
+from chappe.relay.web import released
 from chappe.wire import delivery, frames
 from chappe.wire.api import to_base64
 from chappe.wire.clock_guard import ClockGuard
@@ -104,7 +106,10 @@ class Relay:
             limits=TokenLimits(messages=settings.token_burst, messages_per_second=settings.token_per_second),
         )
         self.hub = Hub(self._absent)
-        self.store = Store(settings.database, mailroom, clock, self.hub.arrived)
+        self.store = Store(settings.database, mailroom, clock, self.hub.arrived, self._logged)
+        self.log = Sequencer(
+            settings.data_dir, settings.server_name, self.store, clock, page=released(settings.web_dir)
+        )
         self.push_key = push_key.public
         contact = settings.push_contact or f"postmaster@{settings.server_name}"
         pusher = Pusher(push_key, contact, self._loop.time)
@@ -134,6 +139,7 @@ class Relay:
 
     async def start(self) -> None:
         """Begin the chores: sweeping, ticking the sockets, destroying shares. Raises storage.*."""
+        await self.log.start()
         await self.destroyer.start()
         await self._knocker.start()
         await self.attachments.delete_strays()
@@ -150,8 +156,12 @@ class Relay:
             chore.cancel()
         await asyncio.gather(*self._chores, *self._enrolling, return_exceptions=True)
         await self._knocker.close()
+        await self.log.close()
         await self.store.close()
         await self._shares.close()
+
+    def _logged(self) -> None:
+        self.log.wake()
 
     # --- Desk: who is here
 

@@ -22,10 +22,16 @@ T = TypeVar("T")
 
 class Store:
     """Made and used in one event loop. `arrived` hears of every payload that became durable, in order,
-    before the operations that brought it are answered."""
+    before the operations that brought it are answered; `logged` after a change that the transparency log
+    tells of."""
 
     def __init__(
-        self, path: Path, mailroom: Mailroom, clock: Clock, arrived: Callable[[list[Arrival]], None]
+        self,
+        path: Path,
+        mailroom: Mailroom,
+        clock: Clock,
+        arrived: Callable[[list[Arrival]], None],
+        logged: Callable[[], None] = lambda: None,
     ) -> None:
         self.mailroom = mailroom
         self._arrived = arrived
@@ -33,7 +39,8 @@ class Store:
         self._loop = asyncio.get_running_loop()
         self._writes = open_engine(path, writes=True)
         self._reads = open_engine(path, writes=False)
-        self._writer = Writer(self._writes, mailroom, clock, self._report)
+        self._logged = logged
+        self._writer = Writer(self._writes, mailroom, clock, self._report, self._report_log)
         self._reader = Reader(self._reads)
         self.waiting_bytes = 0
         self._writer.start()
@@ -99,6 +106,10 @@ class Store:
     def _report(self, answers: Answers, arrivals: list[Arrival]) -> None:
         """In the writer's thread: hand everything over in one go."""
         self._loop.call_soon_threadsafe(self._hand_over, answers, arrivals)
+
+    def _report_log(self) -> None:
+        """In the writer's thread."""
+        self._loop.call_soon_threadsafe(self._logged)
 
     def _hand_over(self, answers: Answers, arrivals: list[Arrival]) -> None:
         if arrivals:

@@ -33,6 +33,8 @@ lines = Table(
     Column("term_months", Integer),
     # Closed because its term was over; NULL where an order closed it.
     Column("lapsed_at", Big),
+    # What hides it in the transparency log (chappe.wire.log_entries.line_commitment): 32 random bytes.
+    Column("salt", Bytes(32), nullable=False),
     Index(
         "lines_open_address",
         "address",
@@ -238,4 +240,14 @@ push_subscriptions = Table(
     Column("endpoint", String(1024), nullable=False),
     Column("p256dh", Bytes(65), nullable=False),
     Column("auth", Bytes(16), nullable=False),
+)
+
+# The transparency log, entry by entry: a row is never changed or deleted.
+log_entries = Table(
+    "log_entries",
+    metadata,
+    Column("number", Big, primary_key=True, autoincrement=False),
+    # The MessagePack of a chappe.wire.log_entries.LogEntry.
+    Column("entry", Bytes(1024), nullable=False),
+    Column("at", Big, nullable=False),
 )

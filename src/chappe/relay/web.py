@@ -27,6 +27,7 @@ MANIFEST: Final = "release.json"
 SIGNATURE: Final = "release.sig"
 CONSOLE: Final = "/console/"
 MAX_FILES: Final = 500
+MAX_VERSION: Final = 64
 MAX_FILE: Final = 16 * 1024 * 1024
 
 # Names that the build gives; nothing that could mean another folder.
@@ -88,6 +89,14 @@ la même chose.</p>
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """SHA-256 of a manifest, and the version that it names."""
+
+    digest: bytes
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One file: its bytes, the same squeezed (None where that wins nothing), type, ETag, caching."""
 
@@ -117,6 +126,18 @@ def load(folder: Path | None) -> dict[str, Page]:
     console = pages.pop(f"{CONSOLE}index.html", None)
     pages[CONSOLE] = console or _page("index.html", _NO_CONSOLE.encode())
     return pages
+
+
+def released(folder: Path | None) -> Release | None:
+    """Which release the folder has, by its manifest; None where there is none."""
+    try:
+        manifest = ((folder or DEFAULT_DIR) / MANIFEST).read_bytes()
+        version = json.loads(manifest)["version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not isinstance(version, str) or not 1 <= len(version) <= MAX_VERSION:
+        return None
+    return Release(hashlib.sha256(manifest).digest(), version)
 
 
 def add_pages(app: FastAPI, folder: Path | None) -> None:

@@ -50,11 +50,20 @@ class _Waiting:
 class Writer:
     """Owns the only connection that writes. `report` is called in the writer's thread after each commit."""
 
-    def __init__(self, engine: Engine, bulk: Bulk, clock: Clock, report: Report) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        bulk: Bulk,
+        clock: Clock,
+        report: Report,
+        logged: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`logged` is called in the thread, too, after a commit that made the transparency log longer."""
         self._engine = engine
         self._bulk = bulk
         self._clock = clock
         self._report = report
+        self._logged = logged
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._main, name="chappe-writer", daemon=True)
@@ -113,6 +122,8 @@ class Writer:
             unit, outcomes = None, [error("internal.bug")]
         answers = [(waiting.answer, outcome) for waiting, outcome in zip(batch, outcomes, strict=True)]
         self._report(answers, unit.arrivals if unit else [])
+        if unit and unit.logged:
+            self._logged()
 
     def _commit_one_by_one(self, batch: list[_Waiting]) -> None:
         """Those that only shared a transaction with one that failed are not to fail with it."""

@@ -75,18 +75,26 @@ class Organisation(Body, frozen=True, omit_defaults=True):
 
 
 class AddDevice(Body, frozen=True):
-    """POST /v1/devices: one more device; `certificate` is signed by the line's identity key."""
+    """POST /v1/devices: one more device; `certificate` is signed by the line's identity key.
+
+    `by`, `endorsement`: a device of the line, as base64url of its 32-byte name in the transparency log, and
+    its signature over `chappe.wire.log_entries.endorsement_bytes`.
+    """
 
     certificate: Base64
     proof: Base64
+    by: Base64
+    endorsement: Base64
 
 
 class Activated(Body, frozen=True):
-    """Answer to both: ids as base64url of 16 bytes, and the line's address."""
+    """Answer to both: ids as base64url of 16 bytes, the line's address, and the salt under which it stands in
+    the transparency log (base64url of 32 bytes)."""
 
     line: Base64
     device: Base64
     address: str
+    salt: Base64
 
 
 class Renew(Body, frozen=True):

@@ -118,13 +118,15 @@ class DeviceEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Line(Frame, tag="line", frozen=True):
-    """Answer to `Lookup`: a line and its devices that are not revoked."""
+    """Answer to `Lookup`: a line and its devices that are not revoked. `salt`: of the line, in the
+    transparency log (chappe.wire.log_entries.line_commitment)."""
 
     ref: Ref
     line: Id16
     address: Address
     identity_key: Hash32
     devices: list[DeviceEntry]
+    salt: Hash32
 
 
 class Ticket(Frame, tag="ticket", frozen=True):

@@ -113,7 +113,7 @@ class DeviceRevoked(Entry, frozen=True, tag="device.revoked"):
 
 
 class EraseOrdered(Entry, frozen=True, tag="erase.ordered"):
-    """The device is to be erased. It is revoked already, or by an entry right behind."""
+    """The device, revoked by now, is to be erased."""
 
     device: Hash32
     order: Hash32

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
 
-from chappe.relay import audit, fleet_rows
+from chappe.relay import audit, fleet_rows, log_rows
 from chappe.relay.asker import AsOfficer, still_officer
 from chappe.relay.fleet_tables import organisations, rosters
 from chappe.relay.ports import Unit
@@ -59,3 +59,4 @@ class AmendRoster:
             number=roster.version,
         )
         audit.append(unit, roster.organisation, entry)
+        log_rows.append(unit, *log_rows.officers_changed(unit.now, before, roster, self.ask.roster))

@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import delete, func, insert, select, update
 
-from chappe.relay import audit, fleet_rows, mailbox_sql
+from chappe.relay import audit, fleet_rows, log_rows, mailbox_sql
 from chappe.relay.fleet_rows import AnyRow, pieces
 from chappe.relay.fleet_tables import order_devices, orders, postings
 from chappe.relay.mailroom import Mailroom
@@ -58,6 +58,7 @@ def execute(
     if order.kind not in DESTROYING:
         return Effects(order.id, told=tuple(row.mailbox for row in reached))
     _sign_out(unit, mailroom, order, reached)
+    _log(unit, order, reached)
     _close_lines(unit, order)
     groups = () if conversations is None else tuple(dict.fromkeys(conversations))
     if conversations is not None:
@@ -136,6 +137,15 @@ def _sign_out(unit: Unit, mailroom: Mailroom, order: Order, reached: list[AnyRow
         connection.execute(delete(last_resort_packages).where(last_resort_packages.c.mailbox.in_(boxes)))
     for row in reached:
         mailroom.forget_device(row.device)
+
+
+def _log(unit: Unit, order: Order, reached: list[AnyRow]) -> None:
+    """`reached`: as they were before."""
+    fresh = [row.device for row in reached if row.revoked_at is None]
+    log_rows.append(unit, *log_rows.signed_out(unit.connection, unit.now, fresh, order.id))
+    if order.kind == "erase":
+        doomed = [row.device for row in reached]
+        log_rows.append(unit, *log_rows.to_erase(unit.connection, unit.now, doomed, order.id))
 
 
 def _close_lines(unit: Unit, order: Order) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from chappe.relay import audit, mailbox_sql
+from chappe.relay import audit, log_rows, mailbox_sql
 from chappe.relay.fleet_rows import AnyRow, devices_of_lines, pieces
 from chappe.relay.fleet_tables import order_devices, postings, proposals, registers
 from chappe.relay.mailroom import Mailroom
@@ -87,6 +87,8 @@ class CloseLapsed:
         for row in signed_out:
             self.mailroom.forget_device(row.device)
         _note(unit, found, "line.lapsed")
+        ended = [row.device for row in signed_out]
+        log_rows.append(unit, *log_rows.signed_out(unit.connection, unit.now, ended, None))
         boxes = tuple(row.mailbox for row in signed_out)
         return Lapsed(tuple(ids), boxes, len(found) == AT_ONCE)
 
@@ -126,6 +128,7 @@ class ForgetLines:
         for row in gone:
             self.mailroom.forget_device(row.device)
         _note(unit, found, "line.forgotten")
+        log_rows.append(unit, *log_rows.destroyed(unit.now, [row.device for row in gone]))
         return len(found)
 
 

@@ -44,4 +44,4 @@ class LookUp:
             if frame.key_packages and (wanted is None or row.device in wanted):
                 package = key_packages.take(unit, row.mailbox)
             entries.append(frames.DeviceEntry(row.device, row.certificate, package))
-        return frames.Line(frame.ref, line.line, line.address, line.identity_key, entries)
+        return frames.Line(frame.ref, line.line, line.address, line.identity_key, entries, line.salt)

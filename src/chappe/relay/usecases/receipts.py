@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select, update
 
-from chappe.relay import audit, fleet_rows
+from chappe.relay import audit, fleet_rows, log_rows
 from chappe.relay.fleet_rows import pieces
 from chappe.relay.fleet_tables import order_devices, orders
 from chappe.relay.ports import Reported, Unit
@@ -86,6 +86,14 @@ class MarkUnreadable:
                 .where(*here)
                 .order_by(order_devices.c.order_id, order_devices.c.device)
             ).all()
+            # Of two orders to erase one device, the first destroyed its share.
+            before = set(
+                connection.execute(
+                    select(order_devices.c.device).where(
+                        order_devices.c.device.in_(piece), order_devices.c.unreadable_at.is_not(None)
+                    )
+                ).scalars()
+            )
             connection.execute(update(order_devices).where(*here).values(unreadable_at=unit.now))
             logs: dict[bytes, list[AuditEntry]] = {}
             for row in rows:
@@ -94,3 +102,5 @@ class MarkUnreadable:
                     logs.setdefault(row.organisation, []).append(entry)
             for organisation, entries in logs.items():
                 audit.append(unit, organisation, *entries)
+            fresh = [row.device for row in rows if row.device not in before]
+            log_rows.append(unit, *log_rows.destroyed(unit.now, fresh))

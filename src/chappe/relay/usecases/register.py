@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from chappe.relay import audit, term_rows
+from chappe.relay import audit, log_rows, term_rows
 from chappe.relay.fleet_rows import newest_policy, policy_of
 from chappe.relay.fleet_tables import order_devices, organisations
 from chappe.relay.ports import Unit
@@ -17,6 +20,7 @@ from chappe.wire import frames
 from chappe.wire.audit import AuditEntry
 from chappe.wire.certificate import DeviceCertificate
 from chappe.wire.errors import error
+from chappe.wire.log_entries import SALT_BYTES, DeviceAdded, Endorsement, device_hash, endorsement_bytes
 from chappe.wire.terms import begin
 
 DAY: Final = 24 * 3600
@@ -24,11 +28,12 @@ DAY: Final = 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The line and device that are there now."""
+    """The line and device that are there now. `salt`: of the line, in the transparency log."""
 
     line: bytes
     device: bytes
     address: str
+    salt: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class ActivateLine:
         if code.used_at is not None:
             # One that renewed a line made none: whose certificate this is does not matter.
             if code.renewed is None and _has_device(connection, certificate):
-                return _registered(certificate)
+                return _registered(connection, certificate)
             raise error("code.used")
         check_open(connection, code, unit.now)
         _check_fleet_key(connection, code.organisation, certificate)
@@ -62,6 +67,7 @@ class ActivateLine:
         connection.execute(
             update(codes).where(codes.c.digest == self.code_digest).values(used_at=day_of(unit.now))
         )
+        salt = secrets.token_bytes(SALT_BYTES)
         term = {} if code.months is None else term_rows.columns(begin(code.months, unit.now), code.months)
         try:
             connection.execute(
@@ -71,6 +77,7 @@ class ActivateLine:
                     identity_key=certificate.identity_key,
                     created_at=unit.now,
                     organisation=code.organisation,
+                    salt=salt,
                     **term,
                 )
             )
@@ -82,18 +89,21 @@ class ActivateLine:
             1, unit.now, "line.activated", line=certificate.line_id, device=certificate.device_id
         )
         audit.append(unit, code.organisation, entry)
-        return _registered(certificate)
+        log_rows.append(unit, log_rows.line_created(unit.now, salt, certificate))
+        return _registered(connection, certificate)
 
 
 @dataclass(frozen=True, slots=True)
 class AddDevice:
-    """Add a device to its line: the certificate must be signed by the identity key the line has here.
+    """Add a device to its line: the certificate must be signed by the identity key the line has here, and a
+    device of the line, not signed out, must vouch for it (`by`; chappe.wire.log_entries.endorsement_bytes).
 
     Refused with address.unknown, certificate.invalid, line.closed, term.suspended, term.closed,
     devices.too_many.
     """
 
     certificate: DeviceCertificate
+    by: Endorsement
 
     @property
     def weight(self) -> int:
@@ -109,9 +119,12 @@ class AddDevice:
         if not _has_device(connection, certificate):
             if _count_devices(connection, line.line) >= frames.MAX_DEVICES:
                 raise error("devices.too_many")
+            added = log_rows.device_added(unit.now, line.salt, certificate, self.by)
+            _check_endorsed(connection, line.line, added)
             _add_device(unit, certificate)
             _tell_policy(unit, line.organisation, certificate)
-        return _registered(certificate)
+            log_rows.append(unit, added)
+        return _registered(connection, certificate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +247,34 @@ def _tell_policy(unit: Unit, organisation: bytes | None, certificate: DeviceCert
         )
 
 
-def _registered(certificate: DeviceCertificate) -> Registered:
-    return Registered(certificate.line_id, certificate.device_id, certificate.address)
+def _check_endorsed(connection: Connection, line: bytes, added: DeviceAdded) -> None:
+    """Raises certificate.invalid."""
+    assert added.by is not None
+    keys = {
+        device_hash(row.device): row.signature_key
+        for row in connection.execute(
+            select(devices.c.device, devices.c.signature_key).where(
+                devices.c.line == line, devices.c.revoked_at.is_(None)
+            )
+        )
+    }
+    signed = endorsement_bytes(
+        line=added.line,
+        device=added.device,
+        certificate=added.certificate,
+        signature_key=added.signature_key,
+    )
+    try:
+        Ed25519PublicKey.from_public_bytes(keys[added.by.device]).verify(added.by.signature, signed)
+    except (KeyError, InvalidSignature, ValueError):
+        raise error(
+            "certificate.invalid", "No device of the line lets this one in; link it from one of them."
+        ) from None
+
+
+def _registered(connection: Connection, certificate: DeviceCertificate) -> Registered:
+    salt = connection.execute(select(lines.c.salt).where(lines.c.line == certificate.line_id)).scalar_one()
+    return Registered(certificate.line_id, certificate.device_id, certificate.address, salt)
 
 
 def _has_device(connection: Connection, certificate: DeviceCertificate) -> bool:

@@ -10,23 +10,25 @@ import { type Keeping, newKey } from "../vault/keeping";
 import { MIN_DIGITS } from "../vault/pins";
 import { Store } from "../vault/store";
 import { activateBytes, addDeviceBytes, fromBase64, toBase64 } from "../wire/api";
-import { type Bytes, equal, toHex } from "../wire/bytes";
+import { type Bytes, equal, randomBytes, toHex } from "../wire/bytes";
 import { checkAddress } from "../wire/certificate";
 import { parse as parseCode } from "../wire/codes";
 import { ChappeError, error } from "../wire/errors";
 import { type ActivationLink, parse as parseLink, type RelayPlace } from "../wire/links";
 import { HttpApi } from "./http";
-import { Me, newDevice, newLine } from "./identity";
+import { linked, Me, newLine, newSigner } from "./identity";
 import { type Handover, receive } from "./linking";
 import { GUARDED, Opened, type Reach } from "./opened";
 import { tables } from "./rows";
 
 const PENDING = "pending";
 
-/** Which call left it: the code and address of an activation; both empty for a link. */
+/** Which call left it: the code and address of an activation; both empty for a link, which has the rest. */
 interface Pending {
   code: string;
   address: string;
+  by?: Bytes;
+  endorsement?: Bytes;
 }
 
 /** A link or QR text, or a bare code of this relay. Raises link.malformed, code.malformed. */
@@ -98,23 +100,25 @@ export async function link(
   const pending = { code: "", address: "" };
   let store = await unfinished(keeping, pending);
   if (store === null) {
-    const handover = await receive(api, here, show);
-    store = await begin(keeping, pending, deviceOf(handover, here), handover);
+    const signer = newSigner();
+    const deviceId = randomBytes(16);
+    const offer = { deviceId, signatureKey: signer.publicKey };
+    const handover = await receive(api, here, show, offer);
+    const { identity, certificate, by, endorsement } = handover;
+    const me = linked({ signer, deviceId, identity, certificate, place: here });
+    store = await begin(keeping, { ...pending, by, endorsement }, me, handover);
   }
+  const left = (await store.get(tables.meta, PENDING)) as Pending;
   return tell(keeping, store, reach, async (me) => {
     const certificate = me.certificateBytes;
     const proof = me.sign(addDeviceBytes(me.server, certificate));
-    await api.addDevice({ certificate: toBase64(certificate), proof: toBase64(proof) });
+    await api.addDevice({
+      certificate: toBase64(certificate),
+      proof: toBase64(proof),
+      by: toBase64(left.by ?? new Uint8Array()),
+      endorsement: toBase64(left.endorsement ?? new Uint8Array()),
+    });
   });
-}
-
-function deviceOf(handover: Handover, place: RelayPlace): Me {
-  const { identity, line, address, fleetKey } = handover;
-  try {
-    return newDevice({ identity, line, address, place, fleetKey, now: now() });
-  } catch {
-    throw error("link.malformed");
-  }
 }
 
 /** Its PIN holds: from here on the profile is finished. */

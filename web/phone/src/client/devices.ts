@@ -1,10 +1,11 @@
 /** The devices of this line: which there are, and one more. */
 
-import { fromHex, toHex } from "../wire/bytes";
+import { type Bytes, fromHex, toHex } from "../wire/bytes";
+import { deviceHash } from "../wire/endorsing";
 import { error } from "../wire/errors";
 import { parse } from "../wire/links";
 import type { DeviceInfo } from "./face";
-import { give, type Handover } from "./linking";
+import { give, type Handover, type Offer } from "./linking";
 import type { Opened } from "./opened";
 import { sleep } from "./transport";
 
@@ -36,23 +37,48 @@ export class Devices {
       throw error("link.malformed", "That link makes a new line; take the one a new device shows.");
     const { engine, api } = this.opened;
     const before = new Set((await this.all()).map((one) => one.device));
-    await give(api, link, this.#handover());
+    const salt = await this.#salt();
+    await give(api, link, (offer) => this.#handover(offer, salt));
     await this.#awaitNewDevice(before);
     await engine.reconcile();
     await engine.settled(NEW_DEVICE_SECONDS);
   }
 
-  #handover(): Handover {
+  /** Under which the line stands in the transparency log. */
+  async #salt(): Promise<Bytes> {
     const { core, engine } = this.opened;
-    const { identity, certificate } = core.me;
+    const { address } = core.me;
+    const found = await engine.connection.ask(
+      (ref) => ({ t: "lookup", ref, address, key_packages: false, devices: null }),
+      "line",
+    );
+    return found.salt;
+  }
+
+  #handover(offer: Offer, salt: Bytes): Handover {
+    const { core, engine } = this.opened;
+    const { me } = core;
     const contacts = engine.contacts
       .all()
       .filter((row) => !row.unconfirmed)
       .map(({ address, line, identityKey, verified }) => {
         return { address, line: fromHex(line), identityKey, verified };
       });
-    const { lineId, address, fleetKey } = certificate;
-    return { identity, line: lineId, address, contacts, fleetKey, organisation: "" };
+    const certificate = me.certify(
+      offer.deviceId,
+      offer.signatureKey,
+      Math.floor(Date.now() / 1000),
+    );
+    return {
+      identity: me.identity,
+      line: me.certificate.lineId,
+      address: me.address,
+      contacts,
+      organisation: "",
+      certificate,
+      by: deviceHash(me.deviceId),
+      endorsement: me.endorse(certificate, salt),
+    };
   }
 
   /** Until a device that was not there is, with key packages. */

@@ -2,7 +2,7 @@
 
 import type { Signer } from "../mls";
 import type { Change, Store } from "../vault/store";
-import { type Bytes, randomBytes, toHex } from "../wire/bytes";
+import { type Bytes, equal, randomBytes, toHex } from "../wire/bytes";
 import {
   type DeviceCertificate,
   fromBytes,
@@ -11,7 +11,9 @@ import {
   serverOf,
   sign,
   toBytes,
+  verify,
 } from "../wire/certificate";
+import { certificateHash, deviceHash, endorsementBytes, lineCommitment } from "../wire/endorsing";
 import { error } from "../wire/errors";
 import type { RelayPlace } from "../wire/links";
 import { tables } from "./rows";
@@ -66,6 +68,24 @@ export class Me {
     return sign(this.signer.privateKey, data);
   }
 
+  /** The certificate of one more device of the line. */
+  certify(deviceId: Bytes, signatureKey: Bytes, now: number): Bytes {
+    const { lineId, address, fleetKey } = this.certificate;
+    return toBytes(
+      issue(this.identity, { lineId, address, deviceId, signatureKey, fleetKey, issuedAt: now }),
+    );
+  }
+
+  /** How this device lets that one in, for the transparency log. `salt`: of the line there. */
+  endorse(certificate: Bytes, salt: Bytes): Bytes {
+    const { lineId, address } = this.certificate;
+    const { deviceId, signatureKey } = fromBytes(certificate);
+    const line = lineCommitment(salt, lineId, address);
+    return this.sign(
+      endorsementBytes(line, deviceHash(deviceId), certificateHash(certificate), signatureKey),
+    );
+  }
+
   keep(change: Change): void {
     const { host, port, pin } = this.place;
     const kept: Kept = {
@@ -89,35 +109,45 @@ export class Me {
   }
 }
 
-/** A new device of a line, with fresh keys and ids. */
-export function newDevice(of: {
-  identity: Bytes;
-  line: Bytes;
-  address: string;
-  place: RelayPlace;
-  fleetKey: Bytes;
-  now: number;
-}): Me {
+/** A device's signature key. */
+export function newSigner(): { privateKey: Bytes; publicKey: Bytes } {
   const privateKey = randomBytes(32);
-  const signer = { privateKey, publicKey: publicKey(privateKey) };
-  const certificate = issue(of.identity, {
-    lineId: of.line,
-    address: of.address,
-    deviceId: randomBytes(16),
-    signatureKey: signer.publicKey,
-    fleetKey: of.fleetKey,
-    issuedAt: of.now,
-  });
-  return new Me(of.identity, signer, toBytes(certificate), of.place);
+  return { privateKey, publicKey: publicKey(privateKey) };
 }
 
-/** The first device of a new line. */
-export const newLine = (address: string, place: RelayPlace, fleetKey: Bytes, now: number): Me =>
-  newDevice({
-    identity: randomBytes(32),
-    line: randomBytes(16),
+/**
+ * A device of a line that another device of it made the certificate for. Raises link.malformed for one that is
+ * not about it, certificate.invalid for one that does not hold.
+ */
+export function linked(of: {
+  signer: { privateKey: Bytes; publicKey: Bytes };
+  deviceId: Bytes;
+  identity: Bytes;
+  certificate: Bytes;
+  place: RelayPlace;
+}): Me {
+  const read = fromBytes(of.certificate);
+  verify(read);
+  const about =
+    equal(read.deviceId, of.deviceId) &&
+    equal(read.signatureKey, of.signer.publicKey) &&
+    equal(read.identityKey, publicKey(of.identity));
+  if (!about)
+    throw error("link.malformed", "The other device answered for another one; start again.");
+  return new Me(of.identity, of.signer, of.certificate, of.place);
+}
+
+/** The first device of a new line, with fresh keys and ids. */
+export function newLine(address: string, place: RelayPlace, fleetKey: Bytes, now: number): Me {
+  const identity = randomBytes(32);
+  const signer = newSigner();
+  const certificate = issue(identity, {
+    lineId: randomBytes(16),
     address,
-    place,
+    deviceId: randomBytes(16),
+    signatureKey: signer.publicKey,
     fleetKey,
-    now,
+    issuedAt: now,
   });
+  return new Me(identity, signer, toBytes(certificate), place);
+}

@@ -14,6 +14,8 @@ const LABEL = "chappe device link v1";
 const RENDEZVOUS = utf8("chappe rendezvous v1");
 const WAIT_SECONDS = 25;
 const SECRET_BYTES = 16;
+const DEVICE_BYTES = 16;
+const KEY_BYTES = 32;
 
 export interface KnownContact {
   address: string;
@@ -28,9 +30,19 @@ export interface Handover {
   line: Bytes;
   address: string;
   contacts: KnownContact[];
-  /** Of the line's organisation, with its name; both empty for none. */
-  fleetKey: Bytes;
+  /** The name of the line's organisation; empty for none. */
   organisation: string;
+  /** The new device's. */
+  certificate: Bytes;
+  /** The old device's name in the transparency log, and how it lets the new one in there. */
+  by: Bytes;
+  endorsement: Bytes;
+}
+
+/** What the new device says of itself, and the key that the answer is sealed to. */
+export interface Offer {
+  deviceId: Bytes;
+  signatureKey: Bytes;
 }
 
 /** On the new device: show a link, wait for the answer. Raises link.unknown when time is up. */
@@ -38,11 +50,13 @@ export async function receive(
   api: HttpApi,
   place: RelayPlace,
   show: (link: string) => void,
+  { deviceId, signatureKey }: Offer,
 ): Promise<Handover> {
   const keys = await generateSealingKeys();
   const rendezvous = randomBytes(SECRET_BYTES);
-  const keyHash = new Uint8Array(sha256(keys.publicKey));
-  await api.putLink(idOf(rendezvous), "offer", new Uint8Array(keys.publicKey));
+  const offer = concat(deviceId, signatureKey, new Uint8Array(keys.publicKey));
+  const keyHash = new Uint8Array(sha256(offer));
+  await api.putLink(idOf(rendezvous), "offer", offer);
   show(showLink({ kind: "device", place, rendezvous, keyHash }));
   const answer = await slot(api, rendezvous, "answer", RENDEZVOUS_SECONDS);
   try {
@@ -52,21 +66,34 @@ export async function receive(
   }
 }
 
-/** On the old device. Raises link.unknown, link.used, link.malformed. */
-export async function give(api: HttpApi, link: DeviceLink, handover: Handover): Promise<void> {
-  const publicKey = await slot(api, link.rendezvous, "offer", WAIT_SECONDS);
-  if (!equal(new Uint8Array(sha256(publicKey)), link.keyHash))
+/** On the old device: `make` what the device of the offer is given. Raises link.unknown, link.used, link.malformed. */
+export async function give(
+  api: HttpApi,
+  link: DeviceLink,
+  make: (offer: Offer) => Handover,
+): Promise<void> {
+  const offer = await slot(api, link.rendezvous, "offer", WAIT_SECONDS);
+  if (!equal(new Uint8Array(sha256(offer)), link.keyHash))
     throw error(
       "link.malformed",
       "The link's key is not the one that the relay gave; do not go on.",
     );
-  const { identity, line, address, contacts, fleetKey, organisation } = handover;
+  if (offer.length <= DEVICE_BYTES + KEY_BYTES) throw error("link.malformed");
+  const handover = make({
+    deviceId: offer.slice(0, DEVICE_BYTES),
+    signatureKey: offer.slice(DEVICE_BYTES, DEVICE_BYTES + KEY_BYTES),
+  });
+  const publicKey = offer.slice(DEVICE_BYTES + KEY_BYTES);
+  const { identity, line, address, contacts, organisation } = handover;
   const plain = encode([
     identity,
     line,
     address,
     contacts.map((one) => [one.address, one.line, one.identityKey, one.verified]),
-    ...(fleetKey.length > 0 ? [fleetKey, organisation] : []),
+    organisation,
+    handover.certificate,
+    handover.by,
+    handover.endorsement,
   ]);
   try {
     const sealed = await sealWithLabel(publicKey, LABEL, link.rendezvous, plain);
@@ -100,23 +127,23 @@ async function slot(api: HttpApi, rendezvous: Bytes, name: Slot, seconds: number
 
 /** Throws for what does not fit. */
 function read(found: unknown): Handover {
-  if (!Array.isArray(found) || found.length < 4 || found.length > 6)
+  if (!Array.isArray(found) || found.length !== 8) throw new TypeError("not a handover");
+  const [identity, line, address, contacts, organisation, certificate, by, endorsement] =
+    found as unknown[];
+  if (typeof address !== "string" || typeof organisation !== "string" || !Array.isArray(contacts))
     throw new TypeError("not a handover");
-  const [identity, line, address, contacts, fleetKey, organisation] = found as unknown[];
-  if (typeof address !== "string" || !Array.isArray(contacts))
-    throw new TypeError("not a handover");
+  if (!(certificate instanceof Uint8Array)) throw new TypeError("not a handover");
   return {
     identity: bytesOf(identity, 32),
     line: bytesOf(line, 16),
     address,
     contacts: contacts.map(contactOf),
-    fleetKey: isNothing(fleetKey) ? new Uint8Array() : bytesOf(fleetKey, 32),
-    organisation: typeof organisation === "string" ? organisation.slice(0, 64) : "",
+    organisation: organisation.slice(0, 64),
+    certificate: new Uint8Array(certificate),
+    by: bytesOf(by, 32),
+    endorsement: bytesOf(endorsement, 64),
   };
 }
-
-const isNothing = (value: unknown): boolean =>
-  value === undefined || (value instanceof Uint8Array && value.length === 0);
 
 function contactOf(found: unknown): KnownContact {
   if (!Array.isArray(found) || found.length !== 4) throw new TypeError("not a contact");

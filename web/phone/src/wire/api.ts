@@ -50,12 +50,20 @@ export const organisation = struct({
 });
 export type Organisation = Of<typeof organisation>;
 
-/** POST /v1/devices; `proof` is the device's signature over `addDeviceBytes`. */
-export const addDevice = struct({ certificate: base64, proof: base64 });
+/**
+ * POST /v1/devices; `proof` is the device's signature over `addDeviceBytes`; `by` and `endorsement` are of the
+ * device that lets it in (wire/endorsing.ts).
+ */
+export const addDevice = struct({
+  certificate: base64,
+  proof: base64,
+  by: base64,
+  endorsement: base64,
+});
 export type AddDevice = Of<typeof addDevice>;
 
-/** Answer to both. */
-export const activated = struct({ line: base64, device: base64, address: text() });
+/** Answer to both; `salt` is of the line, in the transparency log. */
+export const activated = struct({ line: base64, device: base64, address: text(), salt: base64 });
 export type Activated = Of<typeof activated>;
 
 /** POST /v1/renew; `proof` is the device's signature over `renewBytes`. The answer is the term as it is now. */

@@ -92,7 +92,14 @@ const FROM_RELAY = {
   done: struct({ ref }),
   refused: struct({ ref: nullable(ref), code: text(), message: text() }),
   deliver: struct({ sequence, id: id16, payload: commitPayload, at: seconds }),
-  line: struct({ ref, line: id16, address, identity_key: hash32, devices: list(deviceEntry) }),
+  line: struct({
+    ref,
+    line: id16,
+    address,
+    identity_key: hash32,
+    devices: list(deviceEntry),
+    salt: hash32,
+  }),
   ticket: struct({ ref, id: hash32, token: hash32, expires: seconds }),
   term: struct({
     stage: oneOf("active", "grace", "suspended", "closed"),

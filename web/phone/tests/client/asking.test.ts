@@ -20,6 +20,7 @@ const lineOf = (me: Me, ref: number): Typed<"line"> => ({
   address: me.address,
   identity_key: me.certificate.identityKey,
   devices: [{ device: me.deviceId, certificate: me.certificateBytes, key_package: null }],
+  salt: new Uint8Array(32),
 });
 
 /** Answers nobody before so many have asked: who asks one after the other waits for ever. */

@@ -57,6 +57,7 @@ const operations: Record<string, Operation> = {
         certificate: unhex(certificate),
         key_package: null,
       })),
+      salt: new Uint8Array(32),
     });
   },
   deliver_at: ({ at }) => {

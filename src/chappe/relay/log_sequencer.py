@@ -1,0 +1,259 @@
+"""From entries in the database to a signed head that anybody can check.
+
+    committed entries -> tiles and bundles, durable -> signed -> witnesses -> checkpoint, durable -> served
+
+One task does it, woken by a commit that appended. The tree is a function of the entries: a relay that was
+killed between any two steps makes the same files again. A database with fewer entries than the head that was
+signed, or with others, was brought back from a copy: going on would give the log a second past, which the
+phones that saw the first take for treason, and rightly. Such a relay does not start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+import structlog
+from sqlalchemy import Connection, select
+
+from chappe.relay import log_key
+from chappe.relay.database import os_failure
+from chappe.relay.log_files import LogFiles, Step
+from chappe.relay.log_opening import LogRelease, OpenLog
+from chappe.relay.log_tree import Files, Tree
+from chappe.relay.ports import Clock
+from chappe.relay.store import Store
+from chappe.relay.tables import log_entries
+from chappe.relay.web import Release
+from chappe.tlog.checkpoints import Checkpoint
+from chappe.tlog.errors import TlogError
+from chappe.tlog.notes import SignedNote
+from chappe.tlog.policy import Policy
+from chappe.tlog.tiles import WIDTH
+from chappe.wire import log_entries as log_format
+from chappe.wire.errors import ChappeError, error
+
+log = structlog.get_logger()
+
+FRESH_SECONDS: Final = 600.0
+"""How old the head's signature gets before it is signed again."""
+LOOK_SECONDS: Final = 2.0
+"""How often entries of other processes (`chappe organisation add`) are looked for."""
+PAUSE_SECONDS: Final = 0.1
+"""Between two heads: what many commits append in that time shares one."""
+AT_ONCE: Final = 16 * WIDTH
+_RELEASE: Final = b"\xa4what\xa7release"
+
+
+class Cosigners(Protocol):
+    """The witnesses that a head needs."""
+
+    async def cosign(self, note: SignedNote, files: LogFiles) -> SignedNote | None:
+        """The note with their signatures, None where they are too few."""
+
+    def policy_lines(self) -> Sequence[str]: ...
+
+    async def close(self) -> None: ...
+
+
+class NoWitness:
+    """A log whose operator has named none."""
+
+    async def cosign(self, note: SignedNote, files: LogFiles) -> SignedNote | None:
+        del files
+        return note
+
+    def policy_lines(self) -> Sequence[str]:
+        return ("quorum none",)
+
+    async def close(self) -> None: ...
+
+
+class Sequencer:
+    """Made and used in one event loop. `note` is the head that is served, None before there is one."""
+
+    def __init__(
+        self,
+        folder: Path,
+        server_name: str,
+        store: Store,
+        clock: Clock,
+        *,
+        page: Release | None = None,
+        cosigners: Cosigners | None = None,
+        step: Step = lambda name: None,
+    ) -> None:
+        self.origin = log_key.origin_of(server_name)
+        self.files = LogFiles(folder / "tlog", step)
+        self.note: bytes | None = None
+        self._data_dir = folder
+        self._store = store
+        self._clock = clock
+        self._page = page
+        self._cosigners = cosigners or NoWitness()
+        self._step = step
+        self._tree = Tree()
+        self._full: Files = []
+        """Not known to be on the disk."""
+        self._lacking = False
+        self._last_release = b""
+        self._written = -1
+        self._signed_size = -1
+        self._signed_at = 0.0
+        self._awake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Check what is here, log what is new, publish, and go on doing so. Raises storage.*."""
+        await self._store.run(OpenLog(self.origin))
+        try:
+            note = self.files.checkpoint()
+            signers = log_key.load(self._data_dir, self.origin, make=note is None)
+        except OSError as problem:
+            raise os_failure(problem) from None
+        self._signers = signers
+        self._policy = Policy(tuple(signer.key for signer in signers))
+        await self._replay(note)
+        if self._page is not None and self._page.digest != self._last_release:
+            await self._store.run(LogRelease(self._page.digest, self._page.version))
+        await self._publish()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._cosigners.close()
+
+    def wake(self) -> None:
+        """The log has grown."""
+        self._awake.set()
+
+    def policy_text(self) -> str:
+        """Whom a client is to believe about this log (C2SP tlog-policy)."""
+        lines = [*(f"log {signer.key}" for signer in self._signers), *self._cosigners.policy_lines()]
+        return "".join(f"{line}\n" for line in lines)
+
+    # --- from the start on
+
+    async def _replay(self, note: bytes | None) -> None:
+        """The tree of all entries, held against the head that was signed."""
+        head = None if note is None else self._own(note)
+        # Up to the head first, then what it does not have yet.
+        await self._grow(None if head is None else head.size)
+        if head is not None and (self._tree.size, self._tree.root) != (head.size, head.root):
+            raise error(
+                "storage.failed",
+                f"The transparency log is signed up to {head.size} entries, and the database has "
+                f"{'fewer' if self._tree.size < head.size else 'others'}: it was brought back from a copy. "
+                "Going on would fork the log, and every phone would say so. Bring back the newest database; "
+                "see docs/operating.md, Backups.",
+            )
+        if head is not None:
+            self.note, self._signed_size = note, head.size
+        await self._grow(None)
+
+    def _own(self, note: bytes) -> Checkpoint:
+        try:
+            found = self._policy.check(note).checkpoint
+        except TlogError:
+            raise error(
+                "storage.failed",
+                "The head of the transparency log is not signed by log.key for this server name: bring both "
+                "back from where they are kept.",
+            ) from None
+        return found
+
+    async def _grow(self, size: int | None) -> None:
+        """Take entries in, up to `size` or all. Full tiles are on the disk when it returns."""
+        while size is None or self._tree.size < size:
+            wanted = AT_ONCE if size is None else min(AT_ONCE, size - self._tree.size)
+            found = await self._store.read(partial(_entries, start=self._tree.size, count=wanted))
+            if not found:
+                return
+            for entry in found:
+                if entry[1 : 1 + len(_RELEASE)] == _RELEASE:
+                    self._note_release(entry)
+            self._full += self._tree.extend(found)
+            await asyncio.to_thread(self._write_full)
+
+    def _note_release(self, entry: bytes) -> None:
+        decoded = log_format.decode(entry)
+        assert isinstance(decoded, log_format.Release)
+        self._last_release = decoded.digest
+
+    def _write_full(self) -> None:
+        """Those below the head are there already, unless somebody took them away."""
+        missing = [(tile, data) for tile, data in self._full if not self.files.has(tile)]
+        if missing:
+            self.files.write_tiles(missing)
+        self._full = []
+
+    # --- and on
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._awake.wait()
+            self._awake.clear()
+            try:
+                await self._grow(None)
+                if self._is_due():
+                    await self._publish()
+                    await asyncio.sleep(PAUSE_SECONDS)
+            except (ChappeError, OSError) as problem:
+                # The entries are in the database; the next round tries again.
+                log.error("the transparency log could not be written", kind=type(problem).__name__)
+                await asyncio.sleep(LOOK_SECONDS)
+            except Exception:  # the task's outermost shell: the log must go on whatever it was
+                log.exception("the transparency log failed in a way it should not")
+                await asyncio.sleep(LOOK_SECONDS)
+
+    def _is_due(self) -> bool:
+        age = self._clock() - self._signed_at
+        return self._tree.size != self._signed_size or not 0 <= age < FRESH_SECONDS
+
+    async def _publish(self) -> None:
+        await self._grow(None)
+        if self._written != self._tree.size:
+            await asyncio.to_thread(partial(self.files.write_tiles, self._tree.edge()))
+            self._written = self._tree.size
+        size, now = self._tree.size, self._clock()
+        text = Checkpoint(self.origin, size, self._tree.root).text()
+        signed = await asyncio.to_thread(partial(SignedNote.sign, text, self._signers, int(now)))
+        self._step("signed")
+        whole = await self._cosigners.cosign(signed, self.files)
+        self._step("cosigned")
+        if whole is None:
+            # What was published last goes on being served; nothing is shown that the witnesses have not seen.
+            if not self._lacking:
+                log.error(
+                    "the transparency log lacks witnesses: its last head goes on being served", size=size
+                )
+            self._lacking = True
+            return
+        if self._lacking:
+            log.info("the transparency log has its witnesses again", size=size)
+        self._lacking = False
+        note = whole.to_bytes()
+        await asyncio.to_thread(partial(self.files.write_checkpoint, note))
+        self._step("published")
+        self.note, self._signed_size, self._signed_at = note, size, now
+
+
+def _entries(connection: Connection, start: int, count: int) -> list[bytes]:
+    """From number `start` on, `count` at most. Raises storage.failed where one is missing between."""
+    rows = connection.execute(
+        select(log_entries.c.number, log_entries.c.entry)
+        .where(log_entries.c.number >= start)
+        .order_by(log_entries.c.number)
+        .limit(count)
+    ).all()
+    if any(row.number != number for number, row in enumerate(rows, start)):
+        raise error("storage.failed", "The transparency log has a gap in the database; bring it back whole.")
+    return [row.entry for row in rows]
