@@ -6,6 +6,7 @@ to it reads, as any member would: its texts are the attacker's spoils.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -75,6 +76,7 @@ class Puppet:
             certificate.address,
             certificate.identity_key,
             [self.entry(with_package=with_package)],
+            secrets.token_bytes(32),
         )
 
     # --- as a member

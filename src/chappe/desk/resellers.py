@@ -122,12 +122,13 @@ def apply_publicly(unit: Unit, wanted: Particulars) -> None:
     oldest = _check_room(unit)
     if there is None:
         if oldest is not None:
-            end(unit, oldest.reseller, oldest.version, CROWDED_OUT)
+            end(unit, *oldest, CROWDED_OUT)
         apply(unit, wanted)
 
 
-def _check_room(unit: Unit) -> Row[Any] | None:
-    """For one more application of a stranger: the one that has to go for it, or None. Raises limit.rate."""
+def _check_room(unit: Unit) -> tuple[bytes, int] | None:
+    """For one more application of a stranger: the one that has to go for it, in which version, or None. Raises
+    limit.rate."""
     waiting = _condition(Standing.APPLIED, today(unit.now))
     count = select(func.count()).select_from(resellers).where(waiting)
     lately = count.where(resellers.c.applied_at > unit.now - _DAY)
@@ -143,7 +144,7 @@ def _check_room(unit: Unit) -> Row[Any] | None:
     ).one_or_none()
     if oldest is None:
         raise error("limit.rate", "Too many applications wait to be read; try again in some days.")
-    return oldest
+    return oldest.reseller, oldest.version
 
 
 def change(unit: Unit, id_: bytes, version: int, fields: dict[str, str]) -> Reseller:
