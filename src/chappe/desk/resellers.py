@@ -127,8 +127,8 @@ def apply_publicly(unit: Unit, wanted: Particulars) -> None:
 
 
 def _check_room(unit: Unit) -> tuple[bytes, int] | None:
-    """For one more application of a stranger: the one that has to go for it, in which version, or None. Raises
-    limit.rate."""
+    """For one more application of a stranger: the one that has to go for it (and its version), or None.
+    Raises limit.rate."""
     waiting = _condition(Standing.APPLIED, today(unit.now))
     count = select(func.count()).select_from(resellers).where(waiting)
     lately = count.where(resellers.c.applied_at > unit.now - _DAY)
