@@ -21,6 +21,7 @@ from tests.relay.world import RelayProcess
 from tests.vault.service import CHEAP
 
 WORDS = "violets at the ministry"
+POLICY = ("fleet", "policy", "--offline-hours", "0", "--idle", "5m", "--reason", "house", "--yes")
 
 
 def inside(*words: str, **variables: str) -> Ran:
@@ -132,6 +133,18 @@ def test_a_lost_phone(desk: Desk) -> None:
     assert "The log holds" in log.err
     assert [line["what"] for line in desk.ok("ada", "fleet", "audit", "--json").json][-1] == "receipt.taken"
 
+    # What is ruled of messages binds who is left.
+    ruled = ["--disappear-max", "1d", "--receipts", "off", "--reason", "house rules", "--yes"]
+    told = desk.ok("ada", "fleet", "policy", "--offline-hours", "0", "--idle", "5m", *ruled)
+    assert "binds your organisation's devices, from now on and 1d after reading" in told.err.replace(
+        "\n", " "
+    )
+    (talk,) = desk.people.ok("lea", "conversation", "list", "--json").json
+    assert (talk["timer"], talk["timer_here"]) == (0, 86_400)
+    refused = desk.people.run("lea", "conversation", "timer", max_, "off")
+    assert refused.status == 2
+    assert "1 day after it was read" in refused.err
+
 
 @pytest.mark.usefixtures("cheap")
 def test_a_second_officer(desk: Desk) -> None:
@@ -181,6 +194,10 @@ def test_what_is_refused(desk: Desk) -> None:
         (["erase", "status", "feedfeed"], 119),
         (["fleet", "release", max_, "--reason", "over", "--yes"], 120),
         (["fleet", "policy", "--offline-hours", "0", "--idle", "5s", "--reason", "house"], 2),
+        ([*POLICY, "--disappear-max", "10s"], 2),
+        ([*POLICY, "--disappear-max", "367d"], 2),
+        ([*POLICY, "--disappear-max", "1h", "--disappear-default", "1d"], 2),
+        ([*POLICY, "--receipts", "never"], 2),
         (["fleet", "officer", "accept", desk.paper("ada.chappe")], 97),
         (["fleet", "officer", "remove", "Nobody", "--yes"], 2),
     ):

@@ -145,13 +145,14 @@ async def test_a_policy_for_all_is_for_those_who_come_later_too(
         assert check(await wire.hear(frames.OrderFrame), of).id == first.order
         # A phone carries out what was issued after what it carried out.
         later = int(world.now) + 1
-        second = await world.give(of, "policy", policy=FleetPolicy(0, 60), issued_at=later)
+        ruled = FleetPolicy(0, 60, disappear_default=300, disappear_max=3600, receipts="off")
+        second = await world.give(of, "policy", policy=ruled, issued_at=later)
         assert check(await wire.hear(frames.OrderFrame), of).id == second.order
     ben = await world.line(of)
     for device in (ada, ben, await world.sibling(ben)):
         async with relay.sign_in(device) as wire:
             order = check(await wire.hear(frames.OrderFrame), of)
-            assert (order.id, order.policy) == (second.order, FleetPolicy(0, 60))
+            assert (order.id, order.policy) == (second.order, ruled)
             await wire.say(frames.Report(1, receipt(device, order.id, "policy")))
             await wire.hear(frames.Done)
             await wire.silence(0.05)

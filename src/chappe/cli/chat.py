@@ -190,7 +190,7 @@ class Chat:
             return say("chat.left", name=name)
         if what == "members":
             return say("chat.members", members=", ".join(map(show.clean, conversation.members)))
-        return say("chat.changed", name=name, timer=_timer_words(conversation.timer))
+        return say("chat.changed", name=name, timer=show.timer_words(conversation))
 
     def _term(self) -> list[str]:
         term = self._phone.term
@@ -300,10 +300,6 @@ def _words(rest: str) -> list[str]:
     if not found:
         raise error("usage.invalid", say("chat.unknown"))
     return found
-
-
-def _timer_words(seconds: int) -> str:
-    return say("timer.on", time=show.duration(seconds)) if seconds else say("timer.off")
 
 
 def _beside_the_prompt() -> AbstractContextManager[Any]:

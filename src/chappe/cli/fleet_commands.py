@@ -80,6 +80,15 @@ def policy(
     lock_on_hide: Annotated[
         bool, typer.Option("--lock-on-hide", help="A phone locks whenever its page goes out of sight.")
     ] = False,
+    disappear_max: Annotated[
+        str, typer.Option(help="Time after which what was read disappears, at most, such as 7d; or off.")
+    ] = "off",
+    disappear_default: Annotated[
+        str, typer.Option(help="What a new conversation begins with, such as 1d; off: the maximum, if any.")
+    ] = "off",
+    receipts: Annotated[
+        str, typer.Option(help="Read receipts: free (each person chooses), on, off.")
+    ] = "free",
     targets: Annotated[
         list[str] | None, typer.Argument(metavar="LINE…", help="None: every line, now and later.")
     ] = None,
@@ -89,14 +98,25 @@ def policy(
 ) -> None:
     """Bound what phones may allow themselves."""
     from chappe.wire.errors import error
-    from chappe.wire.orders import FleetPolicy
+    from chappe.wire.orders import RECEIPTS, FleetPolicy
 
     seconds = show.parse_duration(idle)
     if not 10 <= seconds <= 86_400:
         raise error("usage.invalid", "--idle is between 10 seconds and 24 hours.")
+    if receipts not in RECEIPTS:
+        raise error("usage.invalid", "--receipts is free, on or off.")
+    first, most = show.parse_duration(disappear_default), show.parse_duration(disappear_max)
+    wanted = FleetPolicy(offline_hours, seconds, pin_length, lock_on_hide, first, most, RECEIPTS[receipts])
+    if not wanted.is_sound:
+        raise error(
+            "usage.invalid",
+            "--disappear-default and --disappear-max are off, or 30 seconds to 366 days, the default within "
+            "the maximum.",
+        )
     if offline_hours:
         note(say("policy.offline", hours=offline_hours))
-    wanted = FleetPolicy(offline_hours, seconds, pin_length, lock_on_hide)
+    if most:
+        note(say("policy.disappear", time=show.duration(most)))
     _order("policy", targets or [], reason, officer, passphrase_file, yes=yes, policy=wanted)
 
 

@@ -126,6 +126,13 @@ FLEET_WORDS: Final[dict[str, tuple[str, str]]] = {
         "With {hours} offline hours, a stolen phone without network opens with its PIN for as long.",
         "Avec {hours} heures hors ligne, un téléphone volé sans réseau s'ouvre avec son code d'autant.",
     ),
+    "policy.disappear": (
+        "This binds your organisation's devices, from now on and {time} after reading. Others' devices keep "
+        "what they receive by their own rules, and nothing stops a person from noting what they read.",
+        "Cela lie les appareils de votre organisation, dès maintenant et {time} après lecture. Ceux des "
+        "autres gardent ce qu'ils reçoivent selon leurs propres règles, et rien n'empêche de noter ce "
+        "qu'on lit.",
+    ),
     "audit.holds": (
         "The log holds: {size} entries, {seen} of them seen before; root {root}…",
         "Le journal tient : {size} entrées, dont {seen} déjà vues ; racine {root}…",

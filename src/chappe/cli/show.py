@@ -150,10 +150,18 @@ def _is_shown(phone: Phone, message: ShownMessage) -> bool:
 def conversation_line(conversation: Conversation) -> str:
     marks = [] if conversation.active else [say("left")]
     marks += [say("unread", count=conversation.unread)] if conversation.unread else []
-    marks += [say("timer.on", time=duration(conversation.timer))] if conversation.timer else []
+    marks += [timer_words(conversation)] if conversation.timer_here else []
     tail = f"  ({', '.join(marks)})" if marks else ""
     people = f"  {len(conversation.members)} ☺" if conversation.kind == "group" else ""
     return f"{conversation.id.hex()[:ID_DIGITS]}  {clean(conversation.name)}{people}{tail}"
+
+
+def timer_words(conversation: Conversation) -> str:
+    """When its messages disappear here, and by whose word."""
+    seconds = conversation.timer_here
+    if not seconds:
+        return say("timer.off")
+    return say("timer.on" if seconds == conversation.timer else "timer.here", time=duration(seconds))
 
 
 def conversation_dict(conversation: Conversation) -> dict[str, Any]:
@@ -162,6 +170,7 @@ def conversation_dict(conversation: Conversation) -> dict[str, Any]:
         "kind": conversation.kind,
         "name": conversation.name,
         "timer": conversation.timer,
+        "timer_here": conversation.timer_here,
         "members": list(conversation.members),
         "active": conversation.active,
         "unread": conversation.unread,

@@ -138,6 +138,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "unread": ("{count} unread", "{count} non lus"),
     "left": ("left", "quittée"),
     "timer.off": ("messages stay", "les messages restent"),
+    "timer.here": (
+        "messages disappear here after {time}, as the organisation rules",
+        "les messages disparaissent ici après {time}, par règle de l'organisation",
+    ),
     "timer.on": ("messages disappear after {time}", "les messages disparaissent après {time}"),
     "verify.explain": (
         "Compare these digits with {address}, face to face or by voice. Theirs must be the same.",

@@ -23,6 +23,7 @@ from chappe.client.messages import Messages
 from chappe.client.obeying import Obeying
 from chappe.client.outbox import Outbox
 from chappe.client.removals import Removals
+from chappe.client.rules import Rules
 from chappe.client.terms import Terms
 from chappe.client.transfers import Transfers
 from chappe.client.transport import HttpApi
@@ -56,10 +57,12 @@ class Engine:
             for name in ("acks", "changes", "confirm", "fleet", "log", "outbox", "sweep")
         }
         self.connection = Connection(me, self)
-        self.groups = Groups(core)
+        self.obeying = Obeying(core)
+        self.rules = Rules(lambda: self.obeying.known.bounds)
+        self.groups = Groups(core, self.rules)
         self.contacts = Contacts(core)
         self.keys = Keys(core, self.connection)
-        self.messages = Messages(core, self.groups)
+        self.messages = Messages(core, self.groups, self.rules)
         self.messages.on_expiry = self._sweep_anew  # type: ignore[method-assign]
         self.chains = Chains(core, self.messages)
         self.groups.on_begun = self.chains.begin  # type: ignore[method-assign]
@@ -82,7 +85,6 @@ class Engine:
             self.outbox,
         )
         self.transfers = Transfers(core, self.messages, self.outbox, self.connection, self.wake)
-        self.obeying = Obeying(core)
         self.terms = Terms(core)
         self.removals = Removals(core, self.groups, self.changes, self.connection, self.obeying)
         self.changes.on_gone = self._is_gone  # type: ignore[method-assign]

@@ -13,6 +13,7 @@ import cbor2
 from chappe.client.contacts import certificate_of
 from chappe.client.core import Core
 from chappe.client.model import Conversation
+from chappe.client.rules import Rules
 from chappe.client.senders import extension_for, extensions_with
 from chappe.mls import (
     XWING_AES256,
@@ -88,8 +89,9 @@ class Place:
 class Groups:
     """All states of groups go through here; they are cached, and read anew after a change was undone."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, rules: Rules) -> None:
         self._core = core
+        self._rules = rules
         self._store = core.store
         self._cache: dict[bytes, Group] = {}
         self.moves = 0
@@ -334,7 +336,15 @@ class Groups:
         members = tuple(sorted({self._core.me.address, peer})) if kind == "direct" else self.addresses(id_)
         shown_name = peer if kind == "direct" else name
         return Conversation(
-            id_, kind, shown_name, timer, members, active == ACTIVE, unread, last or created_at
+            id=id_,
+            kind=kind,
+            name=shown_name,
+            timer=timer,
+            timer_here=self._rules.timer(timer),
+            members=members,
+            active=active == ACTIVE,
+            unread=unread,
+            last_at=last or created_at,
         )
 
 

@@ -12,6 +12,7 @@ from chappe.client.core import Core
 from chappe.client.events import MessageChanged, MessageGone, MessageReceived, ReceiptReceived, Typing
 from chappe.client.groups import Groups
 from chappe.client.model import SharedFile, ShownMessage
+from chappe.client.rules import Rules
 from chappe.vault.store import Row
 from chappe.wire import content as c
 from chappe.wire.errors import ChappeError, error
@@ -30,6 +31,8 @@ _SHOWN: Final = (
     "SELECT id, conversation, address, mine, at, kind, text, edited, reply_to, file, state, expires_at, row "
     "FROM messages"
 )
+_BEGUN: Final = "min(coalesce(expires_at, ? + expires_in), coalesce(? + expires_in, expires_at))"
+"""When a message disappears whose time begins now (twice); what comes first of that and its own time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,9 @@ class StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Messages:
-    def __init__(self, core: Core, groups: Groups) -> None:
+    def __init__(self, core: Core, groups: Groups, rules: Rules) -> None:
         self._core = core
+        self._rules = rules
         self._store = core.store
         self._groups = groups
         self.to_confirm: dict[bytes, list[bytes]] = {}
@@ -91,6 +95,11 @@ class Messages:
         except (ChappeError, UnicodeEncodeError):
             raise error("content.malformed", _NOT_SENDABLE) from None
         return self.id_of(conversation, self._core.me.address, data), data
+
+    def timer_of(self, conversation: bytes) -> int:
+        """What this device's messages there carry: what members agreed on, or what the organisation rules."""
+        row = self._store.one("SELECT timer FROM conversations WHERE id = ?", conversation)
+        return self._rules.timer(0 if row is None else int(row[0]))
 
     def id_of(self, conversation: bytes, address: str, data: bytes) -> bytes:
         room = c.room_uri(self._core.me.server, conversation)
@@ -124,8 +133,10 @@ class Messages:
         expires_in, expires_at = _expiry(message.expires)
         if expires_at is not None and expires_at <= self._core.now():
             return
+        expires_in = self._rules.within(expires_in)
         if mine and not incoming.own and expires_in is not None:
-            expires_at = incoming.at + expires_in
+            begun = incoming.at + expires_in
+            expires_at = begun if expires_at is None else min(begun, expires_at)
         state = "queued" if incoming.own else "sent" if mine else "received"
         added = self._store.changed(
             "INSERT OR IGNORE INTO messages (id, conversation, address, mine, at, kind, text, reply_to, "
@@ -254,7 +265,13 @@ class Messages:
             read = [id_ for id_, status in receipt.statuses if status is c.Status.READ]
             self.set_read(incoming.conversation, read)
             return
+        # Who does not say it does not see it: read is no more than delivered, which groups do not say.
+        sees_reading, direct = self._rules.receipts, self._is_direct(incoming.conversation)
         for id_, status in receipt.statuses:
+            if status is c.Status.READ and not sees_reading:
+                if not direct:
+                    continue
+                status = c.Status.DELIVERED
             row = self._store.one(
                 "SELECT state FROM messages WHERE id = ? AND conversation = ? AND mine = 1",
                 id_,
@@ -300,8 +317,9 @@ class Messages:
         now = self._core.now()
         for id_ in ids:
             self._store.run(
-                "UPDATE messages SET read = 1, expires_at = coalesce(expires_at, ? + expires_in) "
-                "WHERE id = ? AND conversation = ? AND mine = 0",
+                f"UPDATE messages SET read = 1, expires_at = {_BEGUN} "
+                "WHERE id = ? AND conversation = ? AND mine = 0 AND read = 0",
+                now,
                 now,
                 id_,
                 conversation,
@@ -319,8 +337,8 @@ class Messages:
         """The relay holds a message of this device. False if that was known, or the message is gone."""
         self.on_expiry()
         moved = self._store.changed(
-            "UPDATE messages SET state = 'sent', expires_at = coalesce(expires_at, ? + expires_in) "
-            "WHERE id = ? AND state = 'queued'",
+            f"UPDATE messages SET state = 'sent', expires_at = {_BEGUN} WHERE id = ? AND state = 'queued'",
+            self._core.now(),
             self._core.now(),
             id_,
         )

@@ -63,12 +63,14 @@ class LineTerm:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """`kind`: direct or group. `members`: addresses, this line's too. `timer`: seconds, 0 for off."""
+    """`kind`: direct or group. `members`: addresses, this line's too. `timer`: what members agreed on, in
+    seconds, 0 for off; `timer_here`: what this device obeys, where its organisation allows less."""
 
     id: bytes
     kind: str
     name: str
     timer: int
+    timer_here: int
     members: tuple[str, ...]
     active: bool
     unread: int

@@ -51,7 +51,6 @@ from chappe.wire.certificate import check_address
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.links import RelayPlace
 from chappe.wire.log_entries import device_hash
-from chappe.wire.orders import MAX_TIMER
 
 CHANGE_SECONDS: Final = 30.0
 NEW_DEVICE_SECONDS: Final = 60.0
@@ -412,7 +411,7 @@ class Phone:
             known = engine.groups.direct_with(address)
         if known is None:
             with engine.core.change():
-                known = engine.groups.create(Description("direct", "", 0), address)
+                known = engine.groups.create(Description("direct", "", engine.rules.first_timer), address)
                 engine.changes.want(known, i.AddLine(address))
                 self._want_own_devices(known)
             engine.wake()
@@ -428,7 +427,7 @@ class Phone:
         self._engine.contacts.check_unchanged(others)
         engine = self._engine
         with engine.core.change():
-            id_ = engine.groups.create(Description("group", name, 0), None)
+            id_ = engine.groups.create(Description("group", name, engine.rules.first_timer), None)
             rows = [engine.changes.want(id_, i.AddLine(address)) for address in others]
             self._want_own_devices(id_)
         engine.wake()
@@ -472,9 +471,9 @@ class Phone:
         await self._change(conversation, i.Describe(name=name))
 
     async def set_timer(self, conversation: bytes, seconds: int) -> None:
-        """Messages written from then on disappear so long after they were read; 0 for never."""
-        if not 0 <= seconds <= MAX_TIMER:
-            raise error("usage.invalid", "A timer is between 0 seconds and 366 days.")
+        """Messages written from then on disappear so long after they were read; 0 for never. Raises
+        usage.invalid, also where the organisation allows less."""
+        self._engine.rules.check_timer(seconds)
         self._changeable(conversation)
         await self._change(conversation, i.Describe(timer=seconds))
 
@@ -498,7 +497,7 @@ class Phone:
     async def send_text(self, conversation: bytes, text: str, reply_to: bytes | None = None) -> bytes:
         """Gives the message's id. Raises conversation.*, identity.changed, content.malformed."""
         conversation = self._writable(conversation)
-        timer = self._engine.groups.shown(conversation).timer
+        timer = self._engine.messages.timer_of(conversation)
         return self._put(conversation, c.Text(text), in_reply_to=reply_to, timer=timer)
 
     async def send_file(self, conversation: bytes, path: Path, progress: Progress | None = None) -> bytes:
@@ -534,7 +533,8 @@ class Phone:
         self._put(where, c.Deleted(), replaces=message)
 
     async def mark_read(self, conversation: bytes) -> None:
-        """All that is here; the others are told, in conversations that are not large."""
+        """All that is here; the others are told, in conversations that are not large, unless the organisation
+        rules otherwise."""
         engine = self._engine
         with engine.core.change():
             for twin in engine.groups.twins(conversation):
@@ -542,7 +542,7 @@ class Phone:
                 engine.messages.set_read(twin, unread)
                 small = len(engine.groups.addresses(twin)) <= MAX_READ_RECEIPT_LINES
                 known = [id_ for id_ in unread if id_[:1] == b"\x01"]
-                if known and small and engine.groups.activity(twin) == ACTIVE:
+                if known and small and engine.rules.receipts and engine.groups.activity(twin) == ACTIVE:
                     for start in range(0, len(known), c.MAX_STATUSES):
                         part = known[start : start + c.MAX_STATUSES]
                         receipt = c.Receipt(tuple((id_, c.Status.READ) for id_ in part))

@@ -145,8 +145,7 @@ class Transfers:
 
     def _finish(self, row: int, conversation: bytes, spool: Path, sealed: Sealed, id_: bytes) -> bytes:
         body = sealed.attachment(self._core.me.server, id_)
-        timer_row = self._store.one("SELECT timer FROM conversations WHERE id = ?", conversation)
-        timer = 0 if timer_row is None else int(timer_row[0])
+        timer = self._messages.timer_of(conversation)
         message, data = self._messages.new(conversation, body, timer=timer)
         with self._core.change():
             self._messages.apply(

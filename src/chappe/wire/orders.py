@@ -57,6 +57,8 @@ OWNERS: Final = frozenset({"erase", "revoke", "lock"})
 """What a line's owner may order."""
 
 
+Receipts: TypeAlias = Literal["free", "on", "off"]
+RECEIPTS: Final[dict[str, Receipts]] = {"free": "free", "on": "on", "off": "off"}
 Timer: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_TIMER)]
 """Seconds until a message disappears after it was read; 0: none."""
 
@@ -81,14 +83,14 @@ class FleetPolicy(Strict, frozen=True, omit_defaults=True):
     lock_on_hide: bool = False
     disappear_default: Timer = 0
     disappear_max: Timer = 0
-    receipts: Literal["free", "on", "off"] = "free"
+    receipts: Receipts = "free"
 
     @property
     def is_sound(self) -> bool:
-        """No timer so short that nobody can read, and none that begins beyond the maximum."""
+        """No timer so short that nobody can read, or too long, and none that begins beyond the maximum."""
         first, most = self.disappear_default, self.disappear_max
-        short = any(0 < one < MIN_TIMER for one in (first, most))
-        return not short and not (most and first > most)
+        fit = all(one == 0 or MIN_TIMER <= one <= MAX_TIMER for one in (first, most))
+        return fit and not (most and first > most)
 
     @property
     def first_timer(self) -> int:
