@@ -29,7 +29,10 @@ def message(rng: random.Random) -> c.Message:
     if isinstance(body, c.Typing):
         in_reply_to, expires = None, c.TYPING_EXPIRY
     topic = rng.randbytes(rng.choice((0, 0, 1, 23, 24, 255)))
-    return c.Message(rng.randbytes(16), body, replaces, in_reply_to, expires, topic)
+    log = None
+    if rng.random() < 0.4:
+        log = c.LogHead(rng.choice((1, 255, 2**32, 2**53)), rng.randbytes(32))
+    return c.Message(rng.randbytes(16), body, replaces, in_reply_to, expires, topic, log)
 
 
 def _text(rng: random.Random) -> c.Body:
@@ -107,7 +110,15 @@ def _with_extensions(raw: str) -> bytes:
 def hostile(rng: random.Random) -> list[bytes]:
     """Each is refused, or read as something unknown, the same at both ends."""
     extended = map(_with_extensions, _EXTENSIONS)
-    return [*_bad_items(), *_bad_arrays(rng), *_bad_parts(), *extended, *_bad_media(), *_bad_typing()]
+    return [
+        *_bad_items(),
+        *_bad_arrays(rng),
+        *_bad_parts(),
+        *extended,
+        *_bad_heads(),
+        *_bad_media(),
+        *_bad_typing(),
+    ]
 
 
 def _bad_media() -> list[bytes]:
@@ -122,6 +133,22 @@ def _bad_media() -> list[bytes]:
     values += [good, good[:5], [*good, 0], [], {}, None, 1, "x"]
     made = [cbor2.dumps(_array(_external(), extensions={c.MEDIA: value, 7: 1})) for value in values]
     return [*made, cbor2.dumps(_array(extensions={c.MEDIA: good}))]
+
+
+def _bad_heads() -> list[bytes]:
+    """Passed over, or on the very bound."""
+    sizes = [n.to_bytes(8, "big") for n in (0, 1, 2**53, 2**53 + 1, 2**64 - 1)]
+    values: list[Any] = [
+        *(size + bytes(32) for size in sizes),
+        b"",
+        bytes(39),
+        bytes(41),
+        "x" * 40,
+        [1],
+        None,
+        7,
+    ]
+    return [cbor2.dumps(_array(extensions={c.LOG: value})) for value in values]
 
 
 def _bad_typing() -> list[bytes]:

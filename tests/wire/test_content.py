@@ -52,7 +52,8 @@ def messages(draw: st.DrawFn) -> c.Message:
         replaces, in_reply_to = draw(optional), draw(optional)
         expires = draw(st.none() | st.builds(c.Expiry, st.booleans(), st.integers(0, 2**53)))
     salt = draw(st.binary(min_size=16, max_size=16))
-    return c.Message(salt, body, replaces, in_reply_to, expires, draw(st.binary(max_size=255)))
+    log = draw(st.none() | st.builds(c.LogHead, st.integers(1, 2**53), ids))
+    return c.Message(salt, body, replaces, in_reply_to, expires, draw(st.binary(max_size=255)), log)
 
 
 def refused(data: bytes) -> None:
@@ -242,6 +243,8 @@ def test_what_is_newer_than_this_version_is_unknown_not_broken() -> None:
     "message",
     [
         c.Message(b"short", c.Text("x")),
+        c.Message(SALT, c.Text("x"), log=c.LogHead(0, ID)),
+        c.Message(SALT, c.Text("x"), log=c.LogHead(1, b"short")),
         c.Message(SALT, c.Text("x" * (c.MAX_TEXT + 1))),
         c.Message(SALT, c.Deleted()),
         c.Message(SALT, c.Reaction("👍")),

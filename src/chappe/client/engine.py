@@ -32,6 +32,7 @@ from chappe.client.waiting import waiting_for
 from chappe.vault.profile import Profile
 from chappe.wire import fleet, frames
 from chappe.wire.certificate import DeviceCertificate
+from chappe.wire.content import LogHead
 from chappe.wire.errors import ChappeError, Refused, StorageFailure, error
 
 CATCH_UP_SECONDS: Final = 10.0
@@ -71,6 +72,8 @@ class Engine:
         self.log = LogWatch(core, self.groups, self.connection)
         self.groups.on_entered = self._entered  # type: ignore[method-assign]
         self.contacts.on_salt = self._salt  # type: ignore[method-assign]
+        self.messages.log_head = self.log.head  # type: ignore[method-assign]
+        self.messages.on_log_head = self._heard  # type: ignore[method-assign]
         self.changes = Changes(core, self.groups, self.contacts, self.outbox, self.connection, self.log)
         self.changes.on_epoch = self._epoch_began  # type: ignore[method-assign]
         self.contacts.on_impostor = self.changes.put_out  # type: ignore[method-assign]
@@ -315,6 +318,10 @@ class Engine:
 
     def _entered(self, id_: bytes, certificate: DeviceCertificate, welcomed: bool) -> None:
         if self.log.entered(id_, certificate, welcomed=welcomed):
+            self._wake["log"].set()
+
+    def _heard(self, conversation: bytes, address: str, head: LogHead) -> None:
+        if self.log.heard(conversation, address, head):
             self._wake["log"].set()
 
     def _salt(self, address: str, line: bytes, salt: bytes) -> None:

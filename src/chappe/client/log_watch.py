@@ -18,7 +18,7 @@ from chappe.client.core import Core
 from chappe.client.groups import Groups
 from chappe.client.log_alarms import Alarms, Code, Evidence
 from chappe.client.log_doubts import Doubts
-from chappe.client.log_gossip import Gossip
+from chappe.client.log_gossip import Gossip, Seen
 from chappe.client.log_ledger import Ledger, new_bundles
 from chappe.client.log_own import OwnLine
 from chappe.client.log_state import Broken
@@ -28,6 +28,7 @@ from chappe.tlog.errors import Fork, Rollback, TlogError
 from chappe.tlog.tile_reader import consistency_tiles, from_mapping
 from chappe.tlog.tiles import Tile
 from chappe.wire.certificate import DeviceCertificate
+from chappe.wire.content import LogHead
 from chappe.wire.errors import ChappeError, error
 
 STALE_SECONDS: Final = 24 * 3600
@@ -72,10 +73,17 @@ class LogWatch:
     def pinned(self) -> bool:
         return self._ledger is not None
 
-    def head(self) -> tuple[int, bytes] | None:
-        """The newest head, for a message to carry: size and root."""
+    def head(self) -> LogHead | None:
+        """The newest head, for a message to carry."""
         ledger = self._ledger
-        return None if ledger is None or ledger.size == 0 else (ledger.size, ledger.root)
+        return None if ledger is None or ledger.size == 0 else LogHead(ledger.size, ledger.root)
+
+    def heard(self, conversation: bytes, address: str, head: LogHead) -> bool:
+        """What a member has seen. True if it is to be looked up (`pump`)."""
+        ledger = self._ledger
+        if ledger is None or ledger.knows(head.size, head.root):
+            return False
+        return self.gossip.heard(Seen(head.size, head.root, conversation, address, self._core.now()))
 
     @property
     def busy(self) -> bool:

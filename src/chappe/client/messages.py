@@ -89,7 +89,8 @@ class Messages:
         expires = c.Expiry(True, timer) if timer else None
         if isinstance(body, c.Typing):
             expires = c.TYPING_EXPIRY
-        message = c.Message(secrets.token_bytes(c.SALT_BYTES), body, replaces, in_reply_to, expires)
+        salt, log = secrets.token_bytes(c.SALT_BYTES), self.log_head()
+        message = c.Message(salt, body, replaces, in_reply_to, expires, log=log)
         try:
             data = c.encode(message)
         except (ChappeError, UnicodeEncodeError):
@@ -101,6 +102,13 @@ class Messages:
         row = self._store.one("SELECT timer FROM conversations WHERE id = ?", conversation)
         return self._rules.timer(0 if row is None else int(row[0]))
 
+    def log_head(self) -> c.LogHead | None:
+        """Set by the owner: what this device has read of the transparency log."""
+        return None
+
+    def on_log_head(self, conversation: bytes, address: str, head: c.LogHead) -> None:
+        """Set by the owner: what the sender of a message has read of it."""
+
     def id_of(self, conversation: bytes, address: str, data: bytes) -> bytes:
         room = c.room_uri(self._core.me.server, conversation)
         return c.message_id(c.sender_uri(address), room, data)
@@ -108,6 +116,8 @@ class Messages:
     def apply(self, incoming: Incoming) -> None:
         """Let a content do what it does. What it has no right to do, it does not do."""
         body, replaces = incoming.message.body, incoming.message.replaces
+        if incoming.message.log is not None and not incoming.own:
+            self.on_log_head(incoming.conversation, incoming.address, incoming.message.log)
         if isinstance(body, c.Typing):
             self._take_typing(incoming)
         elif isinstance(body, c.Receipt):

@@ -46,6 +46,9 @@ STATUS_TYPE: Final = "application/mimi-message-status"
 TYPING_TYPE: Final = "application/vnd.chappe.typing"
 MEDIA: Final = "chappe.media"
 """The extension that says more about a file."""
+LOG: Final = "chappe.log"
+"""The extension with the newest head of the transparency log that the sender has read: 8 bytes of size, the
+root."""
 
 _AES_256_GCM: Final = 2
 _SHA_256: Final = 1
@@ -162,8 +165,16 @@ TYPING_EXPIRY: Final = Expiry(False, 0)
 
 
 @dataclass(frozen=True, slots=True)
+class LogHead:
+    """A head of the relay's transparency log: so many entries, and the tree's root (32 bytes)."""
+
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One content. `salt` is 16 random bytes; ids are 32."""
+    """One content. `salt` is 16 random bytes; ids are 32. `log`: what its sender has read."""
 
     salt: bytes
     body: Body
@@ -171,6 +182,7 @@ class Message:
     in_reply_to: bytes | None = None
     expires: Expiry | None = None
     topic: bytes = b""
+    log: LogHead | None = None
 
 
 def encode(message: Message) -> bytes:
@@ -182,7 +194,7 @@ def encode(message: Message) -> bytes:
         message.topic,
         expires,
         message.in_reply_to,
-        _encode_extensions(message.body),
+        _encode_extensions(message.body, message.log),
         _encode_part(message.body),
     ]
     data = cbor2.dumps(array, canonical=True)
@@ -209,6 +221,7 @@ def decode(data: bytes) -> Message:
         _id_or_none(in_reply_to),
         _expiry(expires),
         _topic(topic),
+        _decode_log(extensions.get(LOG)),
     )
     _check_sense(message)
     return message
@@ -365,15 +378,31 @@ def _decode_external(part: list[Any]) -> Body:
     )
 
 
-def _encode_extensions(body: Body) -> dict[str, Any]:
+def _encode_extensions(body: Body, log: LogHead | None) -> dict[str, Any]:
     """Raises content.malformed for what a receiver would pass over."""
-    if not isinstance(body, Attachment) or body.media is None:
-        return {}
-    m = body.media
+    found: dict[str, Any] = {}
+    if log is not None:
+        found[LOG] = log.size.to_bytes(8, "big") + log.root
+        if _decode_log(found[LOG]) != log:
+            raise _malformed()
+    if isinstance(body, Attachment) and body.media is not None:
+        found[MEDIA] = _encode_media(body.media)
+    return found
+
+
+def _decode_log(value: object) -> LogHead | None:
+    """None for what does not fit: the message is as good without it."""
+    if not isinstance(value, bytes) or len(value) != 8 + HASH_BYTES:
+        return None
+    size = int.from_bytes(value[:8], "big")
+    return LogHead(size, value[8:]) if 0 < size <= 2**53 else None
+
+
+def _encode_media(m: Media) -> list[Any]:
     value = [_MEDIA_KINDS.index(m.kind), m.width, m.height, m.seconds, m.waveform, m.preview]
     if _decode_media(value) is None:
         raise _malformed()
-    return {MEDIA: value}
+    return value
 
 
 def _decode_media(value: object) -> Media | None:

@@ -35,6 +35,10 @@ export class Messages {
   toConfirm = new Map<string, string[]>();
   /** Set by the owner: what a row says is new or another, or it is gone (null): index it, drop its file. */
   onSaid: (tx: Tx, id: string, row: MessageRow | null) => Promise<void> = async () => {};
+  /** Set by the owner: what this device has read of the transparency log. */
+  logHead: () => c.LogHead | null = () => null;
+  /** Set by the owner: what the sender of a message has read of it. */
+  onLogHead: (tx: Tx, incoming: Incoming, head: c.LogHead) => void = () => {};
   /** Set by the owner: the time of the next `sweep` may have changed. */
   onExpiry: () => void = () => {};
 
@@ -67,6 +71,7 @@ export class Messages {
             ? { relative: true, seconds: timer }
             : null,
       topic: new Uint8Array(),
+      log: this.logHead(),
     });
     return { id: this.idOf(conversation, this.core.me.address, data), data };
   }
@@ -85,7 +90,8 @@ export class Messages {
 
   /** What it has no right to do, it does not do. */
   async apply(tx: Tx, incoming: Incoming): Promise<void> {
-    const { body, replaces } = incoming.message;
+    const { body, replaces, log } = incoming.message;
+    if (log !== null && !incoming.own) this.onLogHead(tx, incoming, log);
     if (body.kind === "typing") this.#takeTyping(tx, incoming);
     else if (body.kind === "receipt") await this.#takeReceipt(tx, incoming, body.statuses);
     else if (body.kind === "reaction") await this.#react(tx, incoming, body.emoji);

@@ -37,6 +37,9 @@ export const MAX_DEPTH = 8;
 export const SALT_BYTES = 16;
 export const ID_BYTES = 32;
 const MAX_EXTENSIONS = 64;
+/** The extension with the newest head of the transparency log that the sender has read: size, root. */
+const LOG = "chappe.log";
+const ROOT_BYTES = 32;
 
 /** `seconds` from when it is read if `relative`, else Unix seconds. */
 export interface Expiry {
@@ -47,7 +50,13 @@ export interface Expiry {
 /** Of `typing`: nobody keeps what was over before it came. */
 export const TYPING_EXPIRY: Readonly<Expiry> = { relative: false, seconds: 0 };
 
-/** One content. `salt` is 16 random bytes; ids are 32. */
+/** A head of the relay's transparency log: so many entries, and the tree's root (32 bytes). */
+export interface LogHead {
+  size: number;
+  root: Bytes;
+}
+
+/** One content. `salt` is 16 random bytes; ids are 32. `log`: what its sender has read. */
 export interface Message {
   salt: Bytes;
   body: Body;
@@ -55,6 +64,7 @@ export interface Message {
   inReplyTo: Bytes | null;
   expires: Expiry | null;
   topic: Bytes;
+  log: LogHead | null;
 }
 
 /** The CBOR of a message. Throws content.malformed for what `decode` would refuse. */
@@ -67,7 +77,7 @@ export function encode(message: Message): Bytes {
       message.topic,
       expires === null ? null : [expires.relative, whole(expires.seconds)],
       message.inReplyTo,
-      extensionsOf(message.body),
+      extensionsOf(message),
       encodePart(message.body),
     ]),
   );
@@ -89,6 +99,7 @@ export function decode(data: Uint8Array): Message {
     inReplyTo: idOrNull(inReplyTo),
     expires: expiry(expires),
     topic: topicOf(topic),
+    log: decodeLog(extensions.get(LOG)),
   };
   checkSense(message);
   return message;
@@ -141,10 +152,27 @@ const isOver = (expires: Expiry | null): boolean =>
   expires !== null && !expires.relative && expires.seconds === TYPING_EXPIRY.seconds;
 
 /** Throws content.malformed for what a receiver would pass over. */
-function extensionsOf(body: Body): Record<string, unknown> {
-  return body.kind !== "attachment" || body.media === null
-    ? {}
-    : { [MEDIA]: encodeMedia(body.media) };
+function extensionsOf({ body, log }: Message): Record<string, unknown> {
+  const found: Record<string, unknown> = {};
+  if (log !== null) found[LOG] = encodeLog(log);
+  if (body.kind === "attachment" && body.media !== null) found[MEDIA] = encodeMedia(body.media);
+  return found;
+}
+
+function encodeLog({ size, root }: LogHead): Bytes {
+  const data = new Uint8Array(8);
+  new DataView(data.buffer).setBigUint64(0, BigInt(size));
+  const whole = concat(data, root);
+  if (decodeLog(whole) === null) throw malformed();
+  return whole;
+}
+
+/** Null for what does not fit: the message is as good without it. */
+function decodeLog(value: unknown): LogHead | null {
+  if (!(value instanceof Uint8Array) || value.length !== 8 + ROOT_BYTES) return null;
+  const size = new DataView(value.buffer, value.byteOffset).getBigUint64(0);
+  if (size === 0n || size > 2n ** 53n) return null;
+  return { size: Number(size), root: new Uint8Array(value.subarray(8)) };
 }
 
 function withMedia(body: Body, extensions: Map<unknown, unknown>): Body {
