@@ -19,6 +19,7 @@ import typer
 from chappe.cli import show
 from chappe.cli.common import SECONDS, Home, expand, find, home_of, with_phone
 from chappe.cli.locking import used
+from chappe.cli.log_commands import alarm_text
 from chappe.cli.show import out
 from chappe.cli.term_words import state
 from chappe.cli.words import say
@@ -167,6 +168,10 @@ class Chat:
             return [f"! {say('chat.order.refused')} {error(event.code)}"]
         if isinstance(event, e.OrderObeyed):
             return [f"! {say(f'chat.order.{event.kind}', reason=show.clean(event.reason))}"]
+        if isinstance(event, e.LogAlarm):
+            return [f"! {alarm_text(event)} [{event.code}]"]
+        if isinstance(event, e.LogSettled):
+            return [say("log.settled.event", address=show.clean(event.address))]
         if isinstance(event, e.IdentityChanged):
             return [f"! {say('verify.changed', address=show.clean(event.address))}"]
         if isinstance(event, e.Failed):

@@ -65,10 +65,12 @@ def with_phone(
     reminds: bool = True,
 ) -> T:
     """Open the profile, connect, do the work, close. `open_ended` work goes on until a person ends it.
-    `reminds`: of the line's term, where that is about to end or over, whatever came of the work."""
+    `reminds`: of the line's term, where that is about to end or over, and of the log's alarms, whatever came
+    of the work."""
 
     async def run() -> T:
         from chappe.cli.locking import open_phone, watched
+        from chappe.cli.log_commands import warn
         from chappe.cli.term_commands import remind
 
         async def and_remind(phone: Phone) -> T:
@@ -77,6 +79,7 @@ def with_phone(
             finally:
                 if reminds and phone.ended is None:
                     remind(phone)
+                    warn(phone)
 
         place = home_of(home)
         async with await open_phone(place) as phone:

@@ -27,6 +27,7 @@ from chappe.cli import (
     fleet_links,  # noqa: F401 - adds its command to those of officers
     lines_commands,
     locking,
+    log_commands,
     organisation_commands,
     phone_commands,
     relay_commands,
@@ -67,6 +68,7 @@ app.add_typer(conversation_commands.app, name="conversation")
 app.command()(phone_commands.verify)
 app.command()(term_commands.renew)
 app.add_typer(phone_commands.devices_app, name="devices")
+app.add_typer(log_commands.app, name="log")
 app.add_typer(fleet_commands.app, name="fleet")
 app.add_typer(erase_commands.app, name="erase")
 app.command(

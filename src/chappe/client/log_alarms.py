@@ -16,8 +16,9 @@ from chappe.client.events import LogAlarm
 from chappe.vault.store import Row
 
 Code: TypeAlias = Literal["log.forked", "log.frozen", "log.not_there", "log.own_line", "log.broken"]
-MAX_ALARMS: Final = 200
-"""Of those that are kept: the oldest stay, they are the first evidence."""
+MAX_ALARMS: Final = 100
+"""Of one code, that are kept: the oldest stay, they are the first evidence."""
+AGAIN_SECONDS: Final = 24 * 3600
 
 
 class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
@@ -62,9 +63,10 @@ class Alarms:
         """Keep it and tell it; one `about` the same thing is told once, and again if it was settled."""
         key = hashlib.sha256(code.encode() + b"\0" + about).digest()
         with self._core.change():
-            open_ = self._store.one("SELECT 1 FROM log_alarms WHERE about = ? AND settled = 0", key)
-            (count,) = self._store.one("SELECT count(*) FROM log_alarms")  # type: ignore[misc]
-            if open_ is not None or count >= MAX_ALARMS:
+            (count,) = self._store.one(  # type: ignore[misc]
+                "SELECT count(*) FROM log_alarms WHERE code = ?", code
+            )
+            if self._is_told(code, key) or count >= MAX_ALARMS:
                 return
             self._store.run(
                 "INSERT INTO log_alarms (about, code, at, conversation, address, device, settled, evidence) "
@@ -78,6 +80,14 @@ class Alarms:
                 msgspec.msgpack.encode(evidence),
             )
             self._core.tell(LogAlarm(code, conversation, address, device))
+
+    def _is_told(self, code: Code, key: bytes) -> bool:
+        """What a person has put away and what goes on is told again after a day."""
+        since = self._core.now() - AGAIN_SECONDS if code in ("log.frozen", "log.forked") else 2**53
+        row = self._store.one(
+            "SELECT 1 FROM log_alarms WHERE about = ? AND (settled = 0 OR at > ?)", key, since
+        )
+        return row is not None
 
     def settle(self, code: Code, *, about: bytes) -> None:
         key = hashlib.sha256(code.encode() + b"\0" + about).digest()

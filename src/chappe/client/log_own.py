@@ -39,6 +39,10 @@ class OwnLine:
         with self._core.change():
             self._write(_ENDORSED, self._read(_ENDORSED) | {device_hash(device_id)})
 
+    def known(self) -> set[bytes]:
+        """Those of them that are in order."""
+        return self._read(_KNOWN)
+
     def devices(self, ledger: Ledger) -> dict[bytes, LoggedDevice]:
         """As the log shows them, by hash."""
         line = self.commitment()
@@ -61,6 +65,8 @@ class OwnLine:
                 known.add(key)
             else:
                 self._alarm(ledger, key, why)
+        if self.device in devices:
+            known.add(self.device)
         for one in ledger.state.announced:
             if one.line == line and one.device not in known and one.device not in devices:
                 self._alarm(ledger, one.device, "officers have announced one more device of this line")

@@ -214,6 +214,16 @@ class LogWatch:
             raise
         self._ledger = ledger
 
+    async def start_over(self) -> None:
+        """Forget the log, and pin the one that the relay shows now. Raises network.*."""
+        async with self._lock:
+            with self._core.change():
+                self._stored.forget()
+                self._core.store.run("DELETE FROM meta WHERE key = ?", _MEMBERS)
+            self._ledger = None
+            await self._refresh()
+            self._refreshed += 1
+
     def look_at_own_line(self) -> None:
         """Once its salt is known. Inside a change."""
         if self._ledger is not None:

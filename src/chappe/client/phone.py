@@ -29,6 +29,7 @@ from chappe.client.files import Progress
 from chappe.client.groups import ACTIVE, LEAVING, MAX_NAME, Description
 from chappe.client.identity import Me
 from chappe.client.locking import Tell, quiet
+from chappe.client.log_face import LogFace
 from chappe.client.messages import MAX_READ_RECEIPT_LINES, Incoming
 from chappe.client.model import (
     Contact,
@@ -317,6 +318,11 @@ class Phone:
                 self._engine.core.watchers.discard(queue)
 
         return watch()
+
+    @property
+    def log(self) -> LogFace:
+        """The relay's transparency log, as this device has read it."""
+        return LogFace(self._engine)
 
     # --- the term
 

@@ -1,0 +1,131 @@
+"""What the command line says of the transparency log, in English and in French."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LOG_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "log.unwatched": (
+        "This relay has no transparency log that this device knows of.",
+        "Ce relais n'a pas de journal de transparence connu de cet appareil.",
+    ),
+    "log.head": (
+        "{origin}: {entries} entries read and checked, signed {when}",
+        "{origin} : {entries} entrées lues et vérifiées, signé {when}",
+    ),
+    "log.root": (
+        "  root {root}",
+        "  racine {root}",
+    ),
+    "log.signer.log": (
+        "  signed by the log {name}",
+        "  signé par le journal {name}",
+    ),
+    "log.signer.witness": (
+        "  seen by the witness {name}, {when}",
+        "  vu par le témoin {name}, {when}",
+    ),
+    "log.devices": (
+        "This line's devices in the log:",
+        "Les appareils de cette ligne dans le journal :",
+    ),
+    "log.device": (
+        "  {device} since {when}{more}",
+        "  {device} depuis {when}{more}",
+    ),
+    "log.device.this": (
+        ", this one",
+        ", celui-ci",
+    ),
+    "log.device.revoked": (
+        ", signed out {when}",
+        ", déconnecté {when}",
+    ),
+    "log.device.unknown": (
+        ", NOT LET IN BY THIS LINE",
+        ", PAS ADMIS PAR CETTE LIGNE",
+    ),
+    "log.alarms": (
+        "Alarms:",
+        "Alertes :",
+    ),
+    "log.alarm": (
+        "  {number}. {when} {text} [{code}]",
+        "  {number}. {when} {text} [{code}]",
+    ),
+    "log.alarm.settled": (
+        " (settled)",
+        " (réglée)",
+    ),
+    "log.no_alarms": (
+        "Nothing is amiss.",
+        "Rien à signaler.",
+    ),
+    "log.forked": (
+        "The relay shows different people different logs, or has changed its log's past. Stop sending what "
+        "must stay secret, keep the evidence (chappe log evidence), and tell your organisation by another "
+        "way.",
+        "Le relais montre des journaux différents à des personnes différentes, ou a réécrit le passé du "
+        "journal. N'envoyez plus rien de sensible, gardez les preuves (chappe log evidence) et prévenez "
+        "votre organisation par une autre voie.",
+    ),
+    "log.forked.by": (
+        "{address} was shown another log than this device. Compare in person; keep the evidence (chappe log"
+        " evidence), and tell your organisation by another way.",
+        "Un autre journal a été montré à {address}. Comparez de vive voix ; gardez les preuves (chappe log "
+        "evidence) et prévenez votre organisation par une autre voie.",
+    ),
+    "log.frozen": (
+        "The relay has shown no fresh head of its log for a day, or none at all: new devices may be kept "
+        "from you. Check this device's clock; then ask the relay's operator.",
+        "Le relais ne montre plus d'état récent de son journal depuis un jour, ou plus de journal du tout :"
+        " de nouveaux appareils peuvent vous être cachés. Vérifiez l'heure de cet appareil, puis demandez à"
+        " l'opérateur du relais.",
+    ),
+    "log.not_there": (
+        "A device of {address} is not in the log: it may be an impostor's. Nothing is sent where it is. Ask"
+        " its owner by another way; then remove it, or: chappe log accept {address}",
+        "Un appareil de {address} n'est pas dans le journal : c'est peut-être celui d'un imposteur. Rien "
+        "n'est envoyé là où il se trouve. Demandez à son propriétaire par une autre voie ; puis retirez-le,"
+        " ou : chappe log accept {address}",
+    ),
+    "log.own_line": (
+        "The log shows a device of your own line that your devices did not let in. If it is not yours: "
+        "revoke it (chappe devices), and tell your organisation at once by another way.",
+        "Le journal montre un appareil de votre ligne que vos appareils n'ont pas admis. S'il n'est pas à "
+        "vous : révoquez-le (chappe devices) et prévenez aussitôt votre organisation par une autre voie.",
+    ),
+    "log.broken": (
+        "The relay's log holds an entry that it may not hold: nothing new in it is believed. Keep the "
+        "evidence (chappe log evidence), and tell your organisation by another way.",
+        "Le journal du relais contient une entrée interdite : rien de nouveau n'y est cru. Gardez les "
+        "preuves (chappe log evidence) et prévenez votre organisation par une autre voie.",
+    ),
+    "log.settled.event": (
+        "The log shows the device of {address} now: sending goes on.",
+        "Le journal montre désormais l'appareil de {address} : l'envoi reprend.",
+    ),
+    "log.accepted": (
+        "Its devices are written to from now on.",
+        "Ses appareils reçoivent désormais.",
+    ),
+    "log.put_away": (
+        "The alarm is settled; its evidence stays.",
+        "L'alerte est réglée ; ses preuves restent.",
+    ),
+    "log.start_over.explain": (
+        "This device gives up the log that it has believed so far, and trusts the one that the relay shows "
+        "now. Do it only if the operator has told you by another way that the log's keys were replaced.",
+        "Cet appareil abandonne le journal auquel il se fiait, et se fie à celui que le relais montre "
+        "maintenant. Ne le faites que si l'opérateur vous a dit, par une autre voie, que les clés du "
+        "journal ont été remplacées.",
+    ),
+    "log.start_over.ask": (
+        "Type {word} to go on",
+        "Tapez {word} pour continuer",
+    ),
+    "log.start_over.not": (
+        "Nothing was changed.",
+        "Rien n'a été changé.",
+    ),
+}
