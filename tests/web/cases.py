@@ -16,7 +16,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from chappe.wire import api, certificate, codes, content, frames, links, padding, unlock
+from chappe.wire import api, certificate, chain, codes, content, frames, links, padding, unlock
 from chappe.wire.errors import ChappeError
 from tests.web import contents, fleets
 from tests.web.plain import Case, plain, verdict
@@ -140,6 +140,35 @@ def message_id_cases(rng: random.Random) -> list[Case]:
         }
         for number in range(10)
     ]
+
+
+def item_cases(rng: random.Random) -> list[Case]:
+    """What a device encrypts: a link, and a content that nobody looks at here."""
+    links_ = [
+        chain.Link(rng.randbytes(16), counter, epoch, chain.START if counter == 1 else rng.randbytes(32))
+        for counter in (1, 2, 255, 2**32, 2**53 - 1, 2**53)
+        for epoch in (0, 7, 2**53)
+    ]
+    good = [link.encode() + rng.randbytes(rng.randrange(40)) for link in links_]
+    good += [chain.voided(link.encode()) + rng.randbytes(32) for link in links_]
+    good += [chain.loose(b""), chain.loose(b"typing"), links_[0].encode(), b"", bytes(200)]
+    changed = [piece for data in good if data for piece in mutations(rng, data, 8)]
+    return [_data(piece, chain.decode) for piece in [*good, *changed]]
+
+
+def chain_cases(rng: random.Random) -> list[Case]:
+    made: list[Case] = []
+    for counter in range(1, 9):
+        group, device, digest, transcript = (rng.randbytes(size) for size in (16, 16, 32, 64))
+        link = chain.Link(rng.randbytes(16), counter, counter, chain.START)
+        case = {
+            "group": group.hex(), "device": device.hex(), "digest": digest.hex(), "epoch": counter,
+            "stream": link.stream.hex(), "transcript": transcript.hex(),
+            "hash": link.hash(group, device, digest).hex(),
+            "history": chain.history(group, counter, transcript).hex(),
+        }  # fmt: skip
+        made.append(case)
+    return made
 
 
 def certificate_cases(rng: random.Random) -> list[Case]:
@@ -363,6 +392,8 @@ def all_cases() -> Case:
             "deviceFrames": frame_cases(rng, device_frame, frames.decode_from_device),
             "contents": content_cases(rng),
             "messageIds": message_id_cases(rng),
+            "items": item_cases(rng),
+            "chain": chain_cases(rng),
             "certificates": certificate_cases(rng),
             "issued": issue_cases(rng),
             "bodies": body_cases(rng),

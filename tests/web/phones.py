@@ -90,6 +90,17 @@ class WebPhone:
             assert loop.time() < deadline, f"{self.name} reads {found}"
             await asyncio.sleep(0.05)
 
+    async def notes(self, conversation: str, *notices: dict[str, Any]) -> None:
+        """Until this is what it says of messages that are missing or do not fit."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE
+        while True:
+            found = [one["notice"] for one in await self.messages(conversation) if one["kind"] == "notice"]
+            if [one for one in found if one["what"] in ("gap", "fork", "fork_history")] == list(notices):
+                return
+            assert loop.time() < deadline, f"{self.name} notes {found}"
+            await asyncio.sleep(0.05)
+
     async def shows(self, conversation: str, message: str, **wanted: Any) -> dict[str, Any]:
         """Until the message is so."""
         loop = asyncio.get_running_loop()

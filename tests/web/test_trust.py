@@ -257,6 +257,50 @@ async def test_replayed_reordered_and_early_messages(ada: WebPhone, world: World
     await ada.reads(mine, "1", "epoch 0", "epoch 1", "epoch 2")
 
 
+async def test_what_a_relay_keeps_back_is_said_and_taken_back_when_it_comes(
+    ada: WebPhone, world: World
+) -> None:
+    (ben,) = await world.phones("ben")
+    mine, id_ = await met(ada, ben)
+    await ada.ask("keep_back", conversation=mine, counts=[2, 3])
+    for text in ("1", "2", "3", "4"):
+        await ben.send_text(id_, text)
+    await ada.reads(mine, "1", "4")
+    await ada.notes(mine, {"what": "gap", "who": [ben.address], "value": "2"})
+    await ada.ask("hand_over", which=0)
+    await ada.notes(mine, {"what": "gap", "who": [ben.address], "value": "1"})
+    assert await ada.ask("replays", conversation=mine) == 0
+    await ada.ask("hand_over", which=1)
+    await ada.ask("hand_over", which=1)
+    assert await ada.ask("replays", conversation=mine) == 1
+    assert await ada.texts(mine) == ["1", "4", "2", "3"]
+    await ada.notes(mine)
+    # A device whose store was put back from an old copy tells two stories.
+    with ben._engine.core.change():
+        ben._engine.core.store.run("UPDATE conversations SET counter = 1 WHERE id = ?", id_)
+    for text in ("5", "6"):
+        await ben.send_text(id_, text)
+    await ada.reads(mine, "1", "4", "2", "3", "5", "6")
+    await ada.notes(mine, {"what": "fork", "who": [ben.address], "value": ""})
+
+
+async def test_a_message_of_another_history_is_told_from_a_damaged_one(ada: WebPhone, world: World) -> None:
+    (ben,) = await world.phones("ben")
+    mine, id_ = await met(ada, ben)
+    now, group = int(time.time()), ben._engine.groups.group(id_)
+    data = ben._engine.messages.new(id_, c.Text("hello"))[1]
+    # Two commits of one epoch: a relay that shows each to other members has made two histories.
+    one, other = group.commit([], now=now), group.commit([], now=now)
+    damaged = bytearray(say(ben, one.group, data)[1])
+    damaged[-1] ^= 1
+    await send(ben, ada, one.message, bytes(damaged), say(ben, one.group, data)[1])
+    await ada.reads(mine, "hello")
+    await ada.notes(mine)
+    there = say(ben, other.group, data)[1]
+    await send(ben, ada, there, there)
+    await ada.notes(mine, {"what": "fork_history", "who": [], "value": ""})
+
+
 async def test_nothing_in_an_envelope_stops_what_comes_after(ada: WebPhone, world: World) -> None:
     """Random, cut and changed envelopes, content that is none, and then a real message."""
     (ben,) = await world.phones("ben")

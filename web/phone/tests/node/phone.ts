@@ -7,6 +7,7 @@
  *     {"op": "open_file", "conversation": …, "message": …}       hex
  *     {"op": "take_answer", "address": …, "line": hex, "identity_key": hex, "devices": [[hex, hex]]}
  *     {"op": "deliver_at", "at": …}                             the time that the relay says of envelopes; null: its own
+ *     {"op": "keep_back", "conversation": …, "counts": [2, 3]}, {"op": "hand_over", "which": 0}
  *     {"op": "receive_link", "pin": …}                           the link comes as an event
  *
  * Every event of the phone is a line `{"event": …}`.
@@ -15,6 +16,8 @@
 import "fake-indexeddb/auto";
 import type { Opened } from "../../src/client/opened";
 import { Phone } from "../../src/client/phone";
+import { peek } from "../../src/mls";
+import { toHex } from "../../src/wire/bytes";
 import { asChappeError } from "../../src/wire/errors";
 import { parsePlace } from "../../src/wire/links";
 import { hex, type Operation, serve, unhex } from "./lines";
@@ -37,6 +40,10 @@ function here(): Opened {
 }
 
 const quiet = (): void => {};
+
+const keptBack: Uint8Array[] = [];
+const honest = (inbox: Opened["engine"]["inbox"]): typeof inbox.take =>
+  Object.getPrototypeOf(inbox).take;
 
 const operations: Record<string, Operation> = {
   call: ({ method, args }) => {
@@ -69,6 +76,27 @@ const operations: Record<string, Operation> = {
         typeof at === "number" ? envelopes.map((one) => ({ ...one, at })) : envelopes,
       );
   },
+  /** A relay that keeps back envelopes of a conversation, counted from now; what is missing is told at once. */
+  keep_back: ({ conversation, counts }) => {
+    const { chains, inbox } = here().engine;
+    chains.grace = 0;
+    let count = 0;
+    inbox.take = async (tx, payload, at) => {
+      const seen = peek(payload);
+      if (seen.kind === "private" && toHex(seen.group) === conversation) count++;
+      else return honest(inbox).call(inbox, tx, payload, at);
+      if ((counts as number[]).includes(count)) keptBack.push(payload);
+      else await honest(inbox).call(inbox, tx, payload, at);
+    };
+  },
+  /** It hands over one of them after all. */
+  hand_over: async ({ which }) => {
+    const { inbox } = here().engine;
+    const payload = keptBack[Number(which)] ?? new Uint8Array();
+    await here().core.change((tx) => honest(inbox).call(inbox, tx, payload, 1));
+  },
+  replays: ({ conversation }) =>
+    here().engine.groups.row(String(conversation)).chain?.replays ?? null,
   /** A transfer that never ends, whatever it is told. */
   stuck: () => {
     here().attachments.stop = () => new Promise(() => {});

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import * as api from "../../src/wire/api";
 import { type Bytes, fromHex, toHex } from "../../src/wire/bytes";
 import * as certificate from "../../src/wire/certificate";
+import * as chain from "../../src/wire/chain";
 import * as codes from "../../src/wire/codes";
 import * as content from "../../src/wire/content";
 import * as frames from "../../src/wire/frames";
@@ -29,6 +30,9 @@ describe.skipIf(all === null)("judged as Python judges", () => {
     agree("deviceFrames", (one) => frames.decodeFromDevice(fromHex(one.data))));
 
   test("contents", () => agree("contents", (one) => content.decode(fromHex(one.data))));
+
+  test("what a device encrypts", () =>
+    agree("items", (one) => chain.decodeItem(fromHex(one.data))));
 
   test("certificates", () =>
     agree("certificates", (one) => certificate.fromBytes(fromHex(one.data))));
@@ -90,6 +94,25 @@ describe.skipIf(all === null)("the same bytes as Python's", () => {
         content.roomUri(one.server as string, fromHex(one.group as string)),
       ];
       expect(toHex(content.messageId(sender, room, fromHex(one.data as string)))).toBe(one.id);
+    }
+  });
+
+  test("hashes of links, and of histories", () => {
+    expect(all?.chain).toHaveLength(8);
+    for (const one of (all?.chain ?? []) as (Record<string, string> & { epoch: number })[]) {
+      const [group, device, digest] = [one.group, one.device, one.digest].map((it) =>
+        fromHex(it as string),
+      ) as [Bytes, Bytes, Bytes];
+      const { epoch } = one;
+      const link = {
+        stream: fromHex(one.stream ?? ""),
+        counter: epoch,
+        epoch,
+        before: chain.START,
+      };
+      expect(toHex(chain.hashOf(link, group, device, digest))).toBe(one.hash);
+      const history = chain.historyOf(group, epoch, fromHex(one.transcript ?? ""));
+      expect(toHex(history)).toBe(one.history);
     }
   });
 
