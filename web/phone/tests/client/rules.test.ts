@@ -51,7 +51,7 @@ async function came(
 ): Promise<string> {
   const salt = randomBytes(c.SALT_BYTES);
   const body = { kind: "text" as const, text: "hello" };
-  const none = { replaces: null, inReplyTo: null, topic: new Uint8Array() };
+  const none = { replaces: null, inReplyTo: null, topic: new Uint8Array(), log: null };
   const message = c.decode(c.encode({ salt, body, expires, ...none }));
   const id = messages.idOf(conversation, from, c.encode(message));
   const incoming = { conversation, id, address: from, at: now, message, own };
