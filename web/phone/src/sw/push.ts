@@ -18,7 +18,7 @@ export const LOOKS = { icon, badge };
 
 /** What the page says to a knock, in this order: at once, and once it has read what there is or has no more time. */
 export type Heard =
-  | { type: "here"; open: boolean; seen: boolean }
+  | { type: "here"; open: boolean; seen: boolean; erased?: boolean }
   /** `notices`: how many it raised. Where what came is a receipt, or in muted conversations, that is none. */
   | { type: "done"; open: boolean; read: boolean; notices: number };
 
@@ -33,16 +33,22 @@ interface Outcome {
   seen: boolean;
   read: boolean;
   notices: number;
+  erased: boolean;
 }
 
-const NOBODY: Outcome = { open: false, seen: false, read: false, notices: 0 };
+const NOBODY: Outcome = { open: false, seen: false, read: false, notices: 0, erased: false };
 
 export async function knock(scope: ServiceWorkerGlobalScope, patience = PATIENCE): Promise<void> {
   const pages = await pagesOf(scope);
   const outcomes = await Promise.all(pages.map((page) => ask(page, patience)));
   const open = outcomes.find((one) => one.open);
-  if (open?.seen) return await showNothing(scope);
   const { registration } = scope;
+  if (outcomes.some((one) => one.erased)) {
+    // What was on its way as it was erased: there is nothing to read, nor who could.
+    for (const old of await registration.getNotifications()) old.close();
+    return await showNothing(scope);
+  }
+  if (open?.seen) return await showNothing(scope);
   if (open?.read) {
     if (open.notices === 0 || (await registration.getNotifications()).length > 0) return;
   } else if (open === undefined) {

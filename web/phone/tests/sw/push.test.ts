@@ -47,6 +47,7 @@ function scope(): ServiceWorkerGlobalScope {
 }
 
 const locked: Answer = (say) => say({ type: "here", open: false, seen: false });
+const erased: Answer = (say) => say({ type: "here", open: false, seen: false, erased: true });
 const mute: Answer = () => {};
 
 function open(seen: boolean, read: boolean, raise: string[] = []): Answer {
@@ -60,6 +61,8 @@ function open(seen: boolean, read: boolean, raise: string[] = []): Answer {
 test.each<[string, Answer[], string[]]>([
   ["no page is there", [], [GENERAL]],
   ["the phone is locked", [locked], [GENERAL]],
+  ["the phone is erased", [erased], []],
+  ["the phone is erased, and another page frozen", [mute, erased], []],
   ["the page is frozen", [mute], [GENERAL]],
   ["one is frozen and one locked", [mute, locked], [GENERAL]],
   ["an open page shows what came", [open(false, true, ["Hello"])], ["ben: Hello"]],

@@ -130,6 +130,10 @@ test("a phone that is locked says so to a knock at once, and one that locks by i
   await session.knocked((one) => heard.push(one));
   expect(heard).toEqual([{ type: "here", open: false, seen: false }]);
   expect(calls).toEqual([]);
+  session.stage = "erased";
+  await session.knocked((one) => heard.push(one));
+  expect(heard.at(-1)).toEqual({ type: "here", open: false, seen: false, erased: true });
+  session.stage = "locked";
   hear({ type: "stage", stage: "open" });
   await turn();
   answer();

@@ -106,7 +106,8 @@ export class Session {
   /** Something waits at the relay, it says. Nobody did anything: idle time goes on. */
   async knocked(tell: (heard: Heard) => void): Promise<void> {
     const open = this.stage === "open";
-    tell({ type: "here", open, seen: document.visibilityState === "visible" });
+    const erased = this.stage === "erased" ? { erased: true } : {};
+    tell({ type: "here", open, seen: document.visibilityState === "visible", ...erased });
     if (!open) return;
     const { raised } = this.notices;
     const turn = this.#stages;
