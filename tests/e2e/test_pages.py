@@ -14,6 +14,9 @@ from tests.relay.world import RelayProcess
 
 pytestmark = pytest.mark.anyio
 
+_OPTIONS = """() => [...document.querySelectorAll('select')].find((one) => one.offsetParent)
+  .innerText.split('\\n').map((one) => one.trim()).filter(Boolean)"""
+
 
 @pytest.fixture(scope="module")
 def relay(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
@@ -84,6 +87,41 @@ async def test_the_views_of_a_term(browser: Browser, relay: RelayProcess, theme:
     await page.click("ul >> text=Night desk")
     await page.see("text=/nothing can be sent/")
     assert not await pages.violations(page)
+    await page.close()
+
+
+async def test_what_the_organisation_rules_is_said_and_not_offered(
+    browser: Browser, relay: RelayProcess
+) -> None:
+    """Of messages: a timer that members agreed on is too long, and read receipts are nobody's to switch."""
+    page = await opened(browser, relay, "ruled", viewport={"width": 320, "height": 568})
+    await page.see("role=heading[name=Chats]")
+    bounds = {"idleSeconds": 900, "offlineHours": 8, "pinLength": 6, "lockOnHide": False}
+    bounds |= {"disappearFirst": 3600, "disappearMax": 86_400, "receipts": "off"}
+    await page.evaluate(
+        "async (bounds) => demo.tell({ type: 'settings', settings: await demo.settings(), bounds })", bounds
+    )
+    await page.click("ul >> text=Night desk")
+    await page.see("header >> text='1 day'")
+    await page.see("ol >> text=/1 week. Your organisation has messages disappear here after 1 day/")
+    await page.click("header >> text=Night desk")
+    await page.see("text=/Your organisation allows 1 day at the most. .* may stay longer/")
+    timer = "role=combobox[name=/Disappearing/] >> visible=true"
+    assert await page.evaluate(_OPTIONS) == ["30 seconds", "5 minutes", "1 hour", "8 hours", "1 day"]
+    assert await page.on(timer, "inputValue") == "86400"
+    assert not await pages.violations(page)
+    assert not await pages.too_wide(page)
+    await pages.back(page)
+    await pages.back(page)
+    await page.click("role=button[name=Settings]")
+    switch = "role=switch[name=/Read receipts/]"
+    await page.see(switch)
+    assert await page.on(switch, "isDisabled")
+    assert await page.on(switch, "getAttribute", "aria-checked") == "false"
+    await page.see("text=/nobody sees that you have read/")
+    await page.see("text=/disappear 1 hour after .* longer than 1 day after/")
+    assert not await pages.violations(page)
+    assert not await pages.too_wide(page)
     await page.close()
 
 

@@ -266,9 +266,9 @@ export const en = {
   "info.timer": "Disappearing messages",
   "info.timer.how": "Each message goes away on every device, so long after it was read there.",
   "info.timer.most":
-    "Each message goes away on every device, so long after it was read there. Your organisation allows {time} at the most.",
+    "So long after it was read, on every device. Your organisation allows {time} at the most.",
   "info.timer.here":
-    "Your organisation allows {time} at the most: messages go away here so long after you read them, and what you write goes away everywhere. On other devices, what others write may stay longer.",
+    "Your organisation allows {time} at the most. With others, what they write may stay longer.",
   "info.mute": "Mute",
   "info.rename": "Rename",
   "info.add": "Add somebody",

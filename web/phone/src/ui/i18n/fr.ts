@@ -274,9 +274,9 @@ export const fr: Record<keyof typeof en, string> = {
   "info.timer.how":
     "Chaque message disparaît de chaque appareil, tant de temps après y avoir été lu.",
   "info.timer.most":
-    "Chaque message disparaît de chaque appareil, tant de temps après y avoir été lu. Votre organisation permet {time} au plus.",
+    "Tant de temps après lecture, sur chaque appareil. Votre organisation permet {time} au plus.",
   "info.timer.here":
-    "Votre organisation permet {time} au plus : ici les messages disparaissent tant de temps après votre lecture, et ce que vous écrivez disparaît partout. Sur d'autres appareils, ce qu'écrivent les autres peut rester plus longtemps.",
+    "Votre organisation permet {time} au plus. Chez les autres, ce qu'ils écrivent peut rester plus longtemps.",
   "info.mute": "Rendre muette",
   "info.rename": "Renommer",
   "info.add": "Ajouter quelqu'un",
