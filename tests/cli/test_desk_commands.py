@@ -230,6 +230,19 @@ def test_selling_from_a_plan_to_the_books(beside: Beside, tmp_path: Path) -> Non
     assert len(beside.ok("sale", "figures").lines) == 1
     beside.ok("sale", "withdraw", plan)
     assert beside.ok("sale", "plans").lines == []
+    assert "quantity: 2" in beside.ok("sale", "show", order["id"]).lines
+    assert f"number: {number}" in beside.ok("sale", "invoice", number).lines
+    assert "€58.80" in beside.ok("sale", "payments", number).lines[0]
+    books = beside.ok("sale", "ledger").lines
+    assert [len(books), books[0].split()[2:]] == [3 + 3 + 2 + 3, ["sale", number]]
+    assert beside.ok("sale", "ledger", "--after", "2").lines[0].split()[2] == "credit"
+    assert "iban: FR7630006000011234567890189" in beside.ok("sale", "seller").lines
+    agreed = beside.ok("reseller", "terms", applied, "--days", "45").lines
+    assert agreed == beside.ok("reseller", "terms", applied).lines == ["VAT is charged; 45 days to pay"]
+    exempt = ("--vat", "exempt", "--exemption", "Article 262 ter")
+    assert beside.ok("reseller", "terms", applied, *exempt).lines[0].startswith("no VAT: Article 262 ter; 45")
+    assert beside.ok("reseller", "terms", applied, "--vat", "standard").lines == agreed
+    assert "Télé Plus (FR 552100554): accredited until" in beside.ok("reseller", "register").out
     newest = f"{number[:5]}000002"
     said = beside.ok("sale", "numbers").lines
     assert said == [f"Newest invoice numbers: {newest} here, {newest} in the file"]

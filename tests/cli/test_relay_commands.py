@@ -57,6 +57,14 @@ def test_a_newcomer_follows_what_the_relay_prints(
         assert ran.status == 0, (command, ran.err)
         if words[0] == "receive":
             assert "Hello!" in ran.out
+    (console,) = [line for line in lines if "/console/ " in line]
+    (operator,) = [line.strip() for line in lines if " operator new " in line]
+    opened = chappe(*shlex.split(operator)[1:])
+    assert opened.status == 0, opened.err
+    # The port is that of the relay that runs, whoever asks.
+    place = re.search(r"https://localhost:\d+/console/", console)
+    assert place is not None
+    assert opened.lines[2].startswith(f"{place[0]}#link=")
     assert any(set(line) <= set("█▀▄ ") and len(line) > 20 for line in lines), "the picture"
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) == 0
@@ -68,8 +76,9 @@ def test_codes_are_made_while_the_relay_runs(
     _, lines = welcomed
     port = re.search(r"chappe://localhost:(\d+)/", "\n".join(lines))
     assert port is not None
-    ran = chappe("code", "new", "--count", "2", "--data-dir", str(tmp_path / "data"), "--port", port[1])
+    ran = chappe("code", "new", "--count", "2", "--data-dir", str(tmp_path / "data"))
     assert len(ran.lines) == 2
+    assert all(f"chappe://localhost:{port[1]}/" in line for line in ran.lines)
     done = chappe("--home", str(tmp_path / "eve"), "activate", ran.lines[1], "--name", "eve@localhost")
     assert done.status == 0, done.err
     assert "█" in chappe("code", "new", "--qr", "--data-dir", str(tmp_path / "data")).out

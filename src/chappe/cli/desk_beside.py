@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 if TYPE_CHECKING:
     from chappe.desk.desk import Desk
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
     from chappe.relay.serve import Mount, Part, Ready
 
 
+SERVED: Final = "served"
+"""A file of the data directory."""
+
+
 def desk_settings(settings: Settings, port: int) -> DeskSettings:
     """Of the desk in the relay's data directory. Raises usage.invalid for a CHAPPE_DESK_ORIGIN that is
     none."""
@@ -20,6 +26,37 @@ def desk_settings(settings: Settings, port: int) -> DeskSettings:
 
     origin = origin_of(settings.server_name, port, os.environ.get(ORIGIN_VARIABLE))
     return DeskSettings(settings.data_dir, settings.server_name, origin)
+
+
+class Served(msgspec.Struct, frozen=True):
+    """How the directory was served last: what links are made of."""
+
+    name: str
+    port: int
+
+
+def as_served(settings: Settings) -> Settings:
+    """With the name and the port that the directory was served with last, where nobody says another."""
+    try:
+        served = msgspec.json.decode((settings.data_dir / SERVED).read_bytes(), type=Served)
+    except (OSError, msgspec.MsgspecError):
+        return settings
+    known = {"server_name": served.name, "port": served.port}
+    given = settings.model_fields_set
+    return settings.model_copy(update={key: value for key, value in known.items() if key not in given})
+
+
+def _note_served(settings: Settings, port: int) -> None:
+    from chappe.wire.durable import replace_file
+    from chappe.wire.sqlite import os_failure
+
+    served = msgspec.json.encode(Served(settings.server_name, port))
+    file = settings.data_dir / SERVED
+    try:
+        if not file.exists() or file.read_bytes() != served:
+            replace_file(file, served)
+    except OSError as problem:
+        raise os_failure(problem) from None
 
 
 def desk_of(settings: Settings) -> Desk:
@@ -41,6 +78,7 @@ def beside(settings: Settings) -> Mount:
         from chappe.desk.serving import Serving
         from chappe.relay.door import RelayDoor
 
+        _note_served(settings, ready.port)
         return Serving(desk_settings(settings, ready.port), RelayDoor(relay))
 
     return mount

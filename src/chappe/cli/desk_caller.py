@@ -90,10 +90,10 @@ async def _client(place: Place) -> AsyncIterator[httpx.AsyncClient]:
         async with await _far(place) as client:
             yield client
         return
-    from chappe.cli.desk_beside import desk_of
+    from chappe.cli.desk_beside import as_served, desk_of
     from chappe.relay.config import load_settings
 
-    settings = load_settings(data_dir=place.data_dir, port=place.port, server_name=place.name)
+    settings = as_served(load_settings(data_dir=place.data_dir, port=place.port, server_name=place.name))
     desk = desk_of(settings)
     try:
         async with _near(desk, settings.server_name) as client:

@@ -97,6 +97,12 @@ def list_accounts(
             out(f"{one['id']}  {one['role']:<9} {clean(one['name'])} <{clean(one['email'])}>  {state}")
 
 
+@account_app.command("show")
+def show_account(account: Annotated[str, typer.Argument(help="Its id.")]) -> None:
+    """Everything that is known of one."""
+    tell_all(call(chosen.place, "GET", f"/accounts/{part(account)}"))
+
+
 @account_app.command("close")
 def close(account: Annotated[str, typer.Argument(help="Its id.")]) -> None:
     """Close an account for good: its sessions, passkeys and tokens end."""
@@ -257,6 +263,12 @@ def check(
         out(say("desk.log.verified", **answer))
 
 
+@app.command("whoami")
+def whoami() -> None:
+    """Whose token this is, and what it may do; beside the data, the operator."""
+    tell_all(call(chosen.place, "GET", "/session"))
+
+
 @app.command("call")
 def call_any(
     method: Annotated[str, typer.Argument(help="GET, POST, PATCH, PUT or DELETE.")],
@@ -279,10 +291,12 @@ def call_any(
         out(as_json(answer))
 
 
-def every(path: str, query: dict[str, Any], most: int | None = None) -> list[dict[str, Any]]:
-    """All items of a list that comes in pages, or so many at the most."""
+def every(
+    path: str, query: dict[str, Any], most: int | None = None, start: str | None = None
+) -> list[dict[str, Any]]:
+    """All items of a list that comes in pages, or so many at the most; `start`: those after it."""
     items: list[dict[str, Any]] = []
-    after = None
+    after = start
     while most is None or len(items) < most:
         limit = 200 if most is None else min(200, most - len(items))
         page = call(chosen.place, "GET", path, query=query | {"limit": limit, "after": after})
@@ -298,6 +312,15 @@ def said(value: dict[str, Any]) -> bool:
     if chosen.json:
         out(as_json(value))
     return chosen.json
+
+
+def tell_all(found: dict[str, Any]) -> None:
+    """Each field that says something, a line each; or JSON."""
+    if not said(found):
+        for key, value in found.items():
+            if value not in (None, "", []):
+                shown = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+                out(f"{key}: {clean(shown)}")
 
 
 def part(id_: str) -> str:

@@ -21,7 +21,7 @@ Line = Annotated[str, typer.Argument(help="Its id; see `list`.")]
 # A line's id may begin with a dash, and is no option then.
 _IDS: Final = {"ignore_unknown_options": True}
 Organisation = Annotated[
-    str | None, typer.Option(help="Its id; see `chappe desk call GET /organisations`.", show_default=False)
+    str | None, typer.Option(help="Its id; see `chappe desk organisations`.", show_default=False)
 ]
 
 
@@ -55,6 +55,17 @@ def show(line: Line) -> None:
 
 
 @app.command(context_settings=_IDS)
+def devices(line: Line) -> None:
+    """All devices that a line ever had."""
+    for one in call(chosen.place, "GET", f"/lines/{part(line)}/devices"):
+        if not said(one):
+            gone = (
+                "" if one["signed_out_at"] is None else f"  {say('desk.signed_out', at=one['signed_out_at'])}"
+            )
+            out(f"{one['id']}  {one['created_at']}{gone}")
+
+
+@app.command(context_settings=_IDS)
 def renew(
     line: Line,
     months: Annotated[int | None, typer.Option(min=1, max=60, help="So many months.")] = None,
@@ -63,11 +74,10 @@ def renew(
     """Renew a line's term by months, or by a code."""
     if (months is None) == (code is None):
         raise error("usage.invalid", "Say --months or --code.")
-    path = f"/lines/{part(line)}"
     if code is not None:
-        _tell(call(chosen.place, "POST", f"{path}/renew", {"code": code}))
+        _tell(call(chosen.place, "POST", f"/lines/{part(line)}/renew", {"code": code}))
         return
-    term = call(chosen.place, "GET", path)["term"]
+    term = call(chosen.place, "GET", f"/lines/{part(line)}")["term"]
     if term is None:
         raise error("term.none")
     asked = [{"line": line, "last_day": term["last_day"]}]

@@ -32,8 +32,10 @@ from chappe.cli import (
     phone_commands,
     relay_commands,
     reseller_commands,
+    sale_papers,  # noqa: F401 - adds its commands to those of sales
     sales_commands,
     shares_commands,
+    subscriber_commands,
     term_commands,
 )
 from chappe.cli.common import chosen
@@ -56,6 +58,7 @@ app.add_typer(shares_commands.app, name="shares")
 desk_commands.app.add_typer(reseller_commands.app, name="reseller")
 desk_commands.app.add_typer(sales_commands.app, name="sale")
 desk_commands.app.add_typer(lines_commands.app, name="lines")
+desk_commands.app.add_typer(subscriber_commands.app, name="subscriber")
 app.add_typer(desk_commands.app, name="desk")
 app.add_typer(dossier_commands.app, name="dossier")
 app.command()(phone_commands.activate)

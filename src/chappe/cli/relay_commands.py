@@ -93,6 +93,10 @@ def _welcome(settings: Settings, relay: Ready) -> None:
     ):
         out(f"  {program} {command}")
     out()
+    out(say("relay.console", url=f"{scheme}://{server}:{relay.port}/console/"))
+    folder = shlex.quote(str(settings.data_dir))
+    out(f"  {program} desk --data-dir {folder} operator new --name Ada --email ada@example.org")
+    out()
     out(say("relay.qr"))
     out(qr(links[0], colour=sys.stdout.isatty()))
     out(say("relay.stop"))
@@ -119,12 +123,13 @@ def new(
     picture: Annotated[bool, typer.Option("--qr", help="Each as a QR code too.")] = False,
 ) -> None:
     """Make activation codes, each for one line. The relay may run meanwhile."""
+    from chappe.cli.desk_beside import as_served
     from chappe.relay.config import load_settings
     from chappe.relay.new_codes import new_codes
     from chappe.relay.tls import pin_in_force
     from chappe.wire.links import activation_link
 
-    settings = load_settings(data_dir=data_dir, port=port, server_name=name)
+    settings = as_served(load_settings(data_dir=data_dir, port=port, server_name=name))
     fresh = new_codes(settings, count, organisation)
     pin = pin_in_force(settings)
     for code in fresh.codes:

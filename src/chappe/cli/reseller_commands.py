@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from chappe.cli.desk_caller import call
-from chappe.cli.desk_commands import chosen, every, part, said
+from chappe.cli.desk_commands import chosen, every, part, said, tell_all
 from chappe.cli.show import clean, out
 from chappe.cli.words import say
 
@@ -73,11 +73,7 @@ def list_(
 @app.command()
 def show(reseller: Reseller) -> None:
     """Everything that is known of one."""
-    found = call(chosen.place, "GET", f"/resellers/{part(reseller)}")
-    if not said(found):
-        for key, value in found.items():
-            if value not in (None, ""):
-                out(f"{key}: {clean(str(value))}")
+    tell_all(call(chosen.place, "GET", f"/resellers/{part(reseller)}"))
 
 
 @app.command()
@@ -109,9 +105,8 @@ def change(
         "contact_email": contact_email,
         "contact_phone": contact_phone,
     }
-    path = f"/resellers/{part(reseller)}"
     body = {key: value for key, value in fields.items() if value is not None}
-    _tell(call(chosen.place, "PATCH", path, body | {"version": _version(reseller)}))
+    _tell(call(chosen.place, "PATCH", f"/resellers/{part(reseller)}", body | {"version": _version(reseller)}))
 
 
 @app.command()
@@ -123,30 +118,66 @@ def accredit(
 ) -> None:
     """Accredit it from a day to a day; again for another period."""
     days = {"first": first.date().isoformat(), "last": last.date().isoformat()}
-    _decide(reseller, "accredit", days | {"contract": contract})
+    body = days | {"contract": contract, "version": _version(reseller)}
+    _tell(call(chosen.place, "POST", f"/resellers/{part(reseller)}/accredit", body))
 
 
 @app.command()
 def suspend(reseller: Reseller, reason: Reason) -> None:
     """Suspend it: its codes activate no more until it is resumed."""
-    _decide(reseller, "suspend", {"reason": reason})
+    body = {"reason": reason, "version": _version(reseller)}
+    _tell(call(chosen.place, "POST", f"/resellers/{part(reseller)}/suspend", body))
 
 
 @app.command()
 def resume(reseller: Reseller) -> None:
     """Lift the suspension."""
-    _decide(reseller, "resume", {})
+    body = {"version": _version(reseller)}
+    _tell(call(chosen.place, "POST", f"/resellers/{part(reseller)}/resume", body))
 
 
 @app.command()
 def end(reseller: Reseller, reason: Reason) -> None:
     """Turn an application down, or end an accreditation, for good."""
-    _decide(reseller, "end", {"reason": reason})
+    body = {"reason": reason, "version": _version(reseller)}
+    _tell(call(chosen.place, "POST", f"/resellers/{part(reseller)}/end", body))
 
 
-def _decide(reseller: str, verb: str, body: dict[str, Any]) -> None:
-    body = body | {"version": _version(reseller)}
-    _tell(call(chosen.place, "POST", f"/resellers/{part(reseller)}/{verb}", body))
+@app.command()
+def terms(
+    reseller: Reseller,
+    vat: Annotated[
+        str | None, typer.Option(help="standard, reverse_charge or exempt.", show_default=False)
+    ] = None,
+    exemption: Annotated[str, typer.Option(help="Why no VAT, where it is exempt.")] = "",
+    days: Annotated[int | None, typer.Option(min=0, max=60, help="To pay.", show_default=False)] = None,
+) -> None:
+    """How it is invoiced; with an option, agree on something else."""
+    found = call(chosen.place, "GET", f"/resellers/{part(reseller)}/terms")
+    if vat is not None or exemption or days is not None:
+        body = found | {
+            "treatment": vat or found["treatment"],
+            "exemption": exemption or (found["exemption"] if vat in (None, "exempt") else ""),
+            "payment_days": found["payment_days"] if days is None else days,
+        }
+        found = call(chosen.place, "PUT", f"/resellers/{part(reseller)}/terms", body)
+    if not said(found):
+        words = say(f"desk.vat.{found['treatment']}", why=clean(found["exemption"]))
+        out(say("desk.terms", vat=words, days=found["payment_days"]))
+
+
+@app.command()
+def register() -> None:
+    """The public register: who is accredited today."""
+    for one in call(chosen.place, "GET", "/register")["resellers"]:
+        if not said(one):
+            state = say(
+                f"desk.standing.{one['standing']}",
+                first=one["accredited_from"],
+                last=one["accredited_until"],
+                reason="-",
+            )
+            out(f"{clean(one['name'])} ({one['country']} {clean(one['registration'])}): {state}")
 
 
 def _version(reseller: str) -> int:

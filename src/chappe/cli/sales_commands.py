@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from chappe.cli.desk_caller import call, fetch
-from chappe.cli.desk_commands import chosen, every, part, said
+from chappe.cli.desk_commands import chosen, every, part, said, tell_all
 from chappe.cli.show import clean, out
 from chappe.cli.words import language, say
 
@@ -63,10 +63,10 @@ def withdraw(plan: Annotated[str, typer.Argument(help="Its id; see `plans --with
 
 @app.command()
 def seller(
-    name: Annotated[str, typer.Option(help="As it is registered.")],
-    street: Annotated[str, typer.Option()],
-    city: Annotated[str, typer.Option()],
-    country: Annotated[str, typer.Option(help="Two letters, as FR.")],
+    name: Annotated[str | None, typer.Option(help="As it is registered.", show_default=False)] = None,
+    street: Annotated[str, typer.Option()] = "",
+    city: Annotated[str, typer.Option()] = "",
+    country: Annotated[str, typer.Option(help="Two letters, as FR.")] = "FR",
     postcode: Annotated[str, typer.Option()] = "",
     registration: Annotated[str, typer.Option(help="The SIREN in France.")] = "",
     vat_number: Annotated[str, typer.Option()] = "",
@@ -74,7 +74,10 @@ def seller(
     iban: Annotated[str, typer.Option()] = "",
     version: Annotated[int, typer.Option(min=0, help="Of what is replaced; 0 for the first.")] = 0,
 ) -> None:
-    """Say who sells: the operator, as he stands on invoices."""
+    """Say who sells: the operator, as he stands on invoices. Without a name: show who does."""
+    if name is None:
+        tell_all(call(chosen.place, "GET", "/seller"))
+        return
     values = (name, street, postcode, city, country, registration, vat_number, email, iban)
     body: dict[str, Any] = dict(zip(_SELLER, values, strict=True))
     found = call(chosen.place, "PUT", "/seller", body | {"version": version})
@@ -246,6 +249,11 @@ def _tell_codes(made: dict[str, Any]) -> None:
     out(say("desk.codes.once"))
     for code in made["codes"]:
         out(code)
+
+
+def tell_amount(one: dict[str, Any]) -> str:
+    """As people write it, of something with an amount and a currency."""
+    return _amount(one["amount"], one["currency"])
 
 
 def _amount(minor: int, currency: str) -> str:

@@ -19,6 +19,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "relay.page": ("The phone's page: {url}", "La page pour téléphones : {url}"),
     "relay.next": ("To try next, in another terminal:", "À essayer, dans un autre terminal :"),
+    "relay.console": (
+        "The operator's console: {url} The first operator, in another terminal, as yourself:",
+        "La console de l'opérateur : {url} Le premier opérateur, dans un autre terminal, à votre nom :",
+    ),
     "relay.qr": ("The first code as a picture:", "Le premier code en image :"),
     "relay.stop": ("Ctrl-C stops the relay.", "Ctrl-C arrête le relais."),
     "relay.stopped": ("The relay has stopped.", "Le relais est arrêté."),

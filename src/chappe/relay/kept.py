@@ -546,6 +546,14 @@ FILES: Final = (
     ),
     KeptFile("push-key.pem", ("signs knocks", "signe les notifications"), WHILE_RUNNING),
     KeptFile(
+        "served",
+        (
+            "the name and port of the last start: links are made of them",
+            "le nom et le port du dernier démarrage : les liens en sont faits",
+        ),
+        WHILE_RUNNING,
+    ),
+    KeptFile(
         "clock",
         (
             "the last time that was believed: a clock that jumps ahead ends nothing",
