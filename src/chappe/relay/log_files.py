@@ -68,7 +68,6 @@ class LogFiles:
         """All beside first, then all in their places, then the places."""
         folders: dict[Path, None] = {}
         for path, data in files.items():
-            self._step(f"write {path.name}")
             _make_folders(self.folder, path.parent)
             folders[path.parent] = None
             descriptor = os.open(_beside(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
@@ -33,7 +33,7 @@ from chappe.tlog.checkpoints import Checkpoint
 from chappe.tlog.errors import TlogError
 from chappe.tlog.notes import SignedNote
 from chappe.tlog.policy import Policy
-from chappe.tlog.tiles import WIDTH
+from chappe.tlog.tiles import WIDTH, Tile
 from chappe.wire import log_entries as log_format
 from chappe.wire.errors import ChappeError, error
 
@@ -105,6 +105,7 @@ class Sequencer:
         self._signed_size = -1
         self._signed_at = 0.0
         self._awake = asyncio.Event()
+        self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -120,7 +121,7 @@ class Sequencer:
         await self._replay(note)
         if self._page is not None and self._page.digest != self._last_release:
             await self._store.run(LogRelease(self._page.digest, self._page.version))
-        await self._publish()
+        await self.publish()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
@@ -142,10 +143,14 @@ class Sequencer:
 
     async def _replay(self, note: bytes | None) -> None:
         """The tree of all entries, held against the head that was signed."""
-        head = None if note is None else self._own(note)
-        # Up to the head first, then what it does not have yet.
-        await self._grow(None if head is None else head.size)
-        if head is not None and (self._tree.size, self._tree.root) != (head.size, head.root):
+        if note is None:
+            await self._grow()
+            return
+        head = self._own(note)
+        missing = [
+            tile async for tile, _ in self._full_tiles(self._tree, head.size) if not self.files.has(tile)
+        ]
+        if (self._tree.size, self._tree.root) != (head.size, head.root):
             raise error(
                 "storage.failed",
                 f"The transparency log is signed up to {head.size} entries, and the database has "
@@ -153,9 +158,13 @@ class Sequencer:
                 "Going on would fork the log, and every phone would say so. Bring back the newest database; "
                 "see docs/operating.md, Backups.",
             )
-        if head is not None:
-            self.note, self._signed_size = note, head.size
-        await self._grow(None)
+        self.note, self._signed_size = note, head.size
+        if missing:
+            # Somebody took files away: they are made again, from entries that lead to the head.
+            async for tile, data in self._full_tiles(Tree(), head.size):
+                if tile in missing:
+                    await asyncio.to_thread(self.files.write_tiles, [(tile, data)])
+        await self._grow()
 
     def _own(self, note: bytes) -> Checkpoint:
         try:
@@ -168,30 +177,31 @@ class Sequencer:
             ) from None
         return found
 
-    async def _grow(self, size: int | None) -> None:
-        """Take entries in, up to `size` or all. Full tiles are on the disk when it returns."""
-        while size is None or self._tree.size < size:
-            wanted = AT_ONCE if size is None else min(AT_ONCE, size - self._tree.size)
-            found = await self._store.read(partial(_entries, start=self._tree.size, count=wanted))
+    async def _full_tiles(self, tree: Tree, size: int | None) -> AsyncIterator[tuple[Tile, bytes]]:
+        """Take entries in, up to `size` or all that there are; gives the tiles that become full."""
+        while size is None or tree.size < size:
+            wanted = AT_ONCE if size is None else min(AT_ONCE, size - tree.size)
+            found = await self._store.read(partial(_entries, start=tree.size, count=wanted))
             if not found:
                 return
             for entry in found:
                 if entry[1 : 1 + len(_RELEASE)] == _RELEASE:
                     self._note_release(entry)
-            self._full += self._tree.extend(found)
-            await asyncio.to_thread(self._write_full)
+            for full in await asyncio.to_thread(tree.extend, found):
+                yield full
 
     def _note_release(self, entry: bytes) -> None:
         decoded = log_format.decode(entry)
         assert isinstance(decoded, log_format.Release)
         self._last_release = decoded.digest
 
-    def _write_full(self) -> None:
-        """Those below the head are there already, unless somebody took them away."""
-        missing = [(tile, data) for tile, data in self._full if not self.files.has(tile)]
-        if missing:
-            self.files.write_tiles(missing)
-        self._full = []
+    async def _grow(self) -> None:
+        """Take all new entries in. Full tiles are on the disk when it returns."""
+        async for full in self._full_tiles(self._tree, None):
+            self._full.append(full)
+        if self._full:
+            await asyncio.to_thread(self.files.write_tiles, tuple(self._full))
+            self._full = []
 
     # --- and on
 
@@ -202,9 +212,8 @@ class Sequencer:
                     await self._awake.wait()
             self._awake.clear()
             try:
-                await self._grow(None)
-                if self._is_due():
-                    await self._publish()
+                if await self._is_due():
+                    await self.publish()
                     await asyncio.sleep(PAUSE_SECONDS)
             except (ChappeError, OSError) as problem:
                 # The entries are in the database; the next round tries again.
@@ -214,12 +223,19 @@ class Sequencer:
                 log.exception("the transparency log failed in a way it should not")
                 await asyncio.sleep(LOOK_SECONDS)
 
-    def _is_due(self) -> bool:
+    async def _is_due(self) -> bool:
+        async with self._turn:
+            await self._grow()
         age = self._clock() - self._signed_at
         return self._tree.size != self._signed_size or not 0 <= age < FRESH_SECONDS
 
+    async def publish(self) -> None:
+        """A head of all that is committed now. Raises storage.*, OSError."""
+        async with self._turn:
+            await self._publish()
+
     async def _publish(self) -> None:
-        await self._grow(None)
+        await self._grow()
         if self._written != self._tree.size:
             await asyncio.to_thread(partial(self.files.write_tiles, self._tree.edge()))
             self._written = self._tree.size
