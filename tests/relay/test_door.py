@@ -320,6 +320,7 @@ def test_a_stage_is_the_same_in_sql_and_in_python(
                     line=number.to_bytes(16, "big"),
                     address=str(number),
                     identity_key=b"",
+                    salt=b"",
                     created_at=0,
                     held_at=1 if held else None,
                     closed_at=1 if closed else None,
