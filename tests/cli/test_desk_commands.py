@@ -244,6 +244,12 @@ def test_selling_from_a_plan_to_the_books(beside: Beside, tmp_path: Path) -> Non
     assert beside.ok("reseller", "terms", applied, "--vat", "standard").lines == agreed
     assert "Télé Plus (FR 552100554): accredited until" in beside.ok("reseller", "register").out
     newest = f"{number[:5]}000002"
+    failed(beside.run("sale", "refunded", number, "--amount", "1", "--reference", "R"), "desk.malformed")
+    beside.ok("sale", "refunded", newest, "--amount", "5880", "--reference", "R1")
+    assert "€58.80  R1" in beside.ok("sale", "refunds", newest).lines[0]
+    said = beside.ok("sale", "rate", "GBP", "1.1532").lines
+    assert said == beside.ok("sale", "rates").lines == [f"1 GBP = 1.153200 EUR ({day(0)})"]
+    failed(beside.run("sale", "rate", "GBP", "much"), "desk.malformed")
     said = beside.ok("sale", "numbers").lines
     assert said == [f"Newest invoice numbers: {newest} here, {newest} in the file"]
     (beside.data / "invoice-numbers").unlink()

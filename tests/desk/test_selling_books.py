@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 
-from chappe.desk import batches, invoices, ledger, numbers, payments, plans, sales, trading
+from chappe.desk import batches, fec, invoices, ledger, numbers, payments, plans, sales, trading
 from chappe.desk.batches import Batch, Buyer
 from chappe.desk.database import Database, Unit
 from chappe.desk.invoice import Party
@@ -303,7 +303,7 @@ def test_vat_is_charged_by_who_has_a_number_or_left_to_who_has_one(desk: Desk) -
 def test_the_export_for_the_tax_office_balances(desk: Desk) -> None:
     desk.pay(desk.order(3).invoice, 100)
     names = {BUYER.reseller: "Lignes|Sûres\n"}
-    lines = desk.database.read(lambda connection: list(ledger.fec(connection, names)))
+    lines = desk.database.read(lambda connection: list(fec.written(connection, names)))
     rows = [line.split("|") for line in lines]
     assert {len(row) for row in rows} == {18}
     debit, credit = (sum(int(row[column].replace(",", "")) for row in rows[1:]) for column in (11, 12))

@@ -130,6 +130,10 @@ DESK_WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "desk.credit_note": ("Credit note {number} to {buyer}: {gross}", "Avoir {number} à {buyer} : {gross}"),
     "desk.paid": ("{amount} noted for invoice {number}.", "{amount} enregistrés pour la facture {number}."),
+    "desk.refunded": (
+        "{amount} noted as paid back for credit note {number}.",
+        "{amount} enregistrés comme remboursés pour l'avoir {number}.",
+    ),
     "desk.saved": ("Saved as {file}.", "Enregistré dans {file}."),
     "desk.ledger": (
         "{bookings} bookings add up; none of {invoices} invoice numbers is missing.",

@@ -27,6 +27,7 @@ from chappe.desk.routes_numbers import add_numbers
 from chappe.desk.routes_orders import add_orders
 from chappe.desk.routes_papers import add_papers
 from chappe.desk.routes_plans import add_plans
+from chappe.desk.routes_rates import add_rates
 from chappe.desk.routes_resellers import add_resellers
 from chappe.desk.routes_sessions import add_sessions
 from chappe.desk.routes_subscribers import add_subscribers
@@ -47,6 +48,7 @@ ROOMS: Final[tuple[Callable[[FastAPI, Desk], None], ...]] = (
     add_subscribers,
     add_clock,
     add_numbers,
+    add_rates,
 )
 """What puts each room's routes on the application; a new room adds itself."""
 _ABOUT: Final = (

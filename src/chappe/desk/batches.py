@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from chappe.desk import rates
 from chappe.desk.database import Unit
 from chappe.desk.ids import new_id
 from chappe.desk.invoice import Line, Party
@@ -24,6 +25,7 @@ from chappe.desk.money import Language
 from chappe.desk.plans import find as find_plan
 from chappe.desk.trading import check_vat, seller, terms_of
 from chappe.wire.errors import error
+from chappe.wire.terms import utc_date
 
 MAX_QUANTITY: Final = 1_000
 MAX_PAGE: Final = 200
@@ -215,6 +217,7 @@ def _draft(unit: Unit, buyer: Buyer, batch: bytes, lines: tuple[Line, ...], curr
     who = seller(unit.connection)
     agreed = terms_of(unit.connection, buyer.reseller)
     check_vat(who.party, buyer.party, agreed.treatment, max(line.vat_rate for line in lines))
+    rate = rates.needed(unit.connection, currency, who.party.country, utc_date(unit.now))
     return Draft(
         kind="invoice",
         reseller=buyer.reseller,
@@ -229,11 +232,13 @@ def _draft(unit: Unit, buyer: Buyer, batch: bytes, lines: tuple[Line, ...], curr
         payment_days=agreed.payment_days,
         reference=batch.hex()[:8].upper(),
         iban=who.iban,
+        rate=0 if rate is None else rate.millionths,
+        rate_day=None if rate is None else rate.day,
     )
 
 
 def _credit(unit: Unit, batch: Batch, unused: int) -> None:
-    """As the invoice was: its seller, its buyer, its treatment of VAT, whatever was agreed since."""
+    """As the invoice was: its seller, its buyer, its treatment of VAT and its rate, whatever came since."""
     was = find_invoice(unit.connection, batch.invoice)
     line = was.invoice.lines[0]
     issue(
@@ -253,6 +258,8 @@ def _credit(unit: Unit, batch: Batch, unused: int) -> None:
             reference=batch.reference,
             iban="",
             refers_to=batch.invoice,
+            rate=was.invoice.rate,
+            rate_day=was.invoice.rate_day,
         ),
     )
 

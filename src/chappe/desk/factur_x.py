@@ -13,7 +13,7 @@ from typing import Final
 from lxml import etree
 
 from chappe.desk.invoice import Invoice, Line, Party, Vat
-from chappe.desk.money import decimal
+from chappe.desk.money import EURO, decimal
 
 RSM: Final = "urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100"
 RAM: Final = "urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100"
@@ -103,6 +103,8 @@ def _party(node: etree._Element, party: Party) -> None:
 def _settlement(trade: etree._Element, invoice: Invoice) -> None:
     settlement = _add(trade, "ram:ApplicableHeaderTradeSettlement")
     _add(settlement, "ram:PaymentReference", invoice.number)
+    if invoice.vat_in_euros is not None:
+        _add(settlement, "ram:TaxCurrencyCode", EURO)
     _add(settlement, "ram:InvoiceCurrencyCode", invoice.currency)
     if invoice.iban:
         means = _add(settlement, "ram:SpecifiedTradeSettlementPaymentMeans")
@@ -147,6 +149,8 @@ def _sums(settlement: etree._Element, invoice: Invoice) -> None:
     _amount(sums, "ram:LineTotalAmount", invoice.net, invoice)
     _amount(sums, "ram:TaxBasisTotalAmount", invoice.net, invoice)
     _amount(sums, "ram:TaxTotalAmount", invoice.vat_total, invoice, currencyID=invoice.currency)
+    if invoice.vat_in_euros is not None:
+        _add(sums, "ram:TaxTotalAmount", str(decimal(invoice.vat_in_euros, EURO)), currencyID=EURO)
     _amount(sums, "ram:GrandTotalAmount", invoice.gross, invoice)
     _amount(sums, "ram:DuePayableAmount", invoice.gross, invoice)
 

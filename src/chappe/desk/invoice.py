@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal, TypeAlias
 
-from chappe.desk.money import vat_of
+from chappe.desk.money import euros, vat_of
 
 Kind: TypeAlias = Literal["invoice", "credit_note"]
 Treatment: TypeAlias = Literal["standard", "reverse_charge", "exempt"]
@@ -55,7 +55,9 @@ class Vat:
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """A credit note has the same positive amounts, and names the invoice that it takes back."""
+    """A credit note has the same positive amounts, and names the invoice that it takes back. `rate`:
+    millionths of a euro for one unit of another currency, on `rate_day`; 0 where the VAT need not be said in
+    euros."""
 
     number: str
     kind: Kind
@@ -71,6 +73,8 @@ class Invoice:
     reference: str = ""
     iban: str = ""
     terms: str = ""
+    rate: int = 0
+    rate_day: date | None = None
 
     @property
     def net(self) -> int:
@@ -88,6 +92,11 @@ class Invoice:
     @property
     def vat_total(self) -> int:
         return sum(one.amount for one in self.vat)
+
+    @property
+    def vat_in_euros(self) -> int | None:
+        """In cents, where VAT is charged in another currency and has to be said in euros (BT-111)."""
+        return euros(self.vat_total, self.currency, self.rate) if self.rate and self.vat_total else None
 
     @property
     def gross(self) -> int:

@@ -10,7 +10,7 @@ from babel.dates import format_date
 
 from chappe.desk.factur_x import exemption
 from chappe.desk.invoice import Invoice, Line, Party
-from chappe.desk.money import Language, shown, shown_rate
+from chappe.desk.money import EURO, Language, shown, shown_exchange, shown_rate
 
 _WORDS: Final[dict[Language, dict[str, Any]]] = {
     "fr": {
@@ -27,6 +27,7 @@ _WORDS: Final[dict[Language, dict[str, Any]]] = {
         "refers_to": "Annule la facture",
         "net": "Total HT",
         "vat": "TVA à {rate} sur {base}",
+        "euros": "TVA en euros : {vat} (1 {currency} = {rate} € le {day}).",
         "gross": "Total TTC",
         "iban": "Paiement par virement : IBAN {iban}, en rappelant le numéro {number}.",
         "reverse_charge": "Autoliquidation : la TVA est due par le preneur"
@@ -49,6 +50,7 @@ _WORDS: Final[dict[Language, dict[str, Any]]] = {
         "refers_to": "Takes back invoice",
         "net": "Total, net",
         "vat": "VAT at {rate} on {base}",
+        "euros": "VAT in euros: {vat} (1 {currency} = €{rate} on {day}).",
         "gross": "Total to pay",
         "iban": "Pay by transfer to IBAN {iban}, quoting {number}.",
         "reverse_charge": "Reverse charge: VAT is owed by the customer"
@@ -140,6 +142,15 @@ def _notes(invoice: Invoice, language: Language) -> list[str]:
         notes.append(words["reverse_charge"])
     elif why := exemption(invoice):
         notes.append(why)
+    if invoice.vat_in_euros is not None and invoice.rate_day is not None:
+        notes.append(
+            words["euros"].format(
+                vat=shown(invoice.vat_in_euros, EURO, language),
+                currency=invoice.currency,
+                rate=shown_exchange(invoice.rate, language),
+                day=_day(invoice.rate_day, language),
+            )
+        )
     if invoice.iban and invoice.kind == "invoice":
         notes.append(words["iban"].format(iban=invoice.iban, number=invoice.number))
     if invoice.terms:

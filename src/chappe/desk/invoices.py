@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +18,7 @@ from chappe.desk.database import Unit
 from chappe.desk.invoice import Invoice, Kind, Line, Party, Treatment
 from chappe.desk.invoice_words import terms
 from chappe.desk.ledger_tables import invoices as table
-from chappe.desk.ledger_tables import payments
+from chappe.desk.ledger_tables import payments, refunds
 from chappe.desk.money import Language
 from chappe.wire.errors import error
 from chappe.wire.terms import utc_date
@@ -44,6 +44,8 @@ class Draft:
     reference: str
     iban: str
     refers_to: str = ""
+    rate: int = 0
+    rate_day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ def issue(unit: Unit, draft: Draft) -> Invoice:
         reference=draft.reference,
         iban=draft.iban,
         terms=terms(draft.language),
+        rate=draft.rate,
+        rate_day=draft.rate_day,
     )
     unit.connection.execute(insert(table).values(_row(invoice, draft) | {"year": year, "sequence": sequence}))
     _book(unit, invoice, draft.reseller)
@@ -116,7 +120,7 @@ def page(
 
 
 def owed(connection: Connection, numbers: Sequence[str]) -> dict[str, int]:
-    """What is still to be paid of each: gross, less credit notes and payments."""
+    """What is still to be paid of each: gross and refunds, less credit notes and payments."""
     due: dict[str, int] = dict.fromkeys(numbers, 0)
     rows = connection.execute(
         select(table.c.number, table.c.net + table.c.vat).where(
@@ -137,6 +141,13 @@ def owed(connection: Connection, numbers: Sequence[str]) -> dict[str, int]:
     )
     for number, amount in (*credits, *paid):
         due[number] -= amount
+    back = connection.execute(
+        select(refunds.c.invoice, func.sum(refunds.c.amount))
+        .where(refunds.c.invoice.in_(numbers))
+        .group_by(refunds.c.invoice)
+    )
+    for number, amount in back:
+        due[number] += amount
     return due
 
 

@@ -1,4 +1,4 @@
-"""The ledger: every sale, credit and payment as a booking whose debits and credits sum to zero.
+"""The ledger: every sale, credit, payment and refund as a booking whose debits and credits sum to zero.
 
 Accounts are those of the French chart (PCG). A booking is written in the transaction of the paper that it is
 of, and never changed. `check` adds everything up anew.
@@ -6,18 +6,16 @@ of, and never changed. `check` adds everything up anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
 from sqlalchemy import Connection, func, insert, select
 
 from chappe.desk.ledger_tables import bookings, postings
-from chappe.desk.money import decimal
 from chappe.wire.errors import error
 
-Kind: TypeAlias = Literal["sale", "credit", "payment"]
+Kind: TypeAlias = Literal["sale", "credit", "payment", "refund"]
 
 RECEIVABLE: Final = "411"
 SALES: Final = "706"
@@ -28,11 +26,6 @@ ACCOUNTS: Final = {
     SALES: "Prestations de services",
     VAT: "TVA collectée",
     BANK: "Banque",
-}
-_JOURNALS: Final[dict[str, tuple[str, str]]] = {
-    "sale": ("VE", "Ventes"),
-    "credit": ("VE", "Ventes"),
-    "payment": ("BQ", "Banque"),
 }
 
 
@@ -70,6 +63,11 @@ def credit(net: int, vat: int) -> list[Posting]:
 def payment(amount: int) -> list[Posting]:
     """What came in at the bank."""
     return _without_zero([Posting(BANK, amount), Posting(RECEIVABLE, -amount)])
+
+
+def refund(amount: int) -> list[Posting]:
+    """What was paid back at the bank."""
+    return [Posting(one.account, -one.amount) for one in payment(amount)]
 
 
 def book(
@@ -156,63 +154,6 @@ def check(connection: Connection) -> int:
     if count != (last or 0) or uneven or empty or stray:
         raise error("storage.failed", "The ledger does not add up: somebody wrote in the database by hand.")
     return int(count)
-
-
-FEC_COLUMNS: Final = (
-    "JournalCode|JournalLib|EcritureNum|EcritureDate|CompteNum|CompteLib|CompAuxNum|CompAuxLib|PieceRef|PieceDate"
-    "|EcritureLib|Debit|Credit|EcritureLet|DateLet|ValidDate|Montantdevise|Idevise"
-)
-
-
-def fec(connection: Connection, names: dict[bytes, str]) -> Iterator[str]:
-    """The ledger as the French tax office asks for it (article A47 A-1 of the livre des procédures fiscales):
-    one line a posting, fields parted by bars. `names`: of resellers, by id."""
-    yield FEC_COLUMNS
-    after = 0
-    while page := read(connection, after=after):
-        for booking in page:
-            for posting in booking.postings:
-                yield _fec_line(booking, posting, names)
-        after = page[-1].number
-
-
-def _fec_line(booking: Booking, posting: Posting, names: dict[bytes, str]) -> str:
-    code, label = _JOURNALS[booking.kind]
-    day = datetime.fromtimestamp(booking.at, UTC).strftime("%Y%m%d")
-    name = _plain(names.get(booking.reseller, ""))
-    owed = posting.account == RECEIVABLE
-    amount = _comma(abs(posting.amount), booking.currency)
-    return "|".join(
-        (
-            code,
-            label,
-            str(booking.number),
-            day,
-            posting.account,
-            ACCOUNTS[posting.account],
-            booking.reseller.hex()[:16] if owed else "",
-            name if owed else "",
-            booking.paper,
-            day,
-            f"{label} {name}".strip(),
-            amount if posting.amount > 0 else _comma(0, booking.currency),
-            amount if posting.amount < 0 else _comma(0, booking.currency),
-            "",
-            "",
-            day,
-            "" if booking.currency == "EUR" else amount,
-            "" if booking.currency == "EUR" else booking.currency,
-        )
-    )
-
-
-def _plain(text: str) -> str:
-    """Without what parts fields or lines."""
-    return " ".join(text.replace("|", " ").split())
-
-
-def _comma(minor: int, currency: str) -> str:
-    return str(decimal(minor, currency)).replace(".", ",")
 
 
 def _without_zero(lines: list[Posting]) -> list[Posting]:

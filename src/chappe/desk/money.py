@@ -14,6 +14,7 @@ Language: TypeAlias = Literal["fr", "en"]
 CURRENCIES: Final = ("EUR", "CHF", "GBP", "USD", "CAD", "XOF", "MAD")
 """What a plan may be sold in. Their minor units differ: a franc CFA is not a hundred of anything. None has
 three decimals, which EN 16931 has no room for (BR-DEC-09 to 28)."""
+EURO: Final = "EUR"
 _DIGITS: Final = {"XOF": 0}
 MAX_AMOUNT: Final = 10**12
 MAX_VAT: Final = 3_000
@@ -39,6 +40,13 @@ def vat_of(net: int, rate: int) -> int:
     return rounded if net >= 0 else -rounded
 
 
+def euros(minor: int, currency: str, rate: int) -> int:
+    """Cents of a euro, rounded half away from zero. `rate`: millionths of a euro for one unit."""
+    whole = 1_000_000 * int(10 ** digits(currency))
+    rounded = (abs(minor) * rate * 100 + whole // 2) // whole
+    return rounded if minor >= 0 else -rounded
+
+
 def checked_amount(minor: int) -> int:
     """A price as given. Raises desk.malformed if it is negative or beyond any price."""
     if not 0 <= minor <= MAX_AMOUNT:
@@ -62,6 +70,12 @@ def shown_rate(rate: int, language: Language) -> str:
     """For people: `20 %`, `5.5%`."""
     number = str(format_decimal(Decimal(rate).scaleb(-2), locale=_locale(language)))
     return f"{number}\u202f%" if language == "fr" else f"{number}%"
+
+
+def shown_exchange(millionths: int, language: Language) -> str:
+    """For people: `1,1532`."""
+    number = Decimal(millionths).scaleb(-6)
+    return str(format_decimal(number, format="#,##0.00####", locale=_locale(language)))
 
 
 def _locale(language: Language) -> str:

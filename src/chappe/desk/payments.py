@@ -1,5 +1,5 @@
-"""Payments: what came in at the bank for an invoice. Written once; one is taken back by paying it out at the
-bank, and noted in the ledger by hand of the accountant, not here."""
+"""Payments: what came in at the bank for an invoice. Written once; what is paid back after a credit note is a
+refund (`chappe.desk.refunds`)."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ def record(unit: Unit, number: str, *, amount: int, received: date, reference: s
     reference was noted before; desk.not_now for more than is owed.
     """
     issued = find(unit.connection, number)
-    reference = " ".join(reference.split())
-    if not 1 <= len(reference) <= 80 or not reference.isprintable():
-        raise error("desk.malformed", "A payment has the bank's reference, of 1 to 80 letters.")
+    reference = checked_reference(reference)
     if not issued.invoice.issued <= received <= utc_date(unit.now):
         raise error("desk.malformed", "A payment comes after its invoice, and not in the future.")
     left = owed(unit.connection, [number])[number]
@@ -60,6 +58,14 @@ def record(unit: Unit, number: str, *, amount: int, received: date, reference: s
     )
     _write(unit, payment)
     return payment
+
+
+def checked_reference(text: str) -> str:
+    """Raises desk.malformed."""
+    reference = " ".join(text.split())
+    if not 1 <= len(reference) <= 80 or not reference.isprintable():
+        raise error("desk.malformed", "A payment has the bank's reference, of 1 to 80 letters.")
+    return reference
 
 
 def of_invoice(connection: Connection, number: str) -> list[Payment]:

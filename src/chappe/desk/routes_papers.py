@@ -10,7 +10,7 @@ from fastapi import FastAPI, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field, StringConstraints
 
-from chappe.desk import invoices, ledger, numbers, payments, resellers, sales
+from chappe.desk import fec, invoices, ledger, numbers, payments, refunds, resellers, sales
 from chappe.desk.desk import Desk
 from chappe.desk.gate import OnceKey, Who
 from chappe.desk.invoice_pdf import pdf
@@ -20,13 +20,15 @@ from chappe.desk.models import MAX_LIMIT, Body, Id, Page, moment, show_id
 from chappe.desk.money import MAX_AMOUNT
 from chappe.desk.once import change_once
 from chappe.desk.payments import Payment
+from chappe.desk.refunds import Refund
 from chappe.desk.routes_orders import only_of
 
 Number = Annotated[str, StringConstraints(pattern=r"^2[0-9]{3}-[0-9]{6,9}$")]
 
 
 class InvoiceView(Body):
-    """Amounts in minor units. `owed`: gross, less credit notes and payments; 0 of a credit note."""
+    """Amounts in minor units. `owed`: gross and refunds, less credit notes and payments; 0 of a credit
+    note."""
 
     number: Number
     kind: Literal["invoice", "credit_note"]
@@ -57,6 +59,21 @@ class PaymentView(NewPayment):
     currency: str
 
 
+class NewRefund(Body):
+    """`reference`: what the bank calls it; each is noted once."""
+
+    amount: Annotated[int, Field(ge=1, le=MAX_AMOUNT)]
+    paid: date
+    reference: Annotated[str, StringConstraints(min_length=1, max_length=80)]
+
+
+class RefundView(NewRefund):
+    id: Id
+    credit_note: Number
+    invoice: Number
+    currency: str
+
+
 class PostingView(Body):
     """`amount`: a debit above zero, a credit below."""
 
@@ -68,7 +85,7 @@ class PostingView(Body):
 class BookingView(Body):
     number: int
     at: datetime
-    kind: Literal["sale", "credit", "payment"]
+    kind: Literal["sale", "credit", "payment", "refund"]
     paper: str
     reseller: Id
     currency: str
@@ -146,6 +163,7 @@ def add_papers(app: FastAPI, desk: Desk) -> None:
         )
 
     _add_payments(app, desk)
+    _add_refunds(app, desk)
     _add_books(app, desk)
 
 
@@ -173,6 +191,33 @@ def _add_payments(app: FastAPI, desk: Desk) -> None:
             once,
             PaymentView,
             lambda unit: _payment(payments.record(unit, number, **fields)),
+        )
+
+
+def _add_refunds(app: FastAPI, desk: Desk) -> None:
+    database = desk.database
+
+    @app.get("/invoices/{number}/refunds", operation_id="refunds.list")
+    def list_(number: Number, who: Who) -> Page[RefundView]:
+        """What was paid back for a credit note."""
+        mine = only_of(who, None)
+
+        def read(connection: Any) -> list[Refund]:
+            invoices.find(connection, number, mine)
+            return refunds.of_credit_note(connection, number)
+
+        return Page(items=[_refund(one) for one in database.read(read)], next=None)
+
+    @app.post("/invoices/{number}/refunds", operation_id="refunds.note", status_code=201)
+    def note(number: Number, body: NewRefund, who: Who, once: OnceKey) -> RefundView:
+        """Note what was paid back at the bank, because a credit note took it back."""
+        fields = body.model_dump()
+        return change_once(
+            database,
+            who,
+            once,
+            RefundView,
+            lambda unit: _refund(refunds.record(unit, number, **fields)),
         )
 
 
@@ -206,10 +251,10 @@ def _add_books(app: FastAPI, desk: Desk) -> None:
         return database.read(read)
 
     @app.get("/ledger/fec", operation_id="ledger.export", response_class=StreamingResponse)
-    def fec(who: Who) -> StreamingResponse:
+    def export(who: Who) -> StreamingResponse:
         """As the French tax office asks for it (FEC)."""
         database.change(who, lambda unit: unit.log("ledger.exported"))
-        lines = database.read(lambda connection: list(ledger.fec(connection, resellers.names(connection))))
+        lines = database.read(lambda connection: list(fec.written(connection, resellers.names(connection))))
         return StreamingResponse(
             _encoded(lines),
             media_type="text/plain; charset=utf-8",
@@ -275,6 +320,18 @@ def _payment(one: Payment) -> PaymentView:
         amount=one.amount,
         currency=one.currency,
         received=date.fromisoformat(one.received),
+        reference=one.reference,
+    )
+
+
+def _refund(one: Refund) -> RefundView:
+    return RefundView(
+        id=show_id(one.id),
+        credit_note=one.credit_note,
+        invoice=one.invoice,
+        amount=one.amount,
+        currency=one.currency,
+        paid=date.fromisoformat(one.paid),
         reference=one.reference,
     )
 

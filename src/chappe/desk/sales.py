@@ -40,7 +40,7 @@ def by_month(connection: Connection, since: int, *, reseller: bytes | None = Non
             _of_account(VAT).label("vat"),
         )
         .join(postings, postings.c.booking == bookings.c.booking)
-        .where(bookings.c.at >= since, bookings.c.kind != "payment")
+        .where(bookings.c.at >= since, bookings.c.kind.in_(("sale", "credit")))
         .group_by(month, bookings.c.reseller, bookings.c.currency)
     )
     if reseller is not None:
