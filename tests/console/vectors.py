@@ -9,8 +9,12 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from chappe.client import officer_removals
-from chappe.client.officer_keys import fleet_keys
+import msgspec
+
+from chappe.client import officer_papers, officer_removals
+from chappe.client.appointing import first_roster
+from chappe.client.officer_file import Place
+from chappe.client.officer_keys import fleet_keys, officer_keys
 from chappe.wire.registers import Membership, open_register, seal_register
 
 FILE: Final = Path(__file__).parent / "vectors.json"
@@ -22,6 +26,8 @@ PLACES: Final = [
     Membership(bytes([2]) * 32, 300, 1),
     Membership(bytes([3]) * 16, 2**32 - 1, 65_535),
 ]
+NEWCOMER: Final = officer_papers.ask(bytes([5]) * 16, "Cyd", officer_keys(bytes([6]) * 32))
+FIRST: Final = Place("relay.example", 8440, bytes(32), "relay.example")
 EPOCHS: Final = {PLACES[0].group: 0, PLACES[1].group: 2**40}
 
 
@@ -42,12 +48,24 @@ def fixed() -> dict[str, Any]:
             [one.group.hex(), [[each.epoch, each.message.hex()] for each in one.proposals]]
             for one in signed.postings
         ],
+        "ada": officer_keys(bytes([4]) * 32).signing.private_bytes_raw().hex(),
+        "newcomer": officer_keys(bytes([6]) * 32).signing.private_bytes_raw().hex(),
+        "newcomer_sealing": officer_keys(bytes([6]) * 32).sealing.private.hex(),
+        "request": msgspec.msgpack.encode(NEWCOMER).hex(),
+        "digits": officer_papers.digits_of(NEWCOMER),
     }
 
 
 def sealed() -> dict[str, str]:
     """What is sealed anew each time."""
-    return {"register": seal_register(fleet_keys(SEED).seal_key, DEVICE, PLACES).hex()}
+    keys, ada = fleet_keys(SEED), officer_keys(bytes([4]) * 32)
+    roster = first_roster("Gazette", bytes([4]) * 16, "Ada", keys, ada, 1)
+    sealed = officer_papers.seal_fleet(NEWCOMER, SEED)
+    answer = officer_papers.Answer(1, NEWCOMER.id, FIRST, [roster], sealed)
+    return {
+        "register": seal_register(keys.seal_key, DEVICE, PLACES).hex(),
+        "answer": msgspec.msgpack.encode(answer).hex(),
+    }
 
 
 def check(vectors: dict[str, Any]) -> None:
@@ -55,6 +73,8 @@ def check(vectors: dict[str, Any]) -> None:
     assert {name: vectors[name] for name in fixed()} == fixed()
     register = bytes.fromhex(vectors["register"])
     assert open_register(fleet_keys(SEED).sealing.private, DEVICE, register) == PLACES
+    answer = officer_papers.decode(bytes.fromhex(vectors["answer"]), officer_papers.Answer)
+    assert officer_papers.open_fleet(answer, officer_keys(bytes([6]) * 32)) == SEED
 
 
 if __name__ == "__main__":

@@ -302,6 +302,7 @@ TABLE: Final = (
         {
             "chappe.client": ("hashlib.sha512",), "chappe.wire": ("hashlib.sha512",),
             "chappe.mls": (_P + "hashes.SHA512", _P + "hashes.Hash"), "phone/wire": (_NOBLE_SHA2 + "sha512",),
+            "console/officer": ("subtle:SHA-512",),
         },
         inside=("chappe.relay.shares", "chappe.wire"),
     ),

@@ -92,6 +92,15 @@ export const errors = {
     "The relay says something else of a line than its certificate. Give no order; ask the operator.",
     "Le relais dit d'une ligne autre chose que son certificat. Ne donnez aucun ordre ; demandez à l'opérateur.",
   ],
+  "error.file.unreadable": [
+    "That file is not what was asked for, or does not fit the officers as they are now. Look at its name, or have it made anew.",
+    "Ce fichier n'est pas celui demandé, ou ne correspond pas aux responsables actuels. Regardez son nom, ou faites-le refaire.",
+  ],
+  "error.fleet.exists": ["That officer is appointed already.", "Ce responsable est déjà nommé."],
+  "error.vault.weak_pin": [
+    "That is too easy to guess. Take twelve characters or more, that are no name, date or row of keys.",
+    "C'est trop facile à deviner. Prenez douze caractères ou plus, qui ne soient ni un nom, ni une date, ni une suite de touches.",
+  ],
   "error.http.malformed": [
     "That cannot be read: look for a mistake in what you typed. If you typed nothing, tell the operator.",
     "C'est illisible : cherchez une faute dans ce que vous avez saisi. Si vous n'avez rien saisi, prévenez l'opérateur.",

@@ -6,6 +6,7 @@ import { desk } from "./desk.ts";
 import { errors } from "./errors.ts";
 import { fleet } from "./fleet.ts";
 import { lines } from "./lines.ts";
+import { officers } from "./officers.ts";
 import { sales } from "./sales.ts";
 import { signing } from "./signing.ts";
 
@@ -22,4 +23,5 @@ export const TABLE = {
   ...desk,
   ...fleet,
   ...audit,
+  ...officers,
 } satisfies Record<string, Pair>;

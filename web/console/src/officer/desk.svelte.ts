@@ -26,11 +26,24 @@ import {
   type Chain,
   checkChain,
   neededSignatures,
+  type Officer as OnRoster,
   type Roster,
+  type SignedRoster,
 } from "../../../phone/src/wire/rosters.ts";
+import { checkDraft, drafted, signedAlso } from "./appointing.ts";
 import { type Audited, fetchLog, type Head } from "./audit.ts";
 import { forget, type Officer, openOfficer } from "./file.ts";
 import { ask, type Given, type LineOf, type OrderStatus, type Stages } from "./fleet.ts";
+import {
+  type Answer,
+  asOfficer,
+  type Change,
+  checkRequest,
+  type Draft,
+  makeAnswer,
+  type Request,
+  sameOfficer,
+} from "./papers.ts";
 import { Removing } from "./removing.svelte.ts";
 
 /** An order that was checked. `by`: the names of the officers who signed; none where the line's owner did. */
@@ -49,7 +62,9 @@ class OfficerDesk {
   orders = $state.raw<ShownOrder[]>([]);
   log = $state.raw<Audited | null>(null);
   readonly removing = new Removing();
+  /** Every version, oldest first, and as they were signed. */
   #rosters: Roster[] = [];
+  #signed: SignedRoster[] = [];
 
   get organisation(): string {
     return this.chain?.roster.name ?? "";
@@ -60,24 +75,104 @@ class OfficerDesk {
     const officer = await openOfficer(file, passphrase);
     const known = checkChain(officer.rosters, officer.fleetPublic);
     if (toBase64(known.roster.organisation) !== organisation) throw error("organisation.unknown");
-    const { rosters } = await ask(
-      officer,
-      known.roster.organisation,
-      "rosters",
-      {},
-      "roster_chain",
-    );
+    const { rosters, chain } = await this.#fetched(officer, known);
+    this.#keep(rosters, chain, officer);
+    this.officer = officer;
+    await this.refresh();
+  }
+
+  /** The relay's rosters, if they go on from those that were seen. Throws roster.invalid. */
+  async #fetched(officer: Officer, known: Chain) {
+    const asked = ask(officer, known.roster.organisation, "rosters", {}, "roster_chain");
+    const { rosters } = await asked;
     const chain = checkChain(rosters, officer.fleetPublic);
     if (!known.hashes.every((hash, at) => equal(hash, chain.hashes[at] ?? new Uint8Array())))
       throw error("roster.invalid");
     if (!chain.roster.officers.some((one) => equal(one.id, officer.id)))
       throw error("roster.invalid");
+    return { rosters, chain };
+  }
+
+  #keep(rosters: SignedRoster[], chain: Chain, officer: Officer): void {
+    this.#signed = rosters;
     this.#rosters = rosters.map(
       (_, at) => checkChain(rosters.slice(0, at + 1), officer.fleetPublic).roster,
     );
-    this.officer = officer;
     this.chain = chain;
-    await this.refresh();
+  }
+
+  /** The officers as they are now. Throws roster.invalid, network.*. */
+  async newestRoster(): Promise<void> {
+    const { officer, chain: known } = this.#here();
+    const { rosters, chain } = await this.#fetched(officer, known);
+    // The file may have been closed meanwhile.
+    if (this.officer === officer) this.#keep(rosters, chain, officer);
+  }
+
+  // --- the officers themselves
+
+  /** The next roster with the newcomer, signed by this officer. Throws roster.invalid, fleet.exists. */
+  async appoint(request: Request): Promise<Draft> {
+    checkRequest(request);
+    await this.newestRoster();
+    const { roster } = this.#here();
+    if (roster.officers.some((one) => equal(one.id, request.id))) throw error("fleet.exists");
+    return this.#drafted([...roster.officers, asOfficer(request)], request);
+  }
+
+  /** The next roster without that officer, signed by this one. */
+  async dismiss(officer: Uint8Array): Promise<Draft> {
+    await this.newestRoster();
+    const { roster } = this.#here();
+    const rest = roster.officers.filter((one) => !equal(one.id, officer));
+    return this.#drafted(rest, null);
+  }
+
+  #drafted(officers: OnRoster[], request: Request | null): Draft {
+    const { officer, chain } = this.#here();
+    return drafted(chain, officers, request, officer, Math.floor(Date.now() / 1000));
+  }
+
+  /** What a draft changes. Throws file.unreadable: also for one that was made for an older roster. */
+  async change(draft: Draft): Promise<Change> {
+    await this.newestRoster();
+    return checkDraft(this.#here().chain, draft);
+  }
+
+  /** The draft with this officer's signature as well. Throws file.unreadable. */
+  withMySignature(draft: Draft): Draft {
+    const { officer, chain } = this.#here();
+    return signedAlso(chain, draft, officer);
+  }
+
+  /** Whether as many signed as must. */
+  isComplete(draft: Draft): boolean {
+    return draft.roster.officers.length >= neededSignatures(this.#here().roster);
+  }
+
+  /** Make the draft the newest roster; gives the answer for the newcomer. Throws roster.invalid. */
+  async publish(draft: Draft): Promise<Answer | null> {
+    const { officer, organisation, chain } = this.#here();
+    checkDraft(chain, draft);
+    const rosters = [...this.#signed, draft.roster];
+    checkChain(rosters, officer.fleetPublic);
+    await ask(officer, organisation, "amend", { roster: draft.roster }, "ok");
+    this.#keep(rosters, checkChain(rosters, officer.fleetPublic), officer);
+    return draft.request === null
+      ? null
+      : makeAnswer(draft.request, officer.place, rosters, officer.fleetSeed);
+  }
+
+  isAppointed(request: Request): boolean {
+    return this.#here().roster.officers.some((one) => sameOfficer(one, asOfficer(request)));
+  }
+
+  /** For a newcomer who is on the roster, and whose answer was lost. Throws roster.invalid. */
+  async answerAgain(request: Request): Promise<Answer> {
+    checkRequest(request);
+    const { officer } = this.#here();
+    if (!this.isAppointed(request)) throw error("roster.invalid");
+    return makeAnswer(request, officer.place, this.#signed, officer.fleetSeed);
   }
 
   close(): void {
@@ -220,7 +315,7 @@ class OfficerDesk {
   #here() {
     if (this.officer === null || this.chain === null) throw error("organisation.unknown");
     const { roster } = this.chain;
-    return { officer: this.officer, organisation: roster.organisation, roster };
+    return { officer: this.officer, organisation: roster.organisation, roster, chain: this.chain };
   }
 
   /** Throws certificate.invalid, identity.changed: give no order about such a line. */

@@ -2,14 +2,15 @@
  * An officer's file, opened in the browser (its form: src/chappe/client/officer_file.py). The file and its keys
  * stay in this page's memory; nothing of them is stored, sent or logged.
  */
-import { decode as unpack } from "@msgpack/msgpack";
+import { encode as pack, decode as unpack } from "@msgpack/msgpack";
 import { stretch } from "../../../phone/src/vault/keys.ts";
-import { type Bytes, concat, utf8 } from "../../../phone/src/wire/bytes.ts";
+import { check as checkPin } from "../../../phone/src/vault/pins.ts";
+import { type Bytes, concat, equal, randomBytes, utf8 } from "../../../phone/src/wire/bytes.ts";
 import { publicKey } from "../../../phone/src/wire/certificate.ts";
 import { error } from "../../../phone/src/wire/errors.ts";
 import { walkMessagePack } from "../../../phone/src/wire/heads.ts";
-import { PRIVATE_KEY_BYTES } from "../../../phone/src/wire/opening.ts";
-import { type SignedRoster, signedRoster } from "../../../phone/src/wire/rosters.ts";
+import { PRIVATE_KEY_BYTES, sealingPublic } from "../../../phone/src/wire/opening.ts";
+import { checkChain, type SignedRoster, signedRoster } from "../../../phone/src/wire/rosters.ts";
 import {
   bytes,
   int,
@@ -19,6 +20,16 @@ import {
   struct,
   text,
 } from "../../../phone/src/wire/shape.ts";
+
+import {
+  type Answer,
+  makeRequest,
+  openAnswer,
+  type Place,
+  placeShape,
+  type Request,
+  sameOfficer,
+} from "./papers.ts";
 
 const MAGIC = utf8("chappe officer v1\n");
 const SALT = 16;
@@ -30,7 +41,6 @@ const MAX_FILE = 16 * 1024 * 1024;
 const id16 = bytes(16);
 const key32 = bytes(32);
 const knownLine = struct({ line: id16, address: text(), identity_key: key32 });
-const place = struct({ server: text(1, 253) });
 const head = struct({ size: int(0, 2 ** 53), root: key32 });
 
 /** A line as the officer first saw it. */
@@ -48,6 +58,7 @@ export interface Officer {
   fleetSeed: Bytes;
   /** 96 private bytes of X-Wing: opens the registers of devices. */
   fleetSealing: Bytes;
+  place: Place;
   server: string;
   rosters: SignedRoster[];
   lines: KnownLine[];
@@ -63,48 +74,140 @@ export function forget(officer: Officer): void {
 
 /** Throws storage.failed (no officer's file), fleet.wrong_passphrase, organisation.unknown (not appointed yet). */
 export async function openOfficer(file: Blob, passphrase: string): Promise<Officer> {
+  return readState((await opened(file, passphrase)).state);
+}
+
+/**
+ * A new file of somebody who asks to be appointed, and their request. Throws vault.weak_pin: digits alone are too
+ * easy to guess here, for whoever copies the file tries as often as they like.
+ */
+export async function newcomer(
+  name: string,
+  passphrase: string,
+  now: number,
+): Promise<{ file: Blob; request: Request }> {
+  if (/^\s*[0-9]*\s*$/.test(passphrase)) throw error("vault.weak_pin");
+  checkPin(passphrase, [name]);
+  const state = {
+    version: 1,
+    state: "asked",
+    id: randomBytes(16),
+    name: text(1, 64)(name),
+    seed: randomBytes(32),
+    made_at: now,
+  };
+  const { signing, sealing } = await officerKeys(state.seed);
+  const of = { id: state.id, name, key: publicKey(signing), seal_key: sealingPublic(sealing) };
+  const request = makeRequest(of, signing);
+  const salt = randomBytes(SALT);
+  const file = await sealed(state, salt, await fileKey(passphrase, salt));
+  for (const secret of [signing, sealing, state.seed]) secret.fill(0);
+  return { file, request };
+}
+
+/**
+ * The newcomer's file once the appointment is taken. Throws as `openOfficer`; fleet.exists (appointed already),
+ * file.unreadable where the answer is for somebody else, or fleet key and roster do not belong together.
+ */
+export async function accepted(file: Blob, passphrase: string, answer: Answer): Promise<Blob> {
+  const { state, salt, key } = await opened(file, passphrase);
+  if (state.state !== "asked") throw error("fleet.exists");
+  const { signing, sealing } = await officerKeys(key32(state.seed));
+  const seed = await openAnswer(answer, sealing);
+  const fleet = await derived(seed, "chappe fleet signing v1");
+  const fleetSealing = await derived(seed, "chappe fleet sealing v1", PRIVATE_KEY_BYTES);
+  const { roster } = checkChain(answer.rosters, publicKey(fleet));
+  const me = { id: id16(state.id), name: text(1, 64)(state.name), key: publicKey(signing) };
+  const ours =
+    equal(roster.seal_key, sealingPublic(fleetSealing)) &&
+    roster.officers.some((one) => sameOfficer(one, me));
+  if (!ours) throw error("file.unreadable");
+  const { place, rosters } = answer;
+  const appointed = { ...state, state: "appointed", fleet_seed: seed, place, rosters };
+  const made = await sealed(appointed, salt, key);
+  for (const secret of [signing, sealing, fleet, fleetSealing, seed]) secret.fill(0);
+  return made;
+}
+
+interface Opened {
+  state: Record<string, unknown>;
+  salt: Bytes;
+  key: CryptoKey;
+}
+
+async function opened(file: Blob, passphrase: string): Promise<Opened> {
   if (file.size > MAX_FILE) throw error("storage.failed");
   const data = new Uint8Array(await file.arrayBuffer());
   const header = data.slice(0, HEADER);
   if (header.length < HEADER || !MAGIC.every((byte, at) => header[at] === byte))
     throw error("storage.failed");
-  const stretched = await stretch(passphrase, header.slice(MAGIC.length, MAGIC.length + SALT));
-  const key = await derived(stretched, "officer file");
-  const aes = await crypto.subtle.importKey("raw", key, "AES-GCM", false, ["decrypt"]);
+  const salt = header.slice(MAGIC.length, MAGIC.length + SALT);
+  const key = await fileKey(passphrase, salt);
   const parameters = { name: "AES-GCM", iv: header.slice(-NONCE), additionalData: header };
-  let opened: ArrayBuffer;
+  let content: ArrayBuffer;
   try {
-    opened = await crypto.subtle.decrypt(parameters, aes, data.slice(HEADER));
+    content = await crypto.subtle.decrypt(parameters, key, data.slice(HEADER));
   } catch {
     throw error("fleet.wrong_passphrase");
+  }
+  const packed = new Uint8Array(content);
+  walkMessagePack(packed);
+  const state = unpack(packed) as Record<string, unknown>;
+  if (state.version !== 1) throw error("storage.failed");
+  return { state, salt, key };
+}
+
+async function fileKey(passphrase: string, salt: Bytes): Promise<CryptoKey> {
+  const stretched = await stretch(passphrase, salt);
+  const key = await derived(stretched, "officer file");
+  try {
+    return await crypto.subtle.importKey("raw", key, "AES-GCM", false, ["encrypt", "decrypt"]);
   } finally {
     key.fill(0);
     stretched.fill(0);
   }
-  return readState(new Uint8Array(opened));
 }
 
-async function readState(opened: Bytes): Promise<Officer> {
-  walkMessagePack(opened);
-  const state = unpack(opened) as Record<string, unknown>;
-  if (state.version !== 1) throw error("storage.failed");
+/** The whole file. Each has a nonce of its own, as its key has a salt of its own. */
+async function sealed(state: object, salt: Bytes, key: CryptoKey): Promise<Blob> {
+  const header = concat(MAGIC, salt, randomBytes(NONCE));
+  const parameters = { name: "AES-GCM", iv: header.slice(-NONCE), additionalData: header };
+  const packed = new Uint8Array(pack(state));
+  try {
+    const content = new Uint8Array(await crypto.subtle.encrypt(parameters, key, packed));
+    return new Blob([header, content], { type: "application/octet-stream" });
+  } finally {
+    packed.fill(0);
+  }
+}
+
+async function readState(state: Record<string, unknown>): Promise<Officer> {
   if (state.state !== "appointed" || state.fleet_seed === null || state.place === null)
     throw error("organisation.unknown");
-  const where = state.place as Record<string, unknown>;
+  const where = placeShape(state.place);
   const fleetSeed = key32(state.fleet_seed);
   const fleet = await derived(fleetSeed, "chappe fleet signing v1");
   return {
     id: id16(state.id),
     name: text(1, 64)(state.name),
-    signing: await derived(key32(state.seed), "chappe officer signing v1"),
+    signing: (await officerKeys(key32(state.seed))).signing,
     fleet,
     fleetPublic: publicKey(fleet),
     fleetSeed,
     fleetSealing: await derived(fleetSeed, "chappe fleet sealing v1", PRIVATE_KEY_BYTES),
-    server: place({ server: where.server }).server,
+    place: where,
+    server: where.server,
     rosters: list(signedRoster, 1)(state.rosters),
     lines: list(knownLine)(state.lines ?? []),
     audit: nullable(head)(state.audit ?? null),
+  };
+}
+
+/** 32 private bytes of Ed25519, 96 of X-Wing (src/chappe/client/officer_keys.py). */
+async function officerKeys(seed: Bytes): Promise<{ signing: Bytes; sealing: Bytes }> {
+  return {
+    signing: await derived(seed, "chappe officer signing v1"),
+    sealing: await derived(seed, "chappe officer sealing v1", PRIVATE_KEY_BYTES),
   };
 }
 

@@ -35,6 +35,7 @@ const posting = struct({
 });
 
 const ASKS = {
+  amend: struct({ roster: signedRoster }),
   rosters: struct({}),
   lines: struct({ after: bytes(0, 16) }),
   give: struct({ order: signedOrder, reason }),

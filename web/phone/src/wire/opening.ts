@@ -52,6 +52,11 @@ class Expanded extends XWing {
   }
 }
 
+/** The public half of such a key: 1,216 bytes. */
+export function sealingPublic(key: Uint8Array): Bytes {
+  return new Uint8Array(expanded.getPublicKey(key));
+}
+
 /** What `sealTo` sealed. Throws HpkeError, or noble's, for what does not open. */
 export async function openSealed(key: Uint8Array, context: Bytes, sealed: Bytes): Promise<Bytes> {
   const kem = new Expanded();

@@ -7,16 +7,17 @@
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { type Bytes, concat, equal, toHex, utf8 } from "./bytes";
+import { sign } from "./certificate";
 import { type Code, error } from "./errors";
 import { bytes, int, list, type Of, struct, text } from "./shape";
-import { bodyBytes, check, unpacked } from "./signing";
+import { bodyBytes, check, packed, unpacked } from "./signing";
 import { PUBLIC_KEY_BYTES } from "./unlock";
 
 export const MAX_OFFICERS = 32;
 /** Of an organisation, ever: a phone takes the chain in one frame. */
 export const MAX_ROSTERS = 256;
 export const MAX_ROSTER = 16 * 1024;
-const ROSTER_CONTEXT = "chappe roster v1";
+export const ROSTER_CONTEXT = "chappe roster v1";
 
 const id16 = bytes(16);
 const key32 = bytes(32);
@@ -74,6 +75,28 @@ export function checkChain(rosters: SignedRoster[], fleetKey: Uint8Array): Chain
   }
   if (before === null) throw error("roster.invalid");
   return { roster: before, hashes };
+}
+
+/** Its contents; nothing is verified. Throws roster.invalid. */
+export function readRoster(signed: SignedRoster): Roster {
+  return unpacked(rosterShape, signed.body, "roster.invalid");
+}
+
+/** By the fleet key and one officer's own, 32 private bytes each. Another may add a signature (`rosterSignature`). */
+export function signRoster(
+  roster: Roster,
+  fleet: Uint8Array,
+  by: Bytes,
+  secret: Uint8Array,
+): SignedRoster {
+  const body = packed(rosterShape, roster);
+  const fleet_signature = sign(fleet, bodyBytes(ROSTER_CONTEXT, body));
+  return { body, fleet_signature, officers: [rosterSignature(body, by, secret)] };
+}
+
+/** An officer's signature over a roster's body. */
+export function rosterSignature(body: Bytes, officer: Bytes, secret: Uint8Array): OfficerSignature {
+  return { officer, signature: sign(secret, bodyBytes(ROSTER_CONTEXT, body)) };
 }
 
 /** How many officers of `roster` must sign what takes two. */
