@@ -183,7 +183,7 @@ def _lines(database: Path, count: int, groups: list[bytes]) -> None:
         rows = list(_rows(count, groups, now))
         connection.executemany(
             "INSERT INTO lines (line, address, identity_key, created_at, organisation, closed_at, term_ends, "
-            "term_day, term_months, lapsed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "term_day, term_months, lapsed_at, salt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, randomblob(32))",
             [row for row, _ in rows],
         )
         connection.executemany(

@@ -37,6 +37,7 @@ from chappe.cli import (
     shares_commands,
     subscriber_commands,
     term_commands,
+    witness_commands,
 )
 from chappe.cli.common import chosen
 from chappe.wire.errors import ChappeError, error
@@ -55,6 +56,7 @@ app.command()(relay_commands.serve)
 app.add_typer(relay_commands.code_app, name="code")
 app.add_typer(organisation_commands.app, name="organisation")
 app.add_typer(shares_commands.app, name="shares")
+app.command()(witness_commands.witness)
 desk_commands.app.add_typer(reseller_commands.app, name="reseller")
 desk_commands.app.add_typer(sales_commands.app, name="sale")
 desk_commands.app.add_typer(lines_commands.app, name="lines")

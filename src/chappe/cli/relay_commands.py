@@ -37,6 +37,13 @@ def serve(
     behind_proxy: Annotated[
         bool, typer.Option("--behind-proxy", help="Plain HTTP on loopback; a proxy does the TLS.")
     ] = False,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(help="A witness of the transparency log, URL=vkey.", show_default=False),
+    ] = None,
+    quorum: Annotated[
+        int | None, typer.Option(help="Witnesses that a head needs (all).", show_default=False)
+    ] = None,
     welcome: Annotated[bool, typer.Option("--welcome", help="Show codes and what to try next.")] = False,
 ) -> None:
     """Run the relay. Every setting can also be CHAPPE_… in the environment (docs/operating.md)."""
@@ -52,6 +59,8 @@ def serve(
         tls_cert=tls_cert,
         tls_key=tls_key,
         behind_proxy=behind_proxy or None,
+        witness=" ".join(witness) if witness else None,
+        quorum=quorum,
     )
 
     def ready(relay: Ready) -> None:

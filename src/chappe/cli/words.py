@@ -47,6 +47,11 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "Its token, for the relay's share_token_file: {path}",
         "Son jeton, pour share_token_file du relais : {path}",
     ),
+    "witness.ready": (
+        "The witness is ready at {address}. Its key, for the relay's --witness URL=KEY:",
+        "Le témoin est prêt à {address}. Sa clé, pour --witness URL=CLÉ du relais :",
+    ),
+    "witness.stopped": ("The witness has stopped.", "Le témoin est arrêté."),
     "shares.stopped": ("The share service has stopped.", "Le service des parts est arrêté."),
     "shares.devices": ("devices with a share: {count}", "appareils avec une part : {count}"),
     "shares.changed": ("last change: {when}", "dernier changement : {when}"),

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chappe.relay.log_cosigners import read_witnesses
 from chappe.wire import frames
 from chappe.wire.errors import error
 
@@ -83,6 +84,12 @@ class Settings(BaseSettings):
         pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
         description="Origin of one more push service that phones may be at, beside those known.",
     )
+    witness: str = Field(
+        "", description="Witnesses of the transparency log: URL=vkey, several with spaces between."
+    )
+    quorum: int | None = Field(
+        None, ge=1, description="Witnesses that must have cosigned a head; all, if not given."
+    )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
     log_json: bool = Field(False, description="Logs as JSON lines.")
 
@@ -100,6 +107,9 @@ class Settings(BaseSettings):
             raise ValueError("share_service is https, or http on loopback")
         if self.push_service is not None and not _is_private(self.push_service):
             raise ValueError("push_service is https, or http on loopback")
+        witnesses = len(read_witnesses(self.witness))
+        if self.quorum is not None and self.quorum > witnesses:
+            raise ValueError("quorum is at most the number of witnesses")
         return self
 
     @property

@@ -15,6 +15,7 @@ from chappe.relay.ports import Unit
 from chappe.relay.tables import devices, lines, log_entries
 from chappe.wire import log_entries as log
 from chappe.wire.certificate import DeviceCertificate
+from chappe.wire.errors import ChappeError
 from chappe.wire.rosters import Roster, check_chain
 
 
@@ -59,9 +60,11 @@ def _found(connection: Connection, now: int) -> Iterator[log.LogEntry]:
         .join(lines, lines.c.line == devices.c.line)
         .order_by(lines.c.created_at, lines.c.line, devices.c.mailbox)
     ).all()
+    # One that cannot be read is nobody's: no phone takes it for a device.
+    rows = [row for row in rows if _is_certificate(row.certificate)]
     for _, of_line in groupby(rows, key=lambda row: row.line):
         yield from _line(connection, now, list(of_line))
-    yield from _erased(connection, now)
+    yield from _erased(connection, now, {row.device for row in rows})
 
 
 def _officers(connection: Connection, now: int, organisation: AnyRow) -> Iterator[log.LogEntry]:
@@ -84,7 +87,15 @@ def _line(connection: Connection, now: int, rows: list[AnyRow]) -> Iterator[log.
             yield from log_rows.signed_out(connection, now, [row.device], row.revoked_by)
 
 
-def _erased(connection: Connection, now: int) -> Iterator[log.LogEntry]:
+def _is_certificate(data: bytes) -> bool:
+    try:
+        DeviceCertificate.from_bytes(data)
+    except ChappeError:
+        return False
+    return True
+
+
+def _erased(connection: Connection, now: int, logged: set[bytes]) -> Iterator[log.LogEntry]:
     rows = connection.execute(
         select(order_devices)
         .where(order_devices.c.doomed)
@@ -92,6 +103,8 @@ def _erased(connection: Connection, now: int) -> Iterator[log.LogEntry]:
     ).all()
     for device, of_device in groupby(rows, key=lambda row: row.device):
         stages = list(of_device)
+        if device not in logged:
+            continue
         order = find_order(connection, stages[0].order_id)
         if order is not None:
             yield log.EraseOrdered(1, now, log.device_hash(device), log_rows.order_digest(order))

@@ -20,6 +20,7 @@ from chappe.relay.fleet_rows import devices_of_lines, find_lines, waiting_orders
 from chappe.relay.hub import Hub
 from chappe.relay.knocker import Knocker
 from chappe.relay.limits import Allowance, Allowances, Attempts
+from chappe.relay.log_cosigners import cosigners
 from chappe.relay.log_sequencer import Sequencer
 from chappe.relay.mailroom import AckOperation, Mailroom, SendOperation
 from chappe.relay.ports import (
@@ -108,7 +109,12 @@ class Relay:
         self.hub = Hub(self._absent)
         self.store = Store(settings.database, mailroom, clock, self.hub.arrived, self._logged)
         self.log = Sequencer(
-            settings.data_dir, settings.server_name, self.store, clock, page=released(settings.web_dir)
+            settings.data_dir,
+            settings.server_name,
+            self.store,
+            clock,
+            page=released(settings.web_dir),
+            cosigners=cosigners(settings.witness, settings.quorum),
         )
         self.push_key = push_key.public
         contact = settings.push_contact or f"postmaster@{settings.server_name}"
