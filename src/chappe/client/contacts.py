@@ -138,7 +138,7 @@ class Contacts:
                 raise error("certificate.invalid")
             devices.append((certificate, entry.key_package))
         with self._core.change():
-            self.on_salt(address, line.line, getattr(line, "salt", b""))
+            self.on_salt(address, line.line, line.salt)
             self._confirm(address, line)
             known = self._learn(address, line.line, line.identity_key)
         if not known:

@@ -662,6 +662,7 @@ class Phone:
         name = (self._engine.core.store.get(activation.ORGANISATION) or b"").decode()
         certificate = me.certify(offer.device_id, offer.signature_key, self._engine.core.now())
         endorsement = me.endorse(certificate, salt)
+        self._engine.log.own.endorsed(offer.device_id)
         return linking.Handover(
             me.identity.private_bytes_raw(),
             me.line_id,
