@@ -3,15 +3,20 @@
 What a phone does when it first sees a log, without the network: every entry decoded, its rules and
 signatures checked, its leaf hashed into the tree. Most entries are devices that another device let in, each
 with an Ed25519 signature; the rest are lines. Then what comes after: one more entry, and the kept state
-written and read.
+written and read. The phone's page reads the same log in Node, where that is there.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
+import subprocess
+import tempfile
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -19,6 +24,7 @@ from chappe.client.log_state import LogState
 from chappe.tlog.merkle import Frontier, leaf_hash
 from chappe.wire import log_entries as e
 
+PHONE = Path(__file__).parents[1] / "web" / "phone"
 AT = 1_790_000_000
 DEVICES_OF_A_LINE = 4
 
@@ -84,6 +90,28 @@ def measure(entries: list[bytes]) -> Measured:
     )
 
 
+def measure_page(entries: list[bytes]) -> dict[str, float] | None:
+    """The same by the phone's page in Node: entries, seconds, and CPU seconds. None where it cannot run."""
+    vitest = PHONE / "node_modules" / "vitest" / "vitest.mjs"
+    node = shutil.which("node")
+    if node is None or not vitest.exists():
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        given, found = Path(folder, "entries.json"), Path(folder, "measured.json")
+        given.write_text(json.dumps([entry.hex() for entry in entries]))
+        files = {"CHAPPE_LOG_BENCH": str(given), "CHAPPE_LOG_MEASURED": str(found)}
+        subprocess.run(
+            [node, str(vitest), "run", "tests/tlog/rules.test.ts"],
+            cwd=PHONE,
+            env=os.environ | files,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
+        measured: dict[str, float] = json.loads(found.read_text())
+        return measured
+
+
 def _read(entries: list[bytes]) -> tuple[LogState, Frontier]:
     state = LogState()
     for index, data in enumerate(entries):
@@ -96,12 +124,17 @@ def _read(entries: list[bytes]) -> tuple[LogState, Frontier]:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bench.tlog", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--entries", type=int, default=10_000)
+    parser.add_argument("--no-page", action="store_true", help="leave the phone's page out")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
-    found = measure(log_of(options.entries))
+    entries = log_of(options.entries)
+    found = measure(entries)
+    page = None if options.no_page else measure_page(entries)
     if options.json:
-        print(json.dumps({"python": asdict(found)}, indent=2))
+        print(json.dumps({"python": asdict(found), "page": page}, indent=2))
     else:
+        if page is not None:
+            print(f"the phone's page, in Node: {page['replay']:.2f} s")
         print(f"{found.entries} entries, {found.signatures} signatures: {found.replay:.2f} s")
         print(f"one more entry: {1000 * found.one_more:.1f} ms; kept state: {found.state_bytes} bytes")
     return 0

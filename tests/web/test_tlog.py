@@ -1,4 +1,4 @@
-"""The phone's verifier of the log judges as Python does: the published vectors, and hostile bytes."""
+"""The phone's verifier of the log judges as Python does: the published vectors, hostile bytes, the rules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.tlog import test_proofs
-from tests.web import tlog_cases
+from tests.web import log_cases, tlog_cases
 from tests.web.node import run_vitest
 
 
@@ -21,7 +21,9 @@ def cases(vectors: Path) -> dict[str, Any]:
 def test_the_phone_judges_as_python_does(cases: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "tlog.json"
     file.write_text(json.dumps(cases), encoding="utf-8")
-    done = run_vitest("tests/tlog", CHAPPE_TLOG_CASES=str(file))
+    rules = tmp_path / "log.json"
+    rules.write_text(json.dumps(log_cases.cases()), encoding="utf-8")
+    done = run_vitest("tests/tlog", CHAPPE_TLOG_CASES=str(file), CHAPPE_LOG_CASES=str(rules))
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
