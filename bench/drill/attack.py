@@ -40,6 +40,10 @@ class Attack:
     name: ClassVar[str] = "nothing"
     does: ClassVar[str] = "Passes everything on."
 
+    grace: ClassVar[int] = 10
+    """Seconds that the log has to show what has happened: as phones have it. Less where an attack has them
+    wait for what never comes."""
+
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
         self.struck = False

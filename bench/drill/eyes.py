@@ -29,6 +29,9 @@ _PLAIN: Final = (
     e.Online,
 )
 
+_NOTICES: Final = ("unreadable", "gap", "fork")
+"""What stands in a conversation in place of a message, or beside it, and was written by nobody."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sight:
@@ -91,7 +94,7 @@ class Eyes:
 
 def _is_alarm(event: e.Event) -> bool:
     if isinstance(event, e.MessageReceived):
-        return event.message.kind == "unreadable"
+        return event.message.kind in _NOTICES
     if isinstance(event, e.Offline):
         return not event.code.startswith("network.") or event.code == "network.untrusted"
     return not isinstance(event, _PLAIN)

@@ -103,6 +103,7 @@ async def _series(
             async with asyncio.timeout(RUN_SECONDS):
                 await stage.enter(attack)
                 await attack.scene(stage)
+                await stage.later()
             judged = judge_honest(stage) if eyes_shut is None else judge(stage, attack, eyes_shut=eyes_shut)
         except Exception as problem:  # noqa: BLE001 - one broken run is told, and ends no drill
             series.broke(number, problem)

@@ -16,9 +16,10 @@ import asyncio
 import contextlib
 import random
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 from unittest.mock import patch
@@ -28,7 +29,7 @@ from tests.relay.world import RelayProcess
 from bench.drill.attack import Attack
 from bench.drill.eyes import Eyes, Sight
 from bench.drill.middleman import Middleman
-from chappe.client import Phone, keys
+from chappe.client import Phone, keys, log_watch
 from chappe.vault import keeping
 from chappe.vault import keys as vault_keys
 from chappe.vault.keys import Cost
@@ -41,6 +42,8 @@ LOOK: Final = 0.01
 STILL: Final = 0.5
 """So long without a frame, where a phone waits for something that does not come, and the run is over: twice
 what a phone waits before it tries anything again by itself."""
+LATER: Final = 20
+"""Seconds: more than a phone waits before it says that a message is missing."""
 RUNS_OF_A_CAST: Final = 20
 PACKAGES: Final = 2 * RUNS_OF_A_CAST + 10
 
@@ -133,6 +136,7 @@ class Stage:
     async def enter(self, attack: Attack) -> None:
         """A new run begins."""
         self.man.attack = attack
+        log_watch.GRACE_SECONDS = attack.grace  # type: ignore[misc]
         attack.man, attack.stage = self.man, self
         self.chance = attack.chance
         self.said, self.conversations = [], {}
@@ -266,6 +270,15 @@ class Stage:
 
     # --- waiting
 
+    async def later(self, seconds: int = LATER) -> None:
+        """So much later, by every phone's clock: what is still missing by then is told."""
+        for one in self.cast:
+            if not one.away:
+                core = one.phone._engine.core
+                core._clock = partial(_ahead, core._clock, seconds)
+                one.phone._engine._sweep_anew()
+        await self.rest()
+
     async def rest(self) -> None:
         """Until nothing is under way. Where somebody waits for what does not come: until nothing moves."""
         loop = asyncio.get_running_loop()
@@ -290,6 +303,10 @@ class Stage:
         while not holds():  # type: ignore[operator]
             assert asyncio.get_running_loop().time() < deadline, "a phone did not get ready"
             await asyncio.sleep(LOOK)
+
+
+def _ahead(clock: Callable[[], float], seconds: float) -> float:
+    return clock() + seconds
 
 
 @contextmanager

@@ -20,6 +20,8 @@ class Attack(attack.Attack):
     name = "false Welcome"
     does = "Invites somebody in another's name, or changes, replaces or repeats an invitation."
 
+    grace = 2
+
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)
         self._how = chance.choice(

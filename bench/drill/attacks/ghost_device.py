@@ -20,6 +20,8 @@ class Attack(attack.Attack):
     name = "ghost device"
     does = "Adds a device of its own to a line's, in answer to a look-up."
 
+    grace = 2
+
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)
         self._how = chance.choice(["own key", "forged signature", "other line", "beside the own devices"])

@@ -19,20 +19,24 @@ class Attack(attack.Attack):
     name = "swap a key"
     does = "Answers a look-up with another identity key, and reads what is sent to it."
 
+    grace = 2
+
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)
+        self._first_contact = chance.random() < 0.5
         self._puppet: Puppet | None = None
         self._asked: dict[tuple[bytes, int], bool] = {}
 
     async def scene(self, stage: Stage) -> None:
         people = await stage.fresh(2)
         ada, ben = people
-        direct = await stage.direct(ada, ben)
-        if direct is None:
-            return
-        await stage.round(people, direct)
+        direct = None if self._first_contact else await stage.direct(ada, ben)
+        if direct is not None:
+            await stage.round(people, direct)
         self._puppet = Puppet.named(ben.address, self.man.place)
         self.read = self._puppet.texts
+        if self._first_contact:
+            direct = await stage.direct(ada, ben)
         group = await stage.group(ada, ben)
         for conversation in (group, direct):
             if conversation is not None:
