@@ -98,6 +98,20 @@ def test_a_lost_phone(desk: Desk) -> None:
     desk.activate("max", "lea")
     desk.people.ok("max", "send", desk.people.address("lea"), "hello")
     assert stat.S_IMODE(os.stat(desk.paper("ada.chappe")).st_mode) == 0o600
+    # What was said to one member is proved to the officers, and to nobody else.
+    (heard,) = desk.people.ok("lea", "receive", "--json").json
+    report = ["report", heard["id"][:12], "--reason", "a threat", "--out", desk.paper("one.chappe-report")]
+    unasked = desk.people.run("lea", *report)
+    assert unasked.status == 2, "nobody was there to ask"
+    assert "a threat" in unasked.err
+    desk.people.ok("lea", *report, "--yes")
+    assert desk.people.run("lea", *report, "--yes").status == 97, "nothing is overwritten"
+    verified = desk.ok("ada", "fleet", "report", "verify", desk.paper("one.chappe-report"))
+    assert (max_ in verified.lines[0], verified.lines[3].strip()) == (True, "hello")
+    assert "The proof holds" in verified.out
+    (checked,) = desk.ok("ada", "fleet", "report", "verify", desk.paper("one.chappe-report"), "--json").json
+    assert (checked["sender"], checked["reporter"]) == (max_, desk.people.address("lea"))
+    assert b"hello" not in Path(desk.paper("one.chappe-report")).read_bytes()
     shown = desk.ok("ada", "fleet", "lines")
     assert max_ in shown.out
 

@@ -11,6 +11,7 @@ from chappe.cli import show
 from chappe.cli.common import Json
 from chappe.cli.officer_commands import key_app, officer_app
 from chappe.cli.officers import OfficerFile, PassphraseFile, ReasonText, Yes, confirm, with_officer
+from chappe.cli.report_commands import report_app
 from chappe.cli.show import note, out
 from chappe.cli.words import say
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="For officers: an organisation's lines, and orders about them.")
 app.add_typer(key_app, name="key")
 app.add_typer(officer_app, name="officer")
+app.add_typer(report_app, name="report")
 
 Targets = Annotated[
     list[str], typer.Argument(metavar="LINE|DEVICE…", help="An address, ADDRESS/DEVICE, or an id.")

@@ -31,6 +31,7 @@ from chappe.cli import (
     organisation_commands,
     phone_commands,
     relay_commands,
+    report_commands,
     reseller_commands,
     sale_papers,  # noqa: F401 - adds its commands to those of sales
     sales_commands,
@@ -71,6 +72,7 @@ app.command()(phone_commands.send)
 app.command()(phone_commands.receive)
 app.add_typer(conversation_commands.app, name="conversation")
 app.command()(phone_commands.verify)
+app.command()(report_commands.report)
 app.command()(term_commands.renew)
 app.add_typer(phone_commands.devices_app, name="devices")
 app.add_typer(log_commands.app, name="log")

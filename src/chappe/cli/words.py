@@ -113,6 +113,38 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "edited": ("edited", "modifié"),
     "deleted": ("(deleted)", "(supprimé)"),
     "unreadable": ("(a message that could not be opened)", "(un message illisible)"),
+    "report.shows": (
+        "The officers of your organisation will see:",
+        "Les officiers de votre organisation verront :",
+    ),
+    "report.shows.not": (
+        "Nothing else: no other message, and nobody else who is in the conversation. With it they can prove "
+        "to anybody that this was said. The name of the conversation is part of what was signed.",
+        "Rien d'autre : aucun autre message, ni qui d'autre est dans la conversation. Ils pourront prouver à "
+        "quiconque que cela a été dit. Le nom de la conversation fait partie de ce qui a été signé.",
+    ),
+    "report.ask": ("Make the report?", "Établir le signalement ?"),
+    "report.made": (
+        "The report is in {path}: hand it to an officer. Nobody else can open it.",
+        "Le signalement est dans {path} : remettez-le à un officier. Personne d'autre ne peut l'ouvrir.",
+    ),
+    "report.sender": ("Sent by {address}, device {device}", "Envoyé par {address}, appareil {device}"),
+    "report.direct": ("two people", "deux personnes"),
+    "report.where": ("In the conversation {name} ({id})", "Dans la conversation {name} ({id})"),
+    "report.said": (
+        "It says (received {when}, by the reporter's device):",
+        "Il dit (reçu {when}, selon l'appareil de qui signale) :",
+    ),
+    "report.edited": ("Edited to (received {when}):", "Modifié en (reçu {when}) :"),
+    "report.file": (
+        "file {name}; with this its key goes to the officers, too",
+        "fichier {name} ; les officiers en reçoivent aussi la clé",
+    ),
+    "report.by": ("Reported by {address}, {when}:", "Signalé par {address}, {when} :"),
+    "report.holds": (
+        "The proof holds: {address} sent this. When, only the reporter's device says.",
+        "La preuve tient : {address} a envoyé ceci. La date, seul l'appareil de qui signale la dit.",
+    ),
     "gap.one": (
         "(one message of theirs is missing: it was not delivered. If it matters, ask them to send it again)",
         "(il manque un de ses messages : il n'a pas été remis. S'il compte, demandez-le à nouveau)",

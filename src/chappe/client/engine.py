@@ -22,6 +22,7 @@ from chappe.client.log_watch import POLL_SECONDS, LogWatch
 from chappe.client.messages import Messages
 from chappe.client.obeying import Obeying
 from chappe.client.outbox import Outbox
+from chappe.client.proofs import Proofs
 from chappe.client.removals import Removals
 from chappe.client.rules import Rules
 from chappe.client.terms import Terms
@@ -66,6 +67,7 @@ class Engine:
         self.messages = Messages(core, self.groups, self.rules)
         self.messages.on_expiry = self._sweep_anew  # type: ignore[method-assign]
         self.chains = Chains(core, self.messages)
+        self.proofs = Proofs(core)
         self.groups.on_begun = self.chains.begin  # type: ignore[method-assign]
         self.outbox = Outbox(core, self.groups, self.messages, self.chains, self.connection)
         self.typing = Typing(core, self.groups, self.messages, self.outbox)
@@ -84,6 +86,7 @@ class Engine:
             self.keys,
             self.messages,
             self.chains,
+            self.proofs,
             self.changes,
             self.outbox,
         )
@@ -387,6 +390,7 @@ class Engine:
             self._look_for_expired_at = now + EXPIRED_KEYS_SECONDS
             with self.core.change():
                 self.groups.drop_expired()
+                self.proofs.drop_expired()
 
     # --- waiting
 

@@ -15,6 +15,7 @@ from chappe.client.keys import Keys
 from chappe.client.messages import Incoming, Messages
 from chappe.client.outbox import Outbox
 from chappe.client.parked import Parked
+from chappe.client.proofs import Proofs, Received
 from chappe.client.senders import check_followed, check_form, check_leaves, removed_from_outside
 from chappe.mls import (
     AlreadyConsumed,
@@ -52,6 +53,7 @@ class Inbox:
         keys: Keys,
         messages: Messages,
         chains: Chains,
+        proofs: Proofs,
         changes: Changes,
         outbox: Outbox,
     ) -> None:
@@ -63,6 +65,7 @@ class Inbox:
         self._keys = keys
         self._messages = messages
         self._chains = chains
+        self._proofs = proofs
         self._changes = changes
         self._outbox = outbox
 
@@ -239,7 +242,9 @@ class Inbox:
             self._messages.insert_unreadable(conversation, address, at)
             return
         id_ = self._messages.id_of(conversation, address, item.body)
-        self._messages.apply(Incoming(conversation, id_, address, at, message))
+        incoming = Incoming(conversation, id_, address, at, message)
+        self._messages.apply(incoming)
+        self._proofs.keep(incoming, Received(received, received.sender_member.credential.identity))
 
     def _take_commit(self, conversation: bytes, before: Group, after: Group, applied: CommitApplied) -> None:
         self._changes.superseded(conversation, before.epoch)

@@ -250,6 +250,7 @@ class Messages:
         )
         if done and target is not None:
             self._store.run("DELETE FROM reactions WHERE target = ?", target)
+            self._store.run("DELETE FROM proofs WHERE message = ?", target)
             self._changed(target)
 
     def _react(self, incoming: Incoming, body: c.Reaction) -> None:
@@ -467,6 +468,7 @@ class Messages:
 _FORGET: Final = (
     "DELETE FROM reactions WHERE target = ?",
     "DELETE FROM receipts WHERE message = ?",
+    "DELETE FROM proofs WHERE message = ?",
     "DELETE FROM messages WHERE id = ?",
 )
 

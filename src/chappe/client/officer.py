@@ -19,13 +19,15 @@ from types import TracebackType
 from typing import Final, TypeVar
 
 from chappe.client import appointing, auditing, officer_removals, order_views
-from chappe.client.officer_file import Head, OfficerFile, OfficerState, Place, Removal
+from chappe.client.officer_file import Head, KnownLine, OfficerFile, OfficerState, Place, Removal
 from chappe.client.officer_keys import KeyPairs, fleet_keys, new_seed, officer_keys
 from chappe.client.officer_lines import FleetLine, checked_line, remember
 from chappe.client.officer_papers import Request
 from chappe.client.order_views import OrderView
+from chappe.client.reports import Checked, check_report
 from chappe.client.transport import HttpApi
 from chappe.wire import fleet
+from chappe.wire.certificate import DeviceCertificate
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.links import RelayPlace
 from chappe.wire.orders import (
@@ -43,6 +45,7 @@ from chappe.wire.orders import (
     sign_as_officer,
 )
 from chappe.wire.registers import open_register
+from chappe.wire.reports import open_report
 from chappe.wire.rosters import Chain, Roster, check_chain, needed_signatures
 
 A = TypeVar("A", bound=fleet.Answer)
@@ -207,6 +210,31 @@ class Officer:
         if known != self.state.lines:
             self.file.keep(lines=known)
         return found
+
+    # --- reports
+
+    async def check_report(self, data: bytes) -> Checked:
+        """A report as a member made it. A certificate alone is the word of who made it: sender and reporter
+        have to be lines of this organisation as they are known here, or as the relay shows them. Raises
+        content.malformed, certificate.invalid, order.not_yours, network.*."""
+        signed = open_report(self.fleet_pair.sealing.private, data)
+        place = self.state.place
+        checked = check_report(
+            signed, fleet_key=self.fleet_pair.public, server="" if place is None else place.server
+        )
+        for one in (checked.sender, checked.reporter):
+            if not self._knows(one):
+                await self.lines()
+            if not self._knows(one):
+                raise error(
+                    "certificate.invalid",
+                    "The proof does not hold: it is of a key that is not the one of that line.",
+                )
+        return checked
+
+    def _knows(self, certificate: DeviceCertificate) -> bool:
+        wanted = KnownLine(certificate.line_id, certificate.address, certificate.identity_key)
+        return wanted in self.state.lines
 
     # --- orders
 

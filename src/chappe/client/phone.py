@@ -41,6 +41,7 @@ from chappe.client.model import (
     ShownMessage,
 )
 from chappe.client.orders import Judged
+from chappe.client.reports import MadeReport, make_report
 from chappe.client.transport import HttpApi
 from chappe.vault import erasing, keeping, session
 from chappe.vault.erasing import Plan
@@ -52,6 +53,7 @@ from chappe.wire.certificate import check_address
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.links import RelayPlace
 from chappe.wire.log_entries import device_hash
+from chappe.wire.reports import seal_report, sign_report
 
 CHANGE_SECONDS: Final = 30.0
 NEW_DEVICE_SECONDS: Final = 60.0
@@ -624,6 +626,28 @@ class Phone:
         """Fetch a message's file into a folder or to a path; nothing is overwritten, and the name appears
         once all of it is here and checked. Raises message.unknown, attachment.*, network.*, storage.*."""
         return await self._engine.transfers.fetch(message, target, progress)
+
+    # --- reports
+
+    def report(self, message: bytes, reason: str) -> MadeReport:
+        """Prove to this line's organisation who sent a message: what its officers will see is in `checked`,
+        for the person to look at; nothing leaves. Raises message.unknown, order.not_yours, usage.invalid."""
+        engine = self._engine
+        shown = engine.messages.get(message)
+        return make_report(
+            engine.core.me.certificate,
+            shown.conversation,
+            engine.proofs.of(message),
+            reason,
+            server=engine.core.me.server,
+            now=engine.core.now(),
+        )
+
+    async def seal_report(self, made: MadeReport) -> bytes:
+        """The file that only the officers open. Raises organisation.unknown, network.*."""
+        engine = self._engine
+        key = await engine.removals.officers_key()
+        return seal_report(key, sign_report(made.report, engine.core.me.signing_key))
 
     # --- devices
 

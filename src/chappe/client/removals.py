@@ -25,7 +25,7 @@ from chappe.client.senders import keys_of
 from chappe.client.transport import HttpApi
 from chappe.wire import fleet, frames
 from chappe.wire.certificate import DeviceCertificate
-from chappe.wire.errors import BadInput, ChappeError, CryptoFailure, StorageFailure
+from chappe.wire.errors import BadInput, ChappeError, CryptoFailure, StorageFailure, error
 from chappe.wire.orders import Order, read_order
 from chappe.wire.registers import Membership, seal_register
 
@@ -192,6 +192,14 @@ class Removals:
             if fleet_key in keys:
                 found.append(Membership(conversation, group.own_leaf, keys.index(fleet_key)))
         return found
+
+    async def officers_key(self) -> bytes:
+        """What is for the officers is sealed to this. Raises organisation.unknown where the relay has no
+        roster of them, network.*."""
+        key = self._store.get(_SEAL_KEY) or await self._officers_key()
+        if key is None:
+            raise error("organisation.unknown", "The relay names no officers of your organisation.")
+        return key
 
     async def _officers_key(self) -> bytes | None:
         """`seal_key` of the newest roster, which is remembered; None while there is none, or none that holds.

@@ -12,6 +12,7 @@ from chappe.mls.errors import (
     UnsupportedSuite,
     WrongEpoch,
 )
+from chappe.mls.evidence import check_evidence
 from chappe.mls.external import propose_from_outside, propose_own_add
 from chappe.mls.framing import ContentType, Peeked, Sender, SenderType, WireFormat, peek
 from chappe.mls.grease import grease_extensions, greased
@@ -111,6 +112,7 @@ __all__ = [
     "WireFormat",
     "WrongEpoch",
     "accept_any",
+    "check_evidence",
     "cipher_suite",
     "create_key_package",
     "default_capabilities",

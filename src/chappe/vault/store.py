@@ -46,6 +46,12 @@ CREATE TABLE chains (
     UNIQUE (conversation, device, stream)
 );
 CREATE INDEX chains_due ON chains (due) WHERE due IS NOT NULL;
+CREATE TABLE proofs (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, message BLOB NOT NULL, place INTEGER NOT NULL,
+    signed BLOB NOT NULL, signature BLOB NOT NULL, certificate BLOB NOT NULL, at INTEGER NOT NULL,
+    until INTEGER NOT NULL, UNIQUE (message, place)
+);
+CREATE INDEX proofs_until ON proofs (until);
 CREATE TABLE voids (
     row INTEGER PRIMARY KEY AUTOINCREMENT, conversation BLOB NOT NULL, link BLOB NOT NULL,
     digest BLOB NOT NULL
