@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from chappe.wire import api, certificate, chain, codes, content, frames, links, padding, unlock
 from chappe.wire.errors import ChappeError
-from tests.web import contents, fleets
+from tests.web import contents, deliveries, fleets
 from tests.web.plain import Case, plain, verdict
 from tests.web.wild import device_frame, relay_frame
 
@@ -399,6 +399,9 @@ def all_cases() -> Case:
             "bodies": body_cases(rng),
             "safetyNumbers": safety_cases(rng),
             "answers": answer_cases(rng),
+            "delivered": deliveries.answer_cases(rng),
+            "deliver": deliveries.request_cases(rng),
+            "tokenDigest": deliveries.digest_case(),
             "signed": signed_cases(rng),
             "padding": [[length, padding.padded_length(length)] for length in lengths],
             "service": SERVICE.public.hex(),

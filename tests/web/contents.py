@@ -18,7 +18,7 @@ NAMES: Final = (
 
 
 def message(rng: random.Random) -> c.Message:
-    body: c.Body = rng.choice((_text, _reaction, _file, _deleted, _receipt, _typing))(rng)
+    body: c.Body = rng.choice((_text, _reaction, _file, _deleted, _receipt, _typing, _delivery))(rng)
     replaces, in_reply_to, expires = None, None, None
     if isinstance(body, c.Deleted) or (isinstance(body, c.Text) and rng.random() < 0.3):
         replaces = rng.randbytes(32)
@@ -26,7 +26,7 @@ def message(rng: random.Random) -> c.Message:
         in_reply_to = rng.randbytes(32)
     if not isinstance(body, c.Receipt) and rng.random() < 0.5:
         expires = c.Expiry(rng.random() < 0.5, rng.choice((0, 23, 24, 255, 65536, 2**32, 2**53)))
-    if isinstance(body, c.Typing):
+    if isinstance(body, c.Typing | c.Delivery):
         in_reply_to, expires = None, c.TYPING_EXPIRY
     topic = rng.randbytes(rng.choice((0, 0, 1, 23, 24, 255)))
     log = None
@@ -55,6 +55,10 @@ def _receipt(rng: random.Random) -> c.Body:
 
 def _typing(_rng: random.Random) -> c.Body:
     return c.Typing()
+
+
+def _delivery(rng: random.Random) -> c.Body:
+    return c.Delivery(rng.choice((0, 1, 2**31, 2**32 - 1)), rng.randbytes(32))
 
 
 def _media(rng: random.Random) -> c.Media | None:
@@ -159,7 +163,10 @@ def _bad_typing() -> list[bytes]:
         never | {"replaces": _ID}, never | {"reply": _ID}, never,
     ]  # fmt: skip
     longer = cbor2.dumps(_array([*part[:4], b"x"], **never))
-    return [longer, *(cbor2.dumps(_array(part, **places)) for places in wrong)]
+    token = [*part[:3], c.DELIVERY_TYPE, bytes(36)]
+    sizes = [cbor2.dumps(_array([*token[:4], bytes(size)], **never)) for size in (0, 35, 37)]
+    placed = [cbor2.dumps(_array(one, **places)) for one in (part, token) for places in wrong]
+    return [longer, *sizes, *placed]
 
 
 _EXTENSIONS: Final = (

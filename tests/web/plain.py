@@ -20,6 +20,7 @@ _KINDS: Final = {
     c.Deleted: "deleted",
     c.Receipt: "receipt",
     c.Typing: "typing",
+    c.Delivery: "delivery",
     c.Unknown: "unknown",
     ActivationLink: "activation",
     DeviceLink: "device",

@@ -11,6 +11,7 @@ import pytest
 
 from chappe.client import Phone, events
 from chappe.client.typing import EVERY
+from tests.client.ways import Ways
 from tests.client.world import PATIENCE, World, meet, members, texts, until
 from tests.relay.world import RelayProcess
 from tests.web.lines import NodeError, need_phone
@@ -124,6 +125,35 @@ async def test_receipts_edits_reactions_and_deletions(ada: WebPhone, ben: Phone)
     with pytest.raises(NodeError) as problem:
         await ada.call("edit", mine, his.hex(), "not mine")
     assert problem.value.code == "message.unknown"
+
+
+async def test_nobody_signs_in_to_send(ada: WebPhone, ben: Phone) -> None:
+    """Each end has the other's delivery token by now, and shows it."""
+    chat = (await ada.conversation(ben.address))["id"]
+    engine = ben._engine
+    (device,) = engine.groups.other_devices(bytes.fromhex(chat))
+    await until(lambda: engine.tokens.of([device]) is not None, "the phone's token")
+    await ada.settled()
+    await ben.settled(PATIENCE)
+    said, before = Ways(ben), await ada.ask("ways")
+    await ada.call("sendText", chat, "by nobody", None)
+    await until(lambda: texts(ben)[-1] == "by nobody")
+    await ben.send_text(bytes.fromhex(chat), "neither")
+    await ada.reads(chat, "neither")
+    await ada.settled()
+    await ben.settled(PATIENCE)
+    after = await ada.ask("ways")
+    # Messages, and receipts for what came.
+    assert after["sealed"] >= before["sealed"] + 2
+    assert after["signed_in"] == before["signed_in"]
+    assert said.said["send"] == 0
+    assert len(said.sealed) >= 2
+    # A token that the relay takes for none: it goes the other way, once, and the token is forgotten.
+    engine.core.store.set(f"delivery.of/{device.hex()}", bytes(36))
+    await ben.send_text(bytes.fromhex(chat), "all the same")
+    await ada.reads(chat, "neither", "all the same")
+    assert engine.tokens.of([device]) is None
+    said.end()
 
 
 async def test_messages_disappear(ada: WebPhone, ben: Phone) -> None:

@@ -364,13 +364,14 @@ def test_what_does_not_fit_is_passed_over() -> None:
         assert c.decode(cbor2.dumps(array)).body == FILE
 
 
-def test_typing_is_over_before_it_comes() -> None:
+@pytest.mark.parametrize("body", [c.Typing(), c.Delivery(7, bytes(32))])
+def test_what_is_kept_nowhere_is_over_before_it_comes(body: c.Body) -> None:
     """A version that does not know it takes it for a message that has disappeared, and drops it."""
-    array = cbor2.loads(c.encode(c.Message(SALT, c.Typing(), expires=c.TYPING_EXPIRY)))
+    array = cbor2.loads(c.encode(c.Message(SALT, body, expires=c.TYPING_EXPIRY)))
     array[6][3] = "application/vnd.chappe.something"
     later = c.decode(cbor2.dumps(array))
     assert isinstance(later.body, c.Unknown)
     assert later.expires == c.Expiry(False, 0)
     for wrong in (None, c.Expiry(False, 1), c.Expiry(True, 0)):
         with pytest.raises(BadInput):
-            c.encode(c.Message(SALT, c.Typing(), expires=wrong))
+            c.encode(c.Message(SALT, body, expires=wrong))

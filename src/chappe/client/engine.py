@@ -13,6 +13,7 @@ from chappe.client.changes import Changes
 from chappe.client.connection import Connection
 from chappe.client.contacts import Contacts
 from chappe.client.core import Core
+from chappe.client.courier import Courier
 from chappe.client.events import Offline, Online
 from chappe.client.groups import Groups
 from chappe.client.identity import Me
@@ -26,6 +27,7 @@ from chappe.client.proofs import Proofs
 from chappe.client.removals import Removals
 from chappe.client.rules import Rules
 from chappe.client.terms import Terms
+from chappe.client.tokens import Tokens
 from chappe.client.transfers import Transfers
 from chappe.client.transport import HttpApi
 from chappe.client.typing import Typing
@@ -69,7 +71,11 @@ class Engine:
         self.chains = Chains(core, self.messages)
         self.proofs = Proofs(core)
         self.groups.on_begun = self.chains.begin  # type: ignore[method-assign]
-        self.outbox = Outbox(core, self.groups, self.messages, self.chains, self.connection)
+        self.tokens = Tokens(core, self.groups, self.messages, self.connection)
+        self.courier = Courier(me.place, self.connection)
+        self.outbox = Outbox(
+            core, self.groups, self.messages, self.chains, self.connection, self.tokens, self.courier
+        )
         self.typing = Typing(core, self.groups, self.messages, self.outbox)
         self.log = LogWatch(core, self.groups, self.connection)
         self.groups.on_entered = self._entered  # type: ignore[method-assign]
@@ -89,6 +95,7 @@ class Engine:
             self.proofs,
             self.changes,
             self.outbox,
+            self.tokens,
         )
         self.transfers = Transfers(core, self.messages, self.outbox, self.connection, self.wake)
         self.terms = Terms(core)
@@ -118,7 +125,7 @@ class Engine:
             self._work("confirm", self._pump_confirm),
             self._work("fleet", self.removals.pump),
             self._work("log", self._pump_log),
-            self._work("outbox", self.outbox.pump),
+            self._work("outbox", self._pump_outbox),
             self._housekeeping(),
         ):
             self._spawn(work)
@@ -140,6 +147,7 @@ class Engine:
     async def stop(self) -> None:
         await self.transfers.stop()
         await self.connection.close()
+        await self.courier.close()
         tasks = [*self._tasks, *(task for task in (self._greeting, self._asking) if task)]
         for task in tasks:
             task.cancel()
@@ -169,6 +177,7 @@ class Engine:
         self._last_delivery = asyncio.get_running_loop().time()
         self._asked.clear()
         self.outbox.reconnected()
+        self.tokens.reconnected()
         self.removals.reconnected()
         self.log.reconnected()
         self.core.tell(Online())
@@ -348,6 +357,10 @@ class Engine:
         else:
             self._wake["outbox"].set()
 
+    async def _pump_outbox(self) -> None:
+        await self.tokens.pump(self.outbox.put)
+        await self.outbox.pump()
+
     async def _work(self, name: str, pump: Any) -> None:
         while True:
             await self._wake[name].wait()
@@ -405,6 +418,8 @@ class Engine:
     def _is_settled(self) -> bool:
         if not self.removals.idle:
             self._wake["fleet"].set()
+        if not self.tokens.idle:
+            self._wake["outbox"].set()
         return (
             self.connection.online
             and self._caught_up
@@ -412,7 +427,7 @@ class Engine:
             and self._greeting.done()
             and not self._to_confirm()
             and not self.log.busy
-            and (not self.terms.may_send or (self.outbox.empty and self.changes.idle))
+            and (not self.terms.may_send or (self.tokens.idle and self.outbox.empty and self.changes.idle))
             and self.transfers.idle
             and self.removals.idle
         )

@@ -94,6 +94,8 @@ class Groups:
         self._rules = rules
         self._store = core.store
         self._cache: dict[bytes, Group] = {}
+        self.crowd = 0
+        """Counts what changes who is in a conversation."""
         self.moves = 0
         """Counts what changes this device's places: conversations that begin and end, organisations that
         come."""
@@ -210,6 +212,7 @@ class Groups:
     def forget(self, id_: bytes) -> None:
         """This device is out: its keys go, what was written stays."""
         self.moves += 1
+        self.crowd += 1
         self._store.run(
             "UPDATE conversations SET active = ?, shared = x'', secret = x'' WHERE id = ?", LEFT, id_
         )
@@ -219,6 +222,7 @@ class Groups:
 
     def set_active(self, id_: bytes, active: int) -> None:
         self.moves += 1
+        self.crowd += 1
         self._store.run("UPDATE conversations SET active = ? WHERE id = ?", active, id_)
 
     def activity(self, id_: bytes) -> int:
@@ -231,6 +235,7 @@ class Groups:
         for member in group.members:
             certificate = certificate_of(member.credential)
             wanted[member.leaf_index, certificate.device_id] = certificate.address
+        self.crowd += kept != wanted.keys()
         for leaf, device in kept - wanted.keys():
             self._store.run(
                 "DELETE FROM members WHERE conversation = ? AND leaf = ? AND device = ?", id_, leaf, device
@@ -258,6 +263,16 @@ class Groups:
             "SELECT device FROM members WHERE conversation = ? AND device <> ?", id_, self._core.me.device_id
         )
         return [row[0] for row in rows]
+
+    def company(self) -> set[bytes]:
+        """Every device that is in a conversation with this one."""
+        rows = self._store.all(
+            "SELECT DISTINCT m.device FROM members m JOIN conversations c ON c.id = m.conversation "
+            "WHERE c.active <> ? AND m.device <> ?",
+            LEFT,
+            self._core.me.device_id,
+        )
+        return {row[0] for row in rows}
 
     def addresses(self, id_: bytes) -> tuple[str, ...]:
         rows = self._store.all(

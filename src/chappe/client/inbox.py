@@ -17,6 +17,7 @@ from chappe.client.outbox import Outbox
 from chappe.client.parked import Parked
 from chappe.client.proofs import Proofs, Received
 from chappe.client.senders import check_followed, check_form, check_leaves, removed_from_outside
+from chappe.client.tokens import Tokens
 from chappe.mls import (
     AlreadyConsumed,
     ApplicationMessage,
@@ -56,6 +57,7 @@ class Inbox:
         proofs: Proofs,
         changes: Changes,
         outbox: Outbox,
+        tokens: Tokens,
     ) -> None:
         self._core = core
         self._store = core.store
@@ -68,6 +70,7 @@ class Inbox:
         self._proofs = proofs
         self._changes = changes
         self._outbox = outbox
+        self._tokens = tokens
 
     def take(self, payload: bytes, at: int) -> None:
         """One envelope, inside a change. Raises StorageFailure only."""
@@ -240,6 +243,9 @@ class Inbox:
             if problem.code != "content.malformed":
                 raise
             self._messages.insert_unreadable(conversation, address, at)
+            return
+        if isinstance(message.body, c.Delivery):
+            self._tokens.learn(sender.device_id, message.body)
             return
         id_ = self._messages.id_of(conversation, address, item.body)
         incoming = Incoming(conversation, id_, address, at, message)

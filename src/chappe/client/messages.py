@@ -87,7 +87,7 @@ class Messages:
     ) -> tuple[bytes, bytes]:
         """A content of this line: its id and its bytes. Raises content.malformed."""
         expires = c.Expiry(True, timer) if timer else None
-        if isinstance(body, c.Typing):
+        if isinstance(body, c.Typing | c.Delivery):
             expires = c.TYPING_EXPIRY
         salt, log = secrets.token_bytes(c.SALT_BYTES), self.log_head()
         message = c.Message(salt, body, replaces, in_reply_to, expires, log=log)

@@ -8,26 +8,35 @@ kill.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Final
 
 from chappe.client.chains import Chains
 from chappe.client.connection import Connection
 from chappe.client.core import Core
+from chappe.client.courier import Courier
 from chappe.client.events import Failed, MessageSent
 from chappe.client.groups import ACTIVE, LEFT, Groups
 from chappe.client.intents import HOLDS_BACK
 from chappe.client.log_doubts import FOR_A_PERSON, IN_DOUBT
 from chappe.client.messages import Messages
+from chappe.client.tokens import Tokens
 from chappe.mls import MLSError
 from chappe.vault.store import Row
-from chappe.wire import chain, frames
-from chappe.wire.errors import ChappeError, error
+from chappe.wire import chain, delivery, frames
+from chappe.wire.errors import BadInput, ChappeError, Refused, error, from_peer
 from chappe.wire.padding import padding_for
 
 WINDOW: Final = 64
 """Frames that are under way at once."""
 PAUSE: Final = 3.0
+STRIKES: Final = 3
+SIGNED_IN_SECONDS: Final = 600.0
+"""After so many refusals for want of room, so long by the socket."""
 STALE_EPOCHS: Final = 2
 """Behind by so many, a message may not be readable any more: it is encrypted anew."""
 ID: Final = 16
@@ -63,9 +72,39 @@ _TRY_LATER: Final = frozenset(
 )
 
 
+_USED_UP: Final = frozenset({"limit.rate", "mailbox.full"})
+
+
+@dataclass(slots=True)
+class _Ready:
+    """A frame that is durable here. `tokens`: of its recipients, where it goes without a sign-in."""
+
+    row: int
+    conversation: bytes
+    envelope: bytes
+    to: list[bytes]
+    payload: bytes = field(repr=False)
+    tokens: list[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def size(self) -> int:
+        return len(self.payload) + 64 * len(self.to) + 64
+
+    def sealed(self) -> delivery.Sealed:
+        pairs = list(zip(self.to, self.tokens or (), strict=True))
+        return delivery.Sealed(self.envelope, pairs, self.payload)
+
+
 class Outbox:
     def __init__(
-        self, core: Core, groups: Groups, messages: Messages, chains: Chains, connection: Connection
+        self,
+        core: Core,
+        groups: Groups,
+        messages: Messages,
+        chains: Chains,
+        connection: Connection,
+        tokens: Tokens,
+        courier: Courier,
     ) -> None:
         self._core = core
         self._store = core.store
@@ -73,8 +112,13 @@ class Outbox:
         self._messages = messages
         self._chains = chains
         self._connection = connection
-        self._said: dict[int, int] = {}
+        self._tokens = tokens
+        self._courier = courier
+        # Row and conversation, by the ref under which it was said.
+        self._said: dict[int, tuple[int, bytes]] = {}
         self._not_before = 0.0
+        self._strikes = 0
+        self._signed_in_until = 0.0
 
     def put(self, conversation: bytes, content: bytes, message: bytes | None) -> None:
         """Queue a content. `message` is the row that it becomes, if any."""
@@ -112,14 +156,81 @@ class Outbox:
 
     async def pump(self) -> None:
         """Say what may be said now. Raises network.unreachable, StorageFailure."""
-        wait = self._not_before - asyncio.get_running_loop().time()
-        if wait > 0:
-            await asyncio.sleep(wait)
-        while ready := self._prepare():
-            for row, id_, recipients, payload in ready:
-                ref = self._connection.new_ref()
-                self._said[ref] = row
-                await self._connection.say(frames.Send(ref, id_, recipients, payload))
+        while self._connection.online:
+            wait = self._not_before - asyncio.get_running_loop().time()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            if not await self._say(self._prepare()):
+                return
+
+    async def _say(self, ready: list[_Ready]) -> bool:
+        """Say them in order; where all recipients' tokens are known, without a sign-in. False where nothing
+        could be said: what is under way one way is answered before the conversation takes the other."""
+        said = False
+        for sealed, rows in _runs(ready, self._by_token):
+            if not sealed:
+                for one in rows:
+                    ref = self._connection.new_ref()
+                    self._said[ref] = (one.row, one.conversation)
+                    await self._connection.say(frames.Send(ref, one.envelope, one.to, one.payload))
+                said = True
+                continue
+            under_way = {conversation for _, conversation in self._said.values()}
+            free = [one for one in rows if one.conversation not in under_way]
+            for batch in _batches(free):
+                if not await self._post(batch):
+                    break
+            said = said or bool(free)
+        return said
+
+    def _by_token(self, one: _Ready) -> bool:
+        one.tokens = None
+        if asyncio.get_running_loop().time() >= self._signed_in_until:
+            one.tokens = self._tokens.of(one.to)
+        return one.tokens is not None
+
+    async def _post(self, batch: list[_Ready]) -> bool:
+        """Without a sign-in; the answers are taken here. False where there are none. Raises
+        network.untrusted."""
+        try:
+            answers = await self._courier.deliver([one.sealed() for one in batch])
+        except ChappeError as problem:
+            if problem.code == "network.untrusted":
+                raise
+            # Perhaps it was taken, and the answer lost: the same ids again, whichever way.
+            self._later()
+            if not problem.code.startswith("network."):
+                self._struck(STRIKES if problem.code == "http.unknown_path" else 1)
+            return False
+        with self._core.change():
+            for one, answer in zip(batch, answers, strict=True):
+                self._take_sealed(one, answer)
+        return True
+
+    def _take_sealed(self, one: _Ready, answer: delivery.Taken | delivery.Turned) -> None:
+        if isinstance(answer, delivery.Taken):
+            self._strikes = 0
+            self._take_answer(one.row, frames.Accepted(0, answer.id, answer.expires))
+        elif answer.code == "delivery.refused":
+            known = dict(zip(one.to, one.tokens or (), strict=True))
+            # A relay that names nobody gets no more of them for it: all are forgotten.
+            stale = [device for device in answer.stale if device in known] or one.to
+            self._tokens.refused([(device, known[device]) for device in stale])
+        else:
+            if answer.code in _USED_UP:
+                self._struck(1)
+            self._take_answer(one.row, from_peer(answer.code, answer.message))
+
+    def _struck(self, times: int) -> None:
+        """For a while messages go signed in: a token that leaked, and that somebody uses up, must not stop
+        those who have a limit of their own."""
+        self._strikes += times
+        if self._strikes >= STRIKES:
+            self._strikes = 0
+            self._signed_in_until = asyncio.get_running_loop().time() + SIGNED_IN_SECONDS
+
+    def _later(self) -> None:
+        self._not_before = asyncio.get_running_loop().time() + PAUSE
 
     async def say_now(self, conversation: bytes, content: bytes) -> bool:
         """Say a content now or never: it has no row here, and its answer is not looked at. False where it
@@ -131,8 +242,12 @@ class Outbox:
         if now is None:
             return False
         devices, payload = now
-        ref = self._connection.new_ref()
-        await self._connection.say(frames.Send(ref, secrets.token_bytes(ID), devices, payload))
+        one = _Ready(0, conversation, secrets.token_bytes(ID), devices, payload)
+        if self._by_token(one):
+            with contextlib.suppress(Refused, BadInput):
+                await self._courier.deliver([one.sealed()])
+            return True
+        await self._connection.say(frames.Send(self._connection.new_ref(), one.envelope, devices, payload))
         return True
 
     def _ready_now(self, conversation: bytes, content: bytes) -> tuple[list[bytes], bytes] | None:
@@ -147,11 +262,11 @@ class Outbox:
         _, payload = self._seal(conversation, chain.loose(content))
         return devices, payload
 
-    def _prepare(self) -> list[tuple[int, bytes, list[bytes], bytes]]:
+    def _prepare(self) -> list[_Ready]:
         """The next frames, all durable. At most a window in all."""
-        under_way = set(self._said.values())
+        under_way = {row for row, _ in self._said.values()}
         rows = [row for row in self._store.all(_NEXT) if row[0] not in under_way]
-        ready: list[tuple[int, bytes, list[bytes], bytes]] = []
+        ready: list[_Ready] = []
         with self._core.change():
             for row in rows[: max(0, WINDOW - len(under_way))]:
                 frame = self._ready(row)
@@ -159,7 +274,7 @@ class Outbox:
                     ready.append(frame)
         return ready
 
-    def _ready(self, row: Row) -> tuple[int, bytes, list[bytes], bytes] | None:
+    def _ready(self, row: Row) -> _Ready | None:
         number, conversation, message, epoch, envelope, recipients = row
         content, payload = self._store.one(  # type: ignore[misc]
             "SELECT content, payload FROM outbox WHERE row = ?", number
@@ -182,7 +297,7 @@ class Outbox:
             envelope, recipients = secrets.token_bytes(ID), b"".join(devices)
             payload = self._encrypt(number, conversation, content, envelope, recipients)
         to = [recipients[at : at + ID] for at in range(0, len(recipients), ID)]
-        return number, envelope, to, payload
+        return _Ready(number, conversation, envelope, to, payload)
 
     def _encrypt(
         self, row: int, conversation: bytes, content: bytes, envelope: bytes, recipients: bytes
@@ -235,9 +350,9 @@ class Outbox:
         """What the relay said to frames of this outbox; other refs are passed over."""
         with self._core.change():
             for ref, answer in answers:
-                row = self._said.pop(ref, None)
-                if row is not None:
-                    self._take_answer(row, answer)
+                said = self._said.pop(ref, None)
+                if said is not None:
+                    self._take_answer(said[0], answer)
 
     def _take_answer(self, row: int, answer: frames.FromRelay | ChappeError) -> None:
         found = self._store.one("SELECT conversation, message, envelope FROM outbox WHERE row = ?", row)
@@ -251,7 +366,7 @@ class Outbox:
             if answer.code == "id.reused":
                 self._store.run("UPDATE outbox SET payload = NULL WHERE row = ?", row)
             elif answer.code in _TRY_LATER:
-                self._not_before = asyncio.get_running_loop().time() + PAUSE
+                self._later()
             else:
                 self._fail(row, conversation, message, answer)
 
@@ -273,3 +388,22 @@ class Outbox:
 
     def _drop(self, row: int) -> None:
         self._store.run("DELETE FROM outbox WHERE row = ?", row)
+
+
+def _runs(ready: list[_Ready], sealed: Callable[[_Ready], bool]) -> Iterator[tuple[bool, list[_Ready]]]:
+    """Neighbours that go the same way."""
+    for way, rows in groupby(ready, sealed):
+        yield way, list(rows)
+
+
+def _batches(rows: list[_Ready]) -> Iterator[list[_Ready]]:
+    """As many as one request holds, in order."""
+    batch: list[_Ready] = []
+    for one in rows:
+        size = sum(other.size for other in batch) + one.size
+        if batch and (size > delivery.MAX_BODY or len(batch) == delivery.MAX_MESSAGES):
+            yield batch
+            batch = []
+        batch.append(one)
+    if batch:
+        yield batch

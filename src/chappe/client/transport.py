@@ -167,28 +167,20 @@ class HttpApi:
             async with self._client.stream("GET", _attachment(attachment), headers=headers) as answer:
                 if answer.status_code != 206:
                     await answer.aread()
-                    raise _refusal(answer)
+                    raise refusal(answer)
                 async for piece in answer.aiter_raw():
                     yield piece
         except httpx.HTTPError as problem:
-            raise self._unreachable(problem) from None
+            raise unreachable(self._place, problem) from None
 
     async def _request(self, method: str, path: str, **rest: object) -> httpx.Response:
         try:
             answer = await self._client.request(method, path, **rest)  # type: ignore[arg-type]
         except httpx.HTTPError as problem:
-            raise self._unreachable(problem) from None
+            raise unreachable(self._place, problem) from None
         if answer.is_error:
-            raise _refusal(answer)
+            raise refusal(answer)
         return answer
-
-    def _unreachable(self, problem: httpx.HTTPError) -> Exception:
-        if isinstance(problem, httpx.ReadTimeout):
-            return error("network.timeout")
-        untrusted = "CERTIFICATE_VERIFY_FAILED" in str(problem)
-        if untrusted and self._place.pin is None:
-            return error("network.untrusted", _NO_PIN)
-        return error("network.untrusted" if untrusted else "network.unreachable")
 
 
 def _attachment(attachment: bytes) -> str:
@@ -199,7 +191,18 @@ def _body(answer: httpx.Response, kind: type[T]) -> T:
     return api.decode(answer.content, kind)
 
 
-def _refusal(answer: httpx.Response) -> Exception:
+def unreachable(place: RelayPlace, problem: httpx.HTTPError) -> Exception:
+    """Our error for one of the library's."""
+    if isinstance(problem, httpx.ReadTimeout):
+        return error("network.timeout")
+    untrusted = "CERTIFICATE_VERIFY_FAILED" in str(problem)
+    if untrusted and place.pin is None:
+        return error("network.untrusted", _NO_PIN)
+    return error("network.untrusted" if untrusted else "network.unreachable")
+
+
+def refusal(answer: httpx.Response) -> Exception:
+    """What an answer that is a failure says."""
     try:
         failure = msgspec.json.decode(answer.content, type=api.Failure)
     except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -211,6 +211,14 @@ class Store:
     def set(self, key: str, value: bytes) -> None:
         self.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", key, value)
 
+    def all_of(self, prefix: str) -> list[tuple[str, bytes]]:
+        """What is kept under keys that begin so; `prefix` has no wildcard of GLOB in it."""
+        rows = self.all("SELECT key, value FROM meta WHERE key GLOB ?", f"{prefix}*")
+        return [(key, bytes(value)) for key, value in rows]
+
+    def drop(self, key: str) -> None:
+        self.run("DELETE FROM meta WHERE key = ?", key)
+
     def _execute(self, statement: str, values: tuple[Any, ...]) -> Any:
         try:
             return self._connection.execute(statement, values)

@@ -22,6 +22,7 @@ from typing import Any, Final, Literal, TypeAlias
 import cbor2
 
 from chappe.wire.cryptology import AES_KEY_BYTES, GCM_NONCE_BYTES
+from chappe.wire.delivery import TOKEN_BYTES
 from chappe.wire.errors import ChappeError, error
 
 MAX_CONTENT: Final = 1024 * 1024 - 16 * 1024
@@ -44,6 +45,7 @@ MAX_SECONDS: Final = 24 * 3600
 TEXT_TYPE: Final = "text/plain;charset=utf-8"
 STATUS_TYPE: Final = "application/mimi-message-status"
 TYPING_TYPE: Final = "application/vnd.chappe.typing"
+DELIVERY_TYPE: Final = "application/vnd.chappe.delivery"
 MEDIA: Final = "chappe.media"
 """The extension that says more about a file."""
 LOG: Final = "chappe.log"
@@ -53,6 +55,7 @@ root."""
 _AES_256_GCM: Final = 2
 _SHA_256: Final = 1
 _EXTENSION_LIMIT: Final = 64
+_NUMBER_BYTES: Final = 4
 
 
 class Disposition(IntEnum):
@@ -144,13 +147,22 @@ class Typing:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """The delivery token of the device that says it (`chappe.wire.delivery`). The highest `number` of a
+    device counts, from 0 to 2^32 - 1. It is no message, and expires as Typing does."""
+
+    number: int
+    token: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """Well formed, but of a kind that this version cannot show."""
 
     content_type: str
 
 
-Body: TypeAlias = Text | Reaction | Attachment | Deleted | Receipt | Typing | Unknown
+Body: TypeAlias = Text | Reaction | Attachment | Deleted | Receipt | Typing | Delivery | Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +286,9 @@ def _encode_part(body: Body) -> list[Any]:
         return [Disposition.UNSPECIFIED, "", Cardinality.SINGLE, STATUS_TYPE, statuses]
     if isinstance(body, Typing):
         return [Disposition.UNSPECIFIED, "", Cardinality.SINGLE, TYPING_TYPE, b""]
+    if isinstance(body, Delivery):
+        data = body.number.to_bytes(_NUMBER_BYTES, "big") + body.token
+        return [Disposition.UNSPECIFIED, "", Cardinality.SINGLE, DELIVERY_TYPE, data]
     if isinstance(body, Attachment):
         return [
             Disposition.ATTACHMENT,
@@ -318,6 +333,8 @@ def _decode_single(disposition: int, content_type: str, data: object) -> Body:
         return _decode_receipt(data)
     if content_type == TYPING_TYPE:
         return _decode_typing(data)
+    if content_type == DELIVERY_TYPE:
+        return _decode_delivery(data)
     plain = content_type.replace(" ", "").lower() in (TEXT_TYPE, "text/plain")
     if not plain or disposition not in (Disposition.RENDER, Disposition.REACTION):
         return Unknown(content_type)
@@ -354,6 +371,12 @@ def _decode_typing(data: bytes) -> Typing:
     if data:
         raise _malformed()
     return Typing()
+
+
+def _decode_delivery(data: bytes) -> Delivery:
+    if len(data) != _NUMBER_BYTES + TOKEN_BYTES:
+        raise _malformed()
+    return Delivery(int.from_bytes(data[:_NUMBER_BYTES], "big"), data[_NUMBER_BYTES:])
 
 
 def _decode_external(part: list[Any]) -> Body:
@@ -431,7 +454,7 @@ def _check_sense(message: Message) -> None:
         raise _malformed()
     if isinstance(body, Receipt) and (message.replaces is not None or message.expires is not None):
         raise _malformed()
-    if isinstance(body, Typing):
+    if isinstance(body, Typing | Delivery):
         places = (message.replaces, message.in_reply_to, message.expires)
         if places != (None, None, TYPING_EXPIRY):
             raise _malformed()

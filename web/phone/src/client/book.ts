@@ -18,6 +18,8 @@ import {
   type PackageRow,
   type ParkedRow,
   type ReportRow,
+  type TokenRow,
+  type ToldRow,
   tables,
   type UploadRow,
 } from "./rows";
@@ -86,6 +88,8 @@ export class Book {
   readonly gone = new Mirror<string, GoneRow>(tables.gone, (one) => one.device);
   readonly reports = new Mirror<string, ReportRow>(tables.reports, (one) => one.order);
   readonly parked = new Mirror<number, ParkedRow>(tables.parked, (one) => one.row);
+  readonly tokens = new Mirror<string, TokenRow>(tables.tokens, (one) => one.device);
+  readonly told = new Mirror<string, ToldRow>(tables.told, (one) => one.conversation);
   readonly packages = new Mirror<string, PackageRow>(tables.packages, (one) => one.ref);
 
   async load(store: Store): Promise<void> {
@@ -104,6 +108,8 @@ export class Book {
       this.reports,
       this.parked,
       this.packages,
+      this.tokens,
+      this.told,
     ];
     // What takes the time is each one's waiting for the browser.
     await Promise.all(mirrors.map((mirror) => mirror.load(store)));

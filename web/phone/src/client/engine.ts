@@ -17,7 +17,7 @@ import { Keys } from "./keys";
 import { isNetwork, Messages } from "./messages";
 import { Notices } from "./notices";
 import { Obeying } from "./obeying";
-import { Outbox } from "./outbox";
+import { type Courier, Outbox } from "./outbox";
 import { Packages } from "./packages";
 import { Removals } from "./removals";
 import { Rules } from "./rules";
@@ -25,6 +25,7 @@ import type { Answered } from "./session";
 import { Shown } from "./shown";
 import { Terms } from "./terms";
 import { Bell } from "./time";
+import { Tokens } from "./tokens";
 import { type Net, sleep } from "./transport";
 import { Typing } from "./typing";
 
@@ -60,6 +61,8 @@ export class Engine implements Owner {
   readonly chains: Chains;
   readonly outbox: Outbox;
   readonly typing: Typing;
+  readonly tokens: Tokens;
+  readonly courier: Courier;
   readonly changes: Changes;
   readonly inbox: Inbox;
   readonly keys: Keys;
@@ -106,7 +109,18 @@ export class Engine implements Owner {
     this.messages = new Messages(core, this.groups, this.rules);
     this.notices = new Notices(core, this.messages);
     this.chains = new Chains(core, this.groups, this.messages);
-    this.outbox = new Outbox(core, this.groups, this.contacts, this.messages, this.chains, wire);
+    this.courier = { deliver: (messages) => api.deliver(messages) };
+    this.tokens = new Tokens(core, this.groups, this.messages, wire);
+    this.outbox = new Outbox(
+      core,
+      this.groups,
+      this.contacts,
+      this.messages,
+      this.chains,
+      wire,
+      this.tokens,
+      this.courier,
+    );
     this.typing = new Typing(core, this.groups, this.messages, this.outbox);
     this.changes = new Changes(
       core,
@@ -129,6 +143,7 @@ export class Engine implements Owner {
       this.changes,
       this.notices,
       this.outbox,
+      this.tokens,
     );
     this.removals = new Removals(core, this.groups, this.changes, obeying, wire, api);
     this.shown = new Shown(core, this.groups);
@@ -169,7 +184,7 @@ export class Engine implements Owner {
       this.#work("changes", () => this.#pumpChanges()),
       this.#work("confirm", () => this.#pumpConfirm()),
       this.#work("fleet", () => this.removals.pump()),
-      this.#work("outbox", () => this.outbox.pump()),
+      this.#work("outbox", () => this.#pumpOutbox()),
       this.#sayAcks(),
       this.#housekeeping(),
     ];
@@ -256,6 +271,7 @@ export class Engine implements Owner {
     this.#lastDelivery = Date.now();
     this.#asked.clear();
     this.outbox.reconnected();
+    this.tokens.reconnected();
     this.removals.reconnected();
     this.onOnline(true, "");
     this.#checkCaughtUp();
@@ -427,6 +443,11 @@ export class Engine implements Owner {
     } else this.#bells.outbox.ring();
   }
 
+  async #pumpOutbox(): Promise<void> {
+    await this.tokens.pump((tx, ...put) => this.outbox.put(tx, ...put));
+    await this.outbox.pump();
+  }
+
   async #work(name: Exclude<Task, "sweep" | "acks">, pump: () => Promise<void>): Promise<void> {
     while (this.#running) {
       await this.#bells[name].wait();
@@ -487,7 +508,7 @@ export class Engine implements Owner {
         this.#caughtUp &&
         this.#greeted &&
         this.#toConfirm().length === 0 &&
-        (!this.terms.maySend || (this.outbox.empty && this.changes.idle)),
+        (!this.terms.maySend || (this.tokens.idle && this.outbox.empty && this.changes.idle)),
       seconds,
     );
   }

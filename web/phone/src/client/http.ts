@@ -1,7 +1,15 @@
 /** The relay's HTTP API. Every method throws the relay's own error, network.*, or the reason of `signal`. */
 
 import * as api from "../wire/api";
-import { type Bytes, concat } from "../wire/bytes";
+import { type Bytes, concat, equal } from "../wire/bytes";
+import {
+  MEDIA_TYPE as DELIVERY,
+  decodeDelivered,
+  encodeDeliver,
+  MAX_BODY as MAX_DELIVERED,
+  type Outcome,
+  type Sealed,
+} from "../wire/delivery";
 import { type ChappeError, error, fromPeer } from "../wire/errors";
 import { type Answer, decodeAnswer, MAX_BODY as MAX_FLEET, MEDIA_TYPE } from "../wire/fleet";
 import type { Of, Shape } from "../wire/shape";
@@ -54,6 +62,17 @@ export class HttpApi {
     const headers = { "content-type": MEDIA_TYPE };
     const answer = await this.request("POST", "/v1/fleet", { body: envelope, headers });
     return decodeAnswer(await readAll(answer, MAX_FLEET));
+  }
+
+  /** Messages that nobody signs in to send; one outcome for each, in their order. */
+  async deliver(messages: Sealed[]): Promise<Outcome[]> {
+    const headers = { "content-type": DELIVERY };
+    const request = { body: encodeDeliver(messages), headers };
+    const answer = await this.request("POST", "/v1/deliver", request);
+    const outcomes = decodeDelivered(await readAll(answer, MAX_DELIVERED));
+    const fits = outcomes.every(({ id }, at) => equal(id, messages[at]?.id ?? new Uint8Array()));
+    if (outcomes.length !== messages.length || !fits) throw error("http.malformed");
+    return outcomes;
   }
 
   async putLink(rendezvous: Uint8Array, slot: Slot, data: Bytes): Promise<void> {

@@ -27,6 +27,7 @@ import type { Outbox } from "./outbox";
 import { Parked } from "./parked";
 import { LEFT, tables } from "./rows";
 import { checkFollowed, checkForm, removedFromOutside } from "./senders";
+import type { Tokens } from "./tokens";
 
 /** Proposals from outside that are kept aside, per conversation; and the most that one is, in bytes. */
 const MAX_OUTSIDE = 64;
@@ -47,6 +48,7 @@ export class Inbox {
     private readonly changes: Changes,
     private readonly notices: Notices,
     private readonly outbox: Outbox,
+    private readonly tokens: Tokens,
   ) {
     this.#parked = new Parked(core);
   }
@@ -280,6 +282,10 @@ export class Inbox {
       const message = c.decode(item.body);
       if ((item.link === null) !== (message.body.kind === "typing"))
         throw error("content.malformed");
+      if (message.body.kind === "delivery") {
+        this.tokens.learn(tx, toHex(certificate.deviceId), message.body);
+        return;
+      }
       const messageId = this.messages.idOf(id, address, item.body);
       const incoming = { conversation: id, id: messageId, address, at, message, own: false };
       await this.messages.apply(tx, incoming);

@@ -65,7 +65,7 @@ export class Messages {
       replaces: replaces === null ? null : fromHex(replaces),
       inReplyTo: inReplyTo === null ? null : fromHex(inReplyTo),
       expires:
-        body.kind === "typing"
+        body.kind === "typing" || body.kind === "delivery"
           ? c.TYPING_EXPIRY
           : timer > 0
             ? { relative: true, seconds: timer }

@@ -9,7 +9,8 @@
 import { MlsFault } from "../mls";
 import { type Bytes, concat, equal, fromHex, randomBytes, toHex } from "../wire/bytes";
 import { historyOf, loose, VOID } from "../wire/chain";
-import { ChappeError, error } from "../wire/errors";
+import { MAX_BODY, MAX_MESSAGES, type Outcome, type Sealed } from "../wire/delivery";
+import { ChappeError, error, fromPeer } from "../wire/errors";
 import type { FromRelay } from "../wire/frames";
 import { paddingFor } from "../wire/padding";
 import type { Chains } from "./chains";
@@ -19,6 +20,7 @@ import type { Groups } from "./groups";
 import type { Messages } from "./messages";
 import { ACTIVE, HOLDS_BACK, LEFT, type OutboxRow } from "./rows";
 import type { Answered } from "./session";
+import type { Tokens } from "./tokens";
 import { sleep } from "./transport";
 import type { Wire } from "./wire";
 
@@ -40,17 +42,37 @@ const TRY_LATER: ReadonlySet<string> = new Set([
   "term.grace",
 ]);
 
+const USED_UP: ReadonlySet<string> = new Set(["limit.rate", "mailbox.full"]);
+/** After so many refusals for want of room, so long by the socket. */
+const STRIKES = 3;
+const SIGNED_IN_MS = 600_000;
+
+/** A frame that is durable here. */
 interface Ready {
   row: number;
+  conversation: string;
   envelope: Bytes;
   to: Bytes[];
   payload: Bytes;
 }
 
+/** One that goes without a sign-in, by its recipients' tokens. */
+interface SealedReady extends Ready {
+  tokens: Bytes[];
+}
+
+/** What takes messages without a sign-in. */
+export interface Courier {
+  /** One outcome for each. Raises what the relay refused all of them with, or network.*. */
+  deliver(messages: Sealed[]): Promise<Outcome[]>;
+}
+
 export class Outbox {
-  /** Rows by the ref under which they were said. */
-  #said = new Map<number, number>();
+  /** What was said, by its ref. */
+  #said = new Map<number, Ready>();
   #notBefore = 0;
+  #strikes = 0;
+  #signedInUntil = 0;
 
   constructor(
     private readonly core: Core,
@@ -58,7 +80,9 @@ export class Outbox {
     private readonly contacts: Contacts,
     private readonly messages: Messages,
     private readonly chains: Chains,
-    private readonly wire: Wire,
+    private readonly wire: Wire & { readonly online: boolean },
+    private readonly tokens: Tokens,
+    private readonly courier: Courier,
   ) {}
 
   /** Queue a content. `message` is the row that it becomes, if any. */
@@ -102,16 +126,110 @@ export class Outbox {
 
   /** Say what may be said now. Raises network.unreachable, storage.*. */
   async pump(): Promise<void> {
-    await sleep(Math.max(0, this.#notBefore - Date.now()));
-    for (;;) {
-      const ready = await this.#prepare();
-      if (ready.length === 0) return;
-      for (const { row, envelope, to, payload } of ready) {
-        const ref = this.wire.newRef();
-        this.#said.set(ref, row);
-        await this.wire.say({ t: "send", ref, id: envelope, to, payload });
-      }
+    while (this.wire.online) {
+      await sleep(Math.max(0, this.#notBefore - Date.now()));
+      if (!(await this.#say(await this.#prepare()))) return;
     }
+  }
+
+  /**
+   * Say them in order; where all recipients' tokens are known, without a sign-in. False where nothing could be said:
+   * what is under way one way is answered before the conversation takes the other.
+   */
+  async #say(ready: Ready[]): Promise<boolean> {
+    let said = false;
+    for (let at = 0; at < ready.length; ) {
+      const batch = this.#sealedFrom(ready, at);
+      if (batch.length === 0) {
+        const one = ready[at++];
+        if (one !== undefined) await this.#sayOne(one);
+        said = true;
+        continue;
+      }
+      at += batch.length;
+      const underWay = new Set([...this.#said.values()].map((one) => one.conversation));
+      const free = batch.filter((one) => !underWay.has(one.conversation));
+      if (free.length === 0) continue;
+      said = true;
+      if (!(await this.#post(free))) break;
+    }
+    return said;
+  }
+
+  async #sayOne(one: Ready): Promise<void> {
+    const ref = this.wire.newRef();
+    this.#said.set(ref, one);
+    const { envelope: id, to, payload } = one;
+    await this.wire.say({ t: "send", ref, id, to, payload });
+  }
+
+  /** From there on, those that go without a sign-in: as many as one request holds. */
+  #sealedFrom(ready: Ready[], from: number): SealedReady[] {
+    const batch: SealedReady[] = [];
+    let size = 0;
+    for (const one of ready.slice(from, from + MAX_MESSAGES)) {
+      const tokens = this.#tokensFor(one);
+      size += one.payload.length + 64 * one.to.length + 64;
+      if (tokens === null || (batch.length > 0 && size > MAX_BODY)) break;
+      batch.push({ ...one, tokens });
+    }
+    return batch;
+  }
+
+  #tokensFor(one: Pick<Ready, "to">): Bytes[] | null {
+    return Date.now() < this.#signedInUntil ? null : this.tokens.of(one.to);
+  }
+
+  /** Without a sign-in; the answers are taken here. False where there are none. */
+  async #post(batch: SealedReady[]): Promise<boolean> {
+    try {
+      const outcomes = await this.courier.deliver(batch.map(sealed));
+      await this.core.change(async (tx) => {
+        for (const [at, one] of batch.entries()) {
+          const outcome = outcomes[at];
+          if (outcome !== undefined) await this.#takeOutcome(tx, one, outcome);
+        }
+      });
+      return true;
+    } catch (problem) {
+      if (!(problem instanceof ChappeError) || problem.fault === "storage") throw problem;
+      // Perhaps it was taken, and the answer lost: the same ids again, whichever way.
+      this.#later();
+      if (!problem.code.startsWith("network."))
+        this.#struck(problem.code === "http.unknown_path" ? STRIKES : 1);
+      return false;
+    }
+  }
+
+  async #takeOutcome(tx: Tx, one: SealedReady, outcome: Outcome): Promise<void> {
+    if (outcome.t === "accepted") {
+      this.#strikes = 0;
+      await this.#takeAnswer(tx, one.row, { ...outcome, ref: 0 });
+    } else if (outcome.code === "delivery.refused") {
+      const named = (device: Bytes): boolean => outcome.stale.some((id) => equal(id, device));
+      // A relay that names nobody gets no more of them for it: all are forgotten.
+      const all = !one.to.some(named);
+      for (const [at, device] of one.to.entries()) {
+        const token = one.tokens[at];
+        if (token !== undefined && (all || named(device))) this.tokens.refused(tx, device, token);
+      }
+    } else {
+      if (USED_UP.has(outcome.code)) this.#struck(1);
+      await this.#takeAnswer(tx, one.row, fromPeer(outcome.code));
+    }
+  }
+
+  /** For a while messages go signed in: a token that leaked, and that somebody uses up, must not stop those who
+   * have a limit of their own. */
+  #struck(times: number): void {
+    this.#strikes += times;
+    if (this.#strikes < STRIKES) return;
+    this.#strikes = 0;
+    this.#signedInUntil = Date.now() + SIGNED_IN_MS;
+  }
+
+  #later(): void {
+    this.#notBefore = Date.now() + PAUSE_MS;
   }
 
   /**
@@ -122,7 +240,10 @@ export class Outbox {
     const now = await this.core.change((tx) => this.#readyNow(tx, conversation, content));
     if (now === null) return false;
     const { envelope, to, payload } = now;
-    await this.wire.say({ t: "send", ref: this.wire.newRef(), id: envelope, to, payload });
+    const tokens = this.#tokensFor(now);
+    if (tokens === null)
+      await this.wire.say({ t: "send", ref: this.wire.newRef(), id: envelope, to, payload });
+    else await this.courier.deliver([sealed({ ...now, row: 0, tokens })]);
     return true;
   }
 
@@ -143,12 +264,12 @@ export class Outbox {
     const to = this.groups.otherDevices(conversation);
     if (to.length === 0) return null;
     const { payload } = await this.#seal(tx, conversation, loose(content));
-    return { envelope: randomBytes(ID_BYTES), to, payload };
+    return { conversation, envelope: randomBytes(ID_BYTES), to, payload };
   }
 
   /** The next frames, all durable. At most a window in all. */
   async #prepare(): Promise<Ready[]> {
-    const underWay = new Set(this.#said.values());
+    const underWay = new Set([...this.#said.values()].map((one) => one.row));
     const room = WINDOW - underWay.size;
     if (room <= 0 || this.core.book.outbox.size === 0) return [];
     const rows = this.#next().filter((one) => !underWay.has(one.row));
@@ -258,9 +379,9 @@ export class Outbox {
   /** What the relay said to frames of this outbox; other refs are passed over. */
   async answered(answers: readonly Answered[]): Promise<void> {
     const mine = answers.flatMap(({ ref, answer }) => {
-      const row = this.#said.get(ref);
+      const said = this.#said.get(ref);
       this.#said.delete(ref);
-      return row === undefined ? [] : [{ row, answer }];
+      return said === undefined ? [] : [{ row: said.row, answer }];
     });
     if (mine.length === 0) return;
     await this.core.change(async (tx) => {
@@ -274,7 +395,7 @@ export class Outbox {
     if (answer instanceof ChappeError) {
       if (answer.code === "id.reused")
         this.core.book.outbox.put(tx.change, { ...row, payload: null });
-      else if (TRY_LATER.has(answer.code)) this.#notBefore = Date.now() + PAUSE_MS;
+      else if (TRY_LATER.has(answer.code)) this.#later();
       else await this.#fail(tx, row, answer);
     } else if (answer.t === "accepted" && row.envelope !== null && equal(answer.id, row.envelope)) {
       await this.#finish(tx, number, row.message);
@@ -299,7 +420,14 @@ export class Outbox {
 
 const ready = (row: OutboxRow, envelope: Bytes, payload: Bytes): Ready => ({
   row: row.row,
+  conversation: row.conversation,
   envelope,
   to: row.recipients.map(fromHex),
+  payload,
+});
+
+const sealed = ({ envelope, to, tokens, payload }: SealedReady): Sealed => ({
+  id: envelope,
+  to: to.map((device, at): [Bytes, Bytes] => [device, tokens[at] ?? new Uint8Array()]),
   payload,
 });

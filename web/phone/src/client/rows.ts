@@ -190,6 +190,27 @@ export interface OutboxRow {
   link?: Bytes | null;
 }
 
+/** A device's delivery token, as it told it. */
+export interface TokenRow {
+  device: string;
+  number: number;
+  token: Bytes;
+}
+
+/** This device's own; `overlap`: seconds that the one before holds beside it. */
+export interface OwnToken {
+  number: number;
+  token: Bytes;
+  madeAt: number;
+  overlap: number;
+}
+
+/** Devices that were told this device's token in a conversation, also those that have gone since. */
+export interface ToldRow {
+  conversation: string;
+  devices: string[];
+}
+
 /** Says what, not how: after a lost race it is carried out again on the epoch that won. */
 export type Intent =
   /** Let in all devices of a line that are not in. `packages`: key packages fetched for it. */
@@ -335,4 +356,6 @@ export const tables = {
   files: table<FileRow>("files"),
   uploads: table<UploadRow>("uploads"),
   downloads: table<DownloadRow>("downloads"),
+  tokens: table<TokenRow>("tokens"),
+  told: table<ToldRow>("told"),
 } satisfies Record<string, Table<unknown>>;

@@ -144,7 +144,8 @@ function checkSense(message: Message): void {
     (body.kind !== "deleted" || replaces !== null) &&
     (body.kind !== "reaction" || (inReplyTo !== null && replaces === null)) &&
     (body.kind !== "receipt" || (replaces === null && expires === null)) &&
-    (body.kind !== "typing" || (replaces === null && inReplyTo === null && isOver(expires)));
+    ((body.kind !== "typing" && body.kind !== "delivery") ||
+      (replaces === null && inReplyTo === null && isOver(expires)));
   if (!sound) throw malformed();
 }
 

@@ -1,7 +1,7 @@
-/** What a message can be (docs/protocol.md section 9): text, reaction, file, deletion, receipt, typing; else unknown. */
+/** What a content can be (docs/protocol.md section 9): text, reaction, file, deletion, receipt, typing, a delivery token; else unknown. */
 
 import { encode as cbor } from "cborg";
-import { type Bytes, fromUtf8, utf8 } from "./bytes";
+import { type Bytes, bigEndian, concat, fromUtf8, utf8 } from "./bytes";
 import type { Media } from "./media";
 import { exactBytes, malformed, shortText, uint, whole } from "./pieces";
 
@@ -12,6 +12,7 @@ export const MAX_STATUSES = 1000;
 export const TEXT_TYPE = "text/plain;charset=utf-8";
 export const STATUS_TYPE = "application/mimi-message-status";
 export const TYPING_TYPE = "application/vnd.chappe.typing";
+export const DELIVERY_TYPE = "application/vnd.chappe.delivery";
 
 // Dispositions (draft-ietf-mimi-content section 5.2).
 const UNSPECIFIED = 0;
@@ -23,6 +24,10 @@ const NULL = 0;
 const SINGLE = 1;
 const EXTERNAL = 2;
 const MULTI = 3;
+
+const NUMBER_BYTES = 4;
+/** Of a delivery token. */
+export const TOKEN_BYTES = 32;
 
 const AES_256_GCM = 2;
 const SHA_256 = 1;
@@ -83,7 +88,15 @@ export interface Unknown {
   contentType: string;
 }
 
-export type Body = Text | Reaction | Attachment | Deleted | Receipt | Typing | Unknown;
+/** The delivery token of the device that says it; the highest number of a device counts. It is no message. */
+export interface Delivery {
+  kind: "delivery";
+  /** From 0 to 2^32 - 1. */
+  number: number;
+  token: Bytes;
+}
+
+export type Body = Text | Reaction | Attachment | Deleted | Receipt | Typing | Delivery | Unknown;
 
 /** Throws content.malformed for an unknown body. */
 export function encodePart(body: Body): unknown[] {
@@ -98,6 +111,14 @@ export function encodePart(body: Body): unknown[] {
       return [UNSPECIFIED, "", SINGLE, STATUS_TYPE, cbor(body.statuses)];
     case "typing":
       return [UNSPECIFIED, "", SINGLE, TYPING_TYPE, new Uint8Array()];
+    case "delivery":
+      return [
+        UNSPECIFIED,
+        "",
+        SINGLE,
+        DELIVERY_TYPE,
+        concat(bigEndian(body.number, NUMBER_BYTES), body.token),
+      ];
     case "attachment":
       return encodeAttachment(body);
     default:
@@ -143,6 +164,12 @@ export function decodePart(part: unknown, load: (data: Uint8Array) => unknown): 
   throw malformed();
 }
 
+function decodeDelivery(data: Uint8Array): Delivery {
+  if (data.length !== NUMBER_BYTES + TOKEN_BYTES) throw malformed();
+  const number = new DataView(data.buffer, data.byteOffset).getUint32(0);
+  return { kind: "delivery", number, token: new Uint8Array(data.subarray(NUMBER_BYTES)) };
+}
+
 function decodeSingle(
   disposition: number,
   contentType: string,
@@ -155,6 +182,7 @@ function decodeSingle(
     if (data.length > 0) throw malformed();
     return { kind: "typing" };
   }
+  if (contentType === DELIVERY_TYPE) return decodeDelivery(data);
   const plain = [TEXT_TYPE, "text/plain"].includes(contentType.replaceAll(" ", "").toLowerCase());
   if (!plain || (disposition !== RENDER && disposition !== REACTION)) {
     return { kind: "unknown", contentType };

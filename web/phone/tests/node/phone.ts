@@ -8,6 +8,7 @@
  *     {"op": "take_answer", "address": …, "line": hex, "identity_key": hex, "devices": [[hex, hex]]}
  *     {"op": "deliver_at", "at": …}                             the time that the relay says of envelopes; null: its own
  *     {"op": "keep_back", "conversation": …, "counts": [2, 3]}, {"op": "hand_over", "which": 0}
+ *     {"op": "ways"}                                             messages said so far, without a sign-in and with one
  *     {"op": "receive_link", "pin": …}                           the link comes as an event
  *
  * Every event of the phone is a line `{"event": …}`.
@@ -23,10 +24,26 @@ import { parsePlace } from "../../src/wire/links";
 import { hex, type Operation, serve, unhex } from "./lines";
 
 let opened: Opened | undefined;
+const ways = { sealed: 0, signed_in: 0 };
+
+function watch({ engine }: Opened): void {
+  const api = engine.courier;
+  const deliver = api.deliver.bind(api);
+  api.deliver = (messages) => {
+    ways.sealed += messages.length;
+    return deliver(messages);
+  };
+  const say = engine.connection.say.bind(engine.connection);
+  engine.connection.say = (frame) => {
+    if (frame.t === "send") ways.signed_in += 1;
+    return say(frame);
+  };
+}
 const phone = await Phone.start({
   here: parsePlace(process.env.RELAY ?? ""),
   onOpened: (one) => {
     opened = one;
+    watch(one);
   },
 });
 const say = (event: unknown): void => {
@@ -97,6 +114,7 @@ const operations: Record<string, Operation> = {
   },
   replays: ({ conversation }) =>
     here().engine.groups.row(String(conversation)).chain?.replays ?? null,
+  ways: () => ({ ...ways }),
   /** A transfer that never ends, whatever it is told. */
   stuck: () => {
     here().attachments.stop = () => new Promise(() => {});

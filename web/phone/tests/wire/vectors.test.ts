@@ -6,6 +6,7 @@ import * as certificate from "../../src/wire/certificate";
 import * as chain from "../../src/wire/chain";
 import * as codes from "../../src/wire/codes";
 import * as content from "../../src/wire/content";
+import * as delivery from "../../src/wire/delivery";
 import * as frames from "../../src/wire/frames";
 import * as links from "../../src/wire/links";
 import { paddedLength } from "../../src/wire/padding";
@@ -33,6 +34,9 @@ describe.skipIf(all === null)("judged as Python judges", () => {
 
   test("what a device encrypts", () =>
     agree("items", (one) => chain.decodeItem(fromHex(one.data))));
+
+  test("answers to messages of nobody", () =>
+    agree("delivered", (one) => delivery.decodeDelivered(fromHex(one.data))));
 
   test("certificates", () =>
     agree("certificates", (one) => certificate.fromBytes(fromHex(one.data))));
@@ -85,6 +89,14 @@ describe.skipIf(all === null)("the same bytes as Python's", () => {
     for (const one of goodOf("contents").filter(({ encoded }) => encoded !== "")) {
       expect(toHex(content.encode(unplain(one.value)))).toBe(one.encoded);
     }
+  });
+
+  test("messages of nobody", () => {
+    for (const one of (all?.deliver ?? []) as { messages: unknown; encoded: string }[]) {
+      expect(toHex(delivery.encodeDeliver(unplain(one.messages)))).toBe(one.encoded);
+    }
+    const { token, digest } = (all?.tokenDigest ?? {}) as Record<string, string>;
+    expect(toHex(delivery.tokenDigest(fromHex(token as string)))).toBe(digest);
   });
 
   test("message ids", () => {
