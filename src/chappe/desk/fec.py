@@ -60,8 +60,8 @@ def _rates(connection: Connection) -> dict[str, int]:
 
 def _in_euros(booking: Booking, rate: int) -> list[int] | list[None]:
     """Cents of each posting, which sum to zero as the postings do: what rounding leaves is the sale's, so
-    that a payment in full settles. None of each where it is in euros, or has no rate (whose seller's country has
-    another currency)."""
+    that a payment in full settles. None of each where it is in euros, or has no rate (whose seller's country
+    has another currency)."""
     if booking.currency == EURO or not rate:
         return [None] * len(booking.postings)
     cents = [euros(one.amount, booking.currency, rate) for one in booking.postings]
