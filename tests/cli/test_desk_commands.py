@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sqlite3
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -188,6 +189,19 @@ def test_the_register_is_at_the_relays_door(served: tuple[subprocess.Popen[str],
         assert client.get("/register.json").json()["resellers"] == []
         assert client.get("/v1/desk/openapi.json").json()["openapi"].startswith("3.1")
         assert client.get("/v1/desk/accounts").json()["code"] == "desk.signed_out"
+        # What is stored, from the schema of the databases that are there: for everybody, without counts.
+        stored = client.get("/stored", headers={"Accept-Language": "fr"})
+        assert stored.status_code == 200
+        assert '<html lang="fr">' in stored.text
+        assert "lignes actuelles" not in stored.text
+        with sqlite3.connect(beside.data / "desk" / "desk.db") as connection:
+            connection.execute("ALTER TABLE rates ADD COLUMN whose TEXT")
+        plain = client.get("/stored.json").json()
+        assert plain["unexplained"] == ["desk/desk.db: rates.whose"]
+        tables = {table["name"]: table for store in plain["stores"] for table in store["tables"]}
+        assert {"lines", "enrolments", "refunds"} <= set(tables)
+        assert all(table["rows"] is None for table in tables.values())
+        assert "NO REASON GIVEN" in client.get("/stored?lang=en").text
         # The relay is where it was.
         assert client.get("/v1/info").json()["name"] == "localhost"
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 if TYPE_CHECKING:
     from chappe.desk.desk import Desk
+    from chappe.desk.dossier.stored import Inventory
     from chappe.desk.settings import DeskSettings
     from chappe.relay.config import Settings
     from chappe.relay.relay import Relay
@@ -33,6 +36,17 @@ class Served(msgspec.Struct, frozen=True):
 
     name: str
     port: int
+
+
+def _stored(settings: Settings) -> Inventory:
+    """Every field, from the schema as it is now, without counts. Raises storage.*."""
+    import chappe
+    from chappe.desk.dossier.stored import Inventory, desk_store
+    from chappe.relay.kept import FILES
+    from chappe.relay.stored import stores
+
+    found = [*stores(settings, count=False), desk_store(settings.data_dir, count=False)]
+    return Inventory(found, FILES, None, chappe.__version__, datetime.now(UTC).date().isoformat())
 
 
 def as_served(settings: Settings) -> Settings:
@@ -79,6 +93,6 @@ def beside(settings: Settings) -> Mount:
         from chappe.relay.door import RelayDoor
 
         _note_served(settings, ready.port)
-        return Serving(desk_settings(settings, ready.port), RelayDoor(relay))
+        return Serving(desk_settings(settings, ready.port), RelayDoor(relay), partial(_stored, settings))
 
     return mount

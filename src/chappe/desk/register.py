@@ -59,6 +59,7 @@ _WORDS: Final[dict[Language, dict[str, str]]] = {
         "suspended": "suspended: its codes do not activate",
         "as_of": "As of {at} UTC.",
         "json": "The same for programs",
+        "stored": "Every field that is stored",
         "other": "Français",
     },
     "fr": {
@@ -76,6 +77,7 @@ _WORDS: Final[dict[Language, dict[str, str]]] = {
         "suspended": "suspendu : ses codes ne s'activent pas",
         "as_of": "À la date du {at} UTC.",
         "json": "La même liste pour les programmes",
+        "stored": "Chaque champ conservé",
         "other": "English",
     },
 }
@@ -132,7 +134,8 @@ def page(register: RegisterView, language: Language) -> str:
         f"<main><h1>{words['title']}</h1><p>{words['about'].format(server=escape(register.server))}</p>"
         f"{_table(register, words)}"
         f"<p>{words['as_of'].format(at=f'{register.at:%Y-%m-%d %H:%M}')} "
-        f'<a href="/register.json">{words["json"]}</a></p></main></body></html>'
+        f'<a href="/register.json">{words["json"]}</a> · <a href="/stored">{words["stored"]}</a></p>'
+        "</main></body></html>"
     )
 
 

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Mount
 
 from chappe.desk.api import PREFIX, build_app
 from chappe.desk.desk import Desk
+from chappe.desk.dossier.live import Make, stored_routes
 from chappe.desk.register import register_routes
 from chappe.desk.settings import DeskSettings
 from chappe.wire.door import Door
@@ -27,12 +28,15 @@ MINUTES_OF_AN_HOUR: Final = 60
 class Serving:
     """Made and used in one event loop. Raises StorageFailure when it is made."""
 
-    def __init__(self, settings: DeskSettings, door: Door | None = None) -> None:
+    def __init__(self, settings: DeskSettings, door: Door | None = None, stored: Make | None = None) -> None:
+        """`stored`: what relay and desk keep, as it is when it is asked for; None: no page of it."""
+        self._stored = stored
         self.desk = Desk(settings, door=door, relay=door)
         self._tending: asyncio.Task[None] | None = None
 
     def routes(self) -> Sequence[BaseRoute]:
-        return [Mount(PREFIX, build_app(self.desk)), *register_routes(self.desk)]
+        pages = [] if self._stored is None else stored_routes(self._stored)
+        return [Mount(PREFIX, build_app(self.desk)), *register_routes(self.desk), *pages]
 
     async def start(self) -> None:
         await run_in_threadpool(self.desk.check_numbers)

@@ -15,20 +15,21 @@ from chappe.wire.stored import Store, StoredTable, read_only, tables_in, tables_
 assert lines.metadata is metadata
 
 
-def stores(settings: Settings) -> list[Store]:
+def stores(settings: Settings, *, count: bool = True) -> list[Store]:
     """The relay's database, and the share service's. Raises storage.*."""
+    tables = tables_in(settings.database, metadata, count=count)
     return [
-        Store(("Relay", "Relais"), "relay.db", tables_in(settings.database, metadata), TABLES),
-        Store(("Share service", "Service des parts"), "shares/shares.db", _shares(settings), SHARES),
+        Store(("Relay", "Relais"), "relay.db", tables, TABLES),
+        Store(("Share service", "Service des parts"), "shares/shares.db", _shares(settings, count), SHARES),
     ]
 
 
-def _shares(settings: Settings) -> tuple[StoredTable, ...]:
+def _shares(settings: Settings, count: bool) -> tuple[StoredTable, ...]:
     """One on another machine is not looked into: then it is what this version makes."""
     path = settings.shares / "shares.db"
     if settings.share_service is None and path.exists():
         with read_only(path) as connection:
-            return tables_of(connection)
+            return tables_of(connection, count=count)
     made = sqlite3.connect(":memory:")
     try:
         for statement in share_store.SCHEMA:

@@ -72,11 +72,11 @@ def _table(connection: sqlite3.Connection, name: str, count: bool) -> StoredTabl
     return StoredTable(name, tuple((str(one[1]), str(one[2])) for one in columns), rows)
 
 
-def tables_in(path: Path, metadata: MetaData) -> tuple[StoredTable, ...]:
+def tables_in(path: Path, metadata: MetaData, *, count: bool = True) -> tuple[StoredTable, ...]:
     """Of the file; where there is none yet, what this version would make. Raises storage.*."""
     if path.exists():
         with read_only(path) as connection:
-            return tables_of(connection)
+            return tables_of(connection, count=count)
     engine = create_engine("sqlite://")
     try:
         with engine.connect() as made:

@@ -65,7 +65,7 @@ async def test_every_column_and_file_of_a_relay_that_was_used(relay: RelayProces
         assert rows["relay.db", "lines"] == 2
         assert rows["shares/shares.db", "shares"] == 1
         assert rows["desk/desk.db", "accounts"] == 0
-        assert any(name.startswith("attachments/") for name, _ in made.found)
+        assert any(name.startswith("attachments/") for name, _ in made.found or [])
     finally:
         await world.close()
         relay.stop()

@@ -160,7 +160,7 @@ def as_html(paper: Paper) -> str:
         date=html.escape(paper.date),
         foot=html.escape(built["foot"]),
         body=body,
-        style=_STYLE,
+        style=STYLE,
     )
 
 
@@ -208,7 +208,7 @@ def _html_table(block: dict[str, Any]) -> str:
     return f'<div class="wide">{table}</div>'
 
 
-_STYLE: Final = """
+STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1b2430; --soft: #56616f; --line: #d5dae1; --paper: #fff;
   --tint: #f3f5f8; --accent: #1d4f91; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ee; --soft: #a4adba; --line: #39424f;

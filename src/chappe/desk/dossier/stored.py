@@ -19,20 +19,20 @@ from chappe.wire.stored import Store, StoredTable, tables_in
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """`found`: files of the data directory, from it, with their bytes. `date`: ISO 8601."""
+    """`found`: files of the data directory, from it, with their bytes; None where nobody looked. `date`: ISO
+    8601."""
 
     stores: list[Store]
     files: tuple[KeptFile, ...]
-    found: list[tuple[str, int]]
+    found: list[tuple[str, int]] | None
     version: str
     date: str
 
 
-def desk_store(data_dir: Path) -> Store:
+def desk_store(data_dir: Path, *, count: bool = True) -> Store:
     """Raises storage.*."""
-    return Store(
-        ("Desk", "Guichet"), f"{FOLDER}/{FILE}", tables_in(data_dir / FOLDER / FILE, metadata), TABLES
-    )
+    tables = tables_in(data_dir / FOLDER / FILE, metadata, count=count)
+    return Store(("Desk", "Guichet"), f"{FOLDER}/{FILE}", tables, TABLES)
 
 
 def found_in(data_dir: Path) -> list[tuple[str, int]]:
@@ -55,7 +55,7 @@ def unexplained(inventory: Inventory) -> list[str]:
         for column, _ in table.columns
         if table.name not in store.kept or column not in store.kept[table.name].columns
     ]
-    files = [name for name, _ in inventory.found if _file(inventory.files, name) is None]
+    files = [name for name, _ in inventory.found or [] if _file(inventory.files, name) is None]
     return columns + files
 
 
@@ -75,15 +75,21 @@ def as_plain(inventory: Inventory) -> dict[str, Any]:
                 "pattern": one.pattern,
                 "why": _words(one.why),
                 "how_long": _words(one.how_long),
-                "found": sum(_file(inventory.files, name) is one for name, _ in inventory.found),
-                "bytes": sum(size for name, size in inventory.found if _file(inventory.files, name) is one),
             }
+            | _sizes(inventory, one)
             for one in inventory.files
         ],
         "logs": _words(_LOGS),
         "not_held": [{"en": en, "fr": fr} for en, fr in zip(in_no_hand("en"), in_no_hand("fr"), strict=True)],
         "unexplained": unexplained(inventory),
     }
+
+
+def _sizes(inventory: Inventory, kept: KeptFile) -> dict[str, int]:
+    if inventory.found is None:
+        return {}
+    sizes = [size for name, size in inventory.found if _file(inventory.files, name) is kept]
+    return {"found": len(sizes), "bytes": sum(sizes)}
 
 
 def _store(store: Store) -> dict[str, Any]:
@@ -192,17 +198,15 @@ def _rest(inventory: Inventory, language: Language, number: int) -> list[Section
     ]
     rows = []
     for one in inventory.files:
-        sizes = [size for name, size in inventory.found if _file(inventory.files, name) is one]
-        rows.append(
-            [
-                one.pattern,
-                say(one.why),
-                say(one.how_long),
-                f"{len(sizes)} ({_size(sum(sizes))})" if sizes else "—",
-            ]
-        )
+        row = [one.pattern, say(one.why), say(one.how_long)]
+        if inventory.found is not None:
+            sizes = _sizes(inventory, one)
+            row.append(f"{sizes['found']} ({_size(sizes['bytes'])})" if sizes["found"] else "—")
+        rows.append(row)
+    widths = [1.5, 2.2, 1.8, 1][: 3 if inventory.found is None else 4]
+    grid = Grid(head[: len(widths)], rows, widths, "")
     return [
-        Section(f"{number}. {say(('Files', 'Fichiers'))}", [Grid(head, rows, [1.5, 2.2, 1.8, 1], "")]),
+        Section(f"{number}. {say(('Files', 'Fichiers'))}", [grid]),
         Section(f"{number + 1}. {say(('Logs', 'Journaux'))}", [Note(say(_LOGS))]),
         Section(
             f"{number + 2}. {say(('What is not held', 'Ce qui n’est pas détenu'))}",
