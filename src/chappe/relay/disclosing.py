@@ -6,6 +6,7 @@ says. A test fails for a table that is neither, so that none is forgotten here.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
@@ -14,7 +15,10 @@ import msgspec
 
 from chappe.relay.config import Settings
 from chappe.relay.schema import metadata
+from chappe.relay.serve import open_shares
+from chappe.relay.shares.remote import RemoteShares
 from chappe.relay.tables import lines
+from chappe.wire.api import from_base64
 from chappe.wire.audit import decode
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.orders import Order, SignedOrder
@@ -74,14 +78,52 @@ def held_by_relay(settings: Settings, ids: list[bytes]) -> Held:
 
 
 def held_by_shares(settings: Settings, held: Held) -> Held:
-    """Of the devices found: whether they have a share, and its tries. Nothing if the service is elsewhere."""
-    path = settings.shares / "shares.db"
-    if settings.share_service is not None or not path.exists():
-        return {}
+    """Of the devices found: whether they have a share, and its tries. A service on another machine is asked:
+    raises unlock.unavailable where it does not answer."""
     devices = [row["device"] for row in held.get("devices", [])]
+    if settings.share_service is not None:
+        return asyncio.run(_held_elsewhere(settings, devices)) if devices else {}
+    path = settings.shares / "shares.db"
+    if not path.exists():
+        return {}
     with read_only(path) as connection:
         found = {name: _rows(connection, name, "device", devices) for name in ("shares", "gone")}
     return {name: rows for name, rows in found.items() if rows}
+
+
+async def _held_elsewhere(settings: Settings, devices: list[bytes]) -> Held:
+    """As rows of its tables are; a wrapped share is its size and hash there already."""
+    service = open_shares(settings)
+    assert isinstance(service, RemoteShares)
+    try:
+        answer = await service.held(devices)
+    except ChappeError:
+        raise error(
+            "unlock.unavailable",
+            "The share service on the other machine does not say what it holds, and a disclosure is whole or "
+            "none: see that it runs, in this version, and ask again.",
+        ) from None
+    finally:
+        await service.close()
+    shares: Rows = [
+        {
+            "device": from_base64(one.device, 16),
+            "unlock_key": from_base64(one.unlock_key),
+            "wrapped": {"bytes": one.wrapped_bytes, "sha256": one.wrapped_sha256},
+            "tries": one.tries,
+            "not_before": one.not_before,
+        }
+        for one in answer.shares
+    ]
+    gone: Rows = [
+        {
+            "device": from_base64(one.device, 16),
+            "unlock_key": from_base64(one.unlock_key) or None,
+            "ordered": int(one.ordered),
+        }
+        for one in answer.gone
+    ]
+    return {name: rows for name, rows in (("shares", shares), ("gone", gone)) if rows}
 
 
 def key_of(name: str, columns: Iterable[str]) -> str | None:
@@ -168,6 +210,8 @@ _BY_HAND: Final[Mapping[str, Callable[[sqlite3.Connection, Held], Rows]]] = {
 NOT_BY_LINE: Final[Mapping[str, str]] = {
     "groups": "random ids of conversations; nothing says whose",
     "attachments": "encrypted files under random ids; nothing says whose",
+    "sent_ids": "random ids of messages, with hashes; nothing says whose",
+    "log_entries": "the public transparency log: hashes that the line's salt and its devices' keys lead to",
     "rosters": "the organisation's officers, not its lines",
     "audit_heads": "hashes over the organisation's whole audit log",
     "sellers": "resellers",

@@ -27,7 +27,7 @@ from chappe.relay.database import os_failure, prepare_folder
 from chappe.relay.http_errors import read_body
 from chappe.relay.serve import OnReady, Ready, Server, listen, server_config
 from chappe.relay.shares import disk
-from chappe.relay.shares.remote import MAX_DESTROYED, read_token
+from chappe.relay.shares.remote import MAX_DESTROYED, MAX_HELD, read_token
 from chappe.relay.shares.service import Shares
 from chappe.relay.shares.worker import LocalShares
 from chappe.wire import api, frames
@@ -72,6 +72,14 @@ def _add_shares(app: FastAPI, shares: LocalShares) -> None:
         sealed = await read_body(request, frames.MAX_ENROLMENT)
         await shares.enrol(api.from_base64(device, 16), sealed)
         return Response(status_code=204)
+
+    @app.post("/v1/shares/held")
+    async def held(request: Request) -> Response:
+        ids = await read_body(request, 16 * MAX_HELD)
+        if not ids or len(ids) % 16:
+            raise error("http.malformed")
+        found = await shares.held([ids[start : start + 16] for start in range(0, len(ids), 16)])
+        return Response(api.encode(found), media_type=JSON, headers=_PRIVATE)
 
     @app.post("/v1/shares/destroy")
     async def destroy(request: Request) -> Response:

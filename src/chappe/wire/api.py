@@ -147,6 +147,32 @@ class ShareKey(Body, frozen=True):
     share_key: Base64
 
 
+class HeldShare(Body, frozen=True):
+    """A share that is there. Of the wrapped one its size and SHA-256 alone: it does not leave the service."""
+
+    device: Base64
+    unlock_key: Base64
+    wrapped_bytes: int
+    wrapped_sha256: str
+    tries: int
+    not_before: int
+
+
+class GoneShare(Body, frozen=True):
+    """One that was destroyed. `unlock_key` is empty where there never was one."""
+
+    device: Base64
+    unlock_key: Base64
+    ordered: bool
+
+
+class SharesHeld(Body, frozen=True):
+    """POST /v1/shares/held, of a share service that runs alone: what it has of the devices asked for."""
+
+    shares: list[HeldShare]
+    gone: list[GoneShare]
+
+
 class Failure(Body, frozen=True):
     """Every 4xx and 5xx answer; `code` is one of chappe.wire.errors."""
 

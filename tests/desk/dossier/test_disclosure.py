@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import sqlite3
 import stat
@@ -31,8 +32,10 @@ from chappe.wire.errors import ChappeError
 from chappe.wire.orders import Target
 from tests.client.world import World, meet, texts, until
 from tests.desk.lines_world import LinesWorld, id_of, run
+from tests.desk.world import NAME
 from tests.relay.fleet_world import World as FleetWorld
 from tests.relay.fleet_world import only
+from tests.relay.shares.world import Owner, ServiceProcess
 from tests.relay.world import RelayProcess
 
 WORDS = "a sentence that nobody else may read"
@@ -247,9 +250,9 @@ def test_every_table_of_the_desk_is_looked_through() -> None:
 
 
 NAMES_NO_LINE = {
-    "accounts", "answers", "batches", "bookings", "ceremonies", "invoices", "log", "log_heads", "passkeys",
-    "payments", "plans", "postings", "recovery_codes", "relay_batches", "resellers", "seller", "sessions",
-    "sign_in_links", "tokens", "trading_terms",
+    "accounts", "answers", "batches", "bookings", "ceremonies", "invoices", "log", "log_heads",
+    "number_notes", "passkeys", "payments", "plans", "postings", "rates", "recovery_codes", "refunds",
+    "relay_batches", "resellers", "seller", "sessions", "sign_in_links", "tokens", "trading_terms",
 }  # fmt: skip
 """The log is looked through by what its entries are about."""
 
@@ -363,3 +366,47 @@ def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     finally:
         database.close()
     assert not (tmp_path / "out").exists()
+
+
+def test_a_share_service_on_another_machine_is_asked_and_hands_out_no_share(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines, service = LinesWorld(tmp_path / "data"), ServiceProcess(tmp_path / "service")
+    device, other = lines.line("ada"), lines.line("eve")
+
+    async def enrol() -> None:
+        remote = service.remote()
+        key = await remote.public_key()
+        for owner in (Owner(device.id), Owner(other.id)):
+            await remote.enrol(owner.device, owner.enrolment(key))
+        await remote.close()
+
+    token = tmp_path / "token"
+    token.write_text(service.token())
+    monkeypatch.setenv("CHAPPE_SHARE_SERVICE", f"http://127.0.0.1:{service.port}")
+    monkeypatch.setenv("CHAPPE_SHARE_TOKEN_FILE", str(token))
+    asked = ("disclose", f"ada@{NAME}", "--data-dir", str(tmp_path / "data"), "--json-only")
+    try:
+        run(enrol())
+        status, files, err = disclosed(capsys, *asked, "--out", str(tmp_path / "out"))
+        assert status == 0, err
+        (share,) = disclosure.read(Path(files[0])).disclosure.held["shares/shares.db"]["shares"]
+        with sqlite3.connect(service.shares / "shares.db") as connection:
+            statement = "SELECT wrapped, unlock_key FROM shares WHERE device = ?"
+            wrapped, key = connection.execute(statement, (device.id,)).fetchone()
+        assert share == {
+            "device": to_base64(device.id),
+            "unlock_key": to_base64(key),
+            "wrapped": {"bytes": len(wrapped), "sha256": hashlib.sha256(wrapped).hexdigest()},
+            "tries": 10,
+            "not_before": share["not_before"],
+        }
+        service.kill()
+        # Whole or not at all.
+        status, files, err = disclosed(capsys, *asked, "--out", str(tmp_path / "none"))
+        assert (status != 0, files) == (True, [])
+        assert "unlock.unavailable" in err
+        assert not (tmp_path / "none").exists()
+    finally:
+        service.kill()
+        lines.close()

@@ -47,6 +47,7 @@ def path_of(device: bytes) -> str:
         ("GET", "/v1/shares/key"),
         ("PUT", path_of(bytes(16))),
         ("POST", "/v1/shares/destroy"),
+        ("POST", "/v1/shares/held"),
         ("POST", "/v1/unlock/challenge"),
         ("POST", "/v1/unlock"),
     ],
@@ -65,8 +66,9 @@ async def test_bad_input(http: httpx.AsyncClient) -> None:
         answer = await http.put(f"/v1/shares/{device}", content=b"x")
         assert failure(answer) in ("http.malformed", "http.unknown_path")
     for content in (b"", b"x", bytes(15), bytes(17)):
-        answer = await http.post("/v1/shares/destroy", content=content)
-        assert (answer.status_code, failure(answer)) == (400, "http.malformed")
+        for path in ("/v1/shares/destroy", "/v1/shares/held"):
+            answer = await http.post(path, content=content)
+            assert (answer.status_code, failure(answer)) == (400, "http.malformed")
     answer = await http.post("/v1/shares/destroy", content=bytes(16_001))
     assert (answer.status_code, failure(answer)) == (413, "http.oversized")
     for content in (b"", b"x", secrets.token_bytes(4096)):

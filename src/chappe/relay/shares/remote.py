@@ -24,6 +24,8 @@ _PASSED_ON: Final = ("unlock.", "storage.", "limit.rate", "signin.revoked")
 
 MAX_DESTROYED: Final = 1_000
 """Devices that one request may name."""
+MAX_HELD: Final = 40
+"""And where it is asked what is kept of them: the answer is to stay within `api.MAX_BODY`."""
 
 B = TypeVar("B", bound=api.Body)
 
@@ -91,6 +93,15 @@ class RemoteShares:
             answer = await self._ask("POST", "/v1/unlock", api.Unlocked, api.encode(body))
             passed.check()
             return _bytes(answer.sealed)
+
+    async def held(self, devices: Sequence[bytes]) -> api.SharesHeld:
+        """What is kept of these devices, for a disclosure."""
+        found = api.SharesHeld([], [])
+        for start in range(0, len(devices), MAX_HELD):
+            piece = b"".join(devices[start : start + MAX_HELD])
+            more = await self._ask("POST", "/v1/shares/held", api.SharesHeld, piece)
+            found = api.SharesHeld(found.shares + more.shares, found.gone + more.gone)
+        return found
 
     async def destroy(self, devices: Sequence[bytes]) -> None:
         for start in range(0, len(devices), MAX_DESTROYED):

@@ -29,6 +29,7 @@ from chappe.relay.shares.head import Head, rolled_back
 from chappe.relay.shares.reserve import Reserve, needed
 from chappe.relay.shares.sealed import Opener
 from chappe.relay.shares.store import Row, ShareStore, Status, read_status
+from chappe.wire.api import GoneShare, HeldShare, SharesHeld, to_base64
 from chappe.wire.durable import sync_folder
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.frames import MAX_ENROLMENT
@@ -134,6 +135,28 @@ class Shares:
 
     def status(self) -> Status:
         return self._store.status()
+
+    def held(self, devices: Sequence[bytes]) -> SharesHeld:
+        """What is kept of these devices, for a disclosure; of a wrapped share its size and hash."""
+        rows = [row for row in map(self._store.row, devices) if row is not None]
+        gone = [(device, found) for device in devices if (found := self._store.gone(device)) is not None]
+        return SharesHeld(
+            [
+                HeldShare(
+                    to_base64(row.device),
+                    to_base64(row.unlock_key),
+                    len(row.wrapped),
+                    hashlib.sha256(row.wrapped).hexdigest(),
+                    row.tries,
+                    row.not_before,
+                )
+                for row in rows
+            ],
+            [
+                GoneShare(to_base64(device), to_base64(found.unlock_key or b""), found.ordered)
+                for device, found in gone
+            ],
+        )
 
     def challenge(self, device: bytes) -> bytes:
         """32 bytes for one guess within a minute, whether the device is known or not."""

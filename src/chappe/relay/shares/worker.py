@@ -17,6 +17,7 @@ from chappe.relay.shares.gate import Gate
 from chappe.relay.shares.guesses import MOST_TOGETHER, Asked
 from chappe.relay.shares.service import Shares
 from chappe.relay.shares.store import Status
+from chappe.wire.api import SharesHeld
 from chappe.wire.errors import ChappeError, error
 
 T = TypeVar("T")
@@ -50,6 +51,9 @@ class LocalShares:
 
     async def status(self) -> Status:
         return await self._ask(self._shares.status)
+
+    async def held(self, devices: Sequence[bytes]) -> SharesHeld:
+        return await self._ask(lambda: self._shares.held(devices))
 
     async def enrol(self, device: bytes, sealed: bytes) -> None:
         """See `Shares.enrol`. Raises limit.rate as well."""
