@@ -18,6 +18,7 @@ from chappe.cli.dossier_reference import reference_outputs
 from chappe.cli.main import main
 from chappe.desk.dossier import calls, declared, form, paper, pdf, wording
 from chappe.desk.dossier.brochure import brochure
+from chappe.desk.dossier.commercial import commercial
 from chappe.desk.dossier.declaring import Declaring
 from chappe.desk.dossier.means_sheet import means
 from chappe.desk.dossier.references import Reference
@@ -117,7 +118,7 @@ def test_french_spacing() -> None:
 def test_papers_are_real_pdfs(language: paper.Language, references: list[Reference], tmp_path: Path) -> None:
     """PDF/A-2a and PDF/UA-1 are checked by typst as it writes; the text is in it, in order."""
     it = declaring(references, language)
-    for made in (means(it), service(it), brochure(it, {})):
+    for made in (means(it), service(it), brochure(it, {}), commercial(it)):
         data = pdf.make(made)
         assert data.startswith(b"%PDF-1.7")
         assert b"<pdfaid:part>2</pdfaid:part>" in data
@@ -141,10 +142,11 @@ def test_what_a_declarant_writes_is_never_markup(references: list[Reference]) ->
     )
     filled = form.parse(text.encode(), "x", draft=False)
     it = Declaring(filled, "fr", "0.1.0", "2026-11-29", references, False)
-    assert pdf.make(service(it)).startswith(b"%PDF")
-    page = paper.as_html(service(it))
-    assert "<script>" not in page
-    assert "&lt;script&gt;" in page
+    for made in (service(it), commercial(it)):
+        assert pdf.make(made).startswith(b"%PDF")
+        page = paper.as_html(made)
+        assert "<script>" not in page
+        assert "&lt;script&gt;" in page
 
 
 # --- the form
@@ -218,6 +220,7 @@ def test_form_then_declare(
         "annexe-1-moyen.pdf",
         "annexe-2-prestation.pdf",
         "brochure-technique.pdf",
+        "brochure-commerciale.pdf",
         "dossier.json",
     ]
     whole = json.loads((tmp_path / "out" / "dossier.json").read_text())

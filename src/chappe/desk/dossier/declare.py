@@ -1,4 +1,4 @@
-"""A declaration's folder: both answer sheets, the brochure, and all of it for programs."""
+"""A declaration's folder: both answer sheets, the brochures, and all of it for programs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 from chappe.desk.dossier import pdf
 from chappe.desk.dossier.brochure import brochure
 from chappe.desk.dossier.calls import Calls
+from chappe.desk.dossier.commercial import commercial
 from chappe.desk.dossier.declaring import Declaring
 from chappe.desk.dossier.form import as_plain
 from chappe.desk.dossier.means_sheet import means
@@ -20,6 +21,7 @@ from chappe.wire.sqlite import os_failure
 MEANS: Final = {"fr": "annexe-1-moyen.pdf", "en": "annex-1-means.pdf"}
 SERVICE: Final = {"fr": "annexe-2-prestation.pdf", "en": "annex-2-service.pdf"}
 BROCHURE: Final = {"fr": "brochure-technique.pdf", "en": "technical-brochure.pdf"}
+COMMERCIAL: Final = {"fr": "brochure-commerciale.pdf", "en": "commercial-brochure.pdf"}
 ALL: Final = "dossier.json"
 
 
@@ -32,6 +34,7 @@ def write(folder: Path, it: Declaring, found: Calls) -> list[Path]:
         MEANS[it.language]: means(it),
         SERVICE[it.language]: service(it),
         BROCHURE[it.language]: brochure(it, found),
+        COMMERCIAL[it.language]: commercial(it),
     }
     contents = {name: pdf.make(paper) for name, paper in papers.items()}
     contents[ALL] = msgspec.json.format(msgspec.json.encode(whole(it)), indent=1) + b"\n"

@@ -106,7 +106,13 @@ def pieces(it: Declaring) -> list[tuple[bool, str]]:
             False,
             say("Technical brochure (brochure-technique.pdf)", "Brochure technique (brochure-technique.pdf)"),
         ),
-        (False, say("Commercial brochure of the means", "Brochure commerciale du moyen")),
+        (
+            False,
+            say(
+                "Commercial brochure of the means (brochure-commerciale.pdf)",
+                "Brochure commerciale du moyen (brochure-commerciale.pdf)",
+            ),
+        ),
         (False, say("User's guide (docs/using.md)", "Manuel de l'utilisateur (docs/using.md)")),
         (
             False,
