@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from tests.cli.world import chappe
 from tests.console.walk import views
 from tests.console.world import DESKTOP, Console, Person, looked_at, serving
 from tests.e2e import pages
@@ -30,19 +33,21 @@ async def ada(shop: Console) -> Person:
     return await shop.person("operator", "Ada")
 
 
-async def test_every_view_in_both_themes_and_at_320_pixels(ada: Person) -> None:
+async def test_every_view_in_both_themes_and_languages_and_at_320_pixels(ada: Person) -> None:
     found: list[str] = []
     seen = 0
     async for name in views(ada):
         seen += 1
-        for theme in ("light", "dark"):
-            found += [f"{name}, {theme}: {one}" for one in await looked_at(ada, theme)]
+        found += [f"{name}, light: {one}" for one in await looked_at(ada, "light")]
+        await ada.speak("fr")
+        found += [f"{name}, dark, French: {one}" for one in await looked_at(ada, "dark")]
         await ada.page.call("setViewportSize", {"width": 320, "height": 640})
         if await pages.too_wide(ada.page):
             found.append(f"{name}: too wide")
         await ada.page.call("setViewportSize", DESKTOP)
+        await ada.speak("en")
     assert not found, "\n".join(found)
-    assert seen == 18
+    assert seen == 22
     await ada.clean()
 
 
@@ -96,6 +101,98 @@ async def test_a_sheet_of_lines_is_tried_before_it_is_made(ada: Person, tmp_path
     await page.see("li >> text=zadig@localhost,")
 
 
+async def test_subscribers_books_and_what_was_agreed(ada: Person) -> None:
+    page = ada.page
+    await ada.go("Subscribers")
+    await page.click(button("File a record"))
+    await page.fill(field_of("Address of the line"), "zadig@localhost")
+    await page.fill(field_of("Surname"), "Arouet")
+    await page.fill(field_of("Given name"), "Francois")
+    await page.on("dialog >> role=button[name=Save]", "press", "Enter")
+    await page.see("h1:text-is('Francois Arouet')")
+    await page.click(button("Correct"))
+    await page.fill(field_of("Given name"), "François")
+    await page.click("dialog >> role=button[name=Save]")
+    await page.see("h1:text-is('François Arouet')")
+    await page.see("text=nothing of it is deleted yet")
+    await page.click(button("End the contract"))
+    await page.click("dialog >> role=button[name='End the contract']")
+    await page.see("dt:text-is('Identity kept until')")
+    await page.click('main >> role=link[name="Subscribers"]')
+    await page.fill("role=searchbox", "zadig@localhost")
+    await page.click(button("Search"))
+    await page.see("tbody >> text=Ended")
+    # The seller, and the ledger, which the tax office can read.
+    await ada.go("Books")
+    await page.click(button("Change"))
+    await page.fill(field_of("E-mail address"), "sales@example.org")
+    await page.click("dialog >> role=button[name=Save]")
+    await page.see("dd:text-is('sales@example.org')")
+    assert (await page.download(button("Export (FEC)"))).startswith(b"JournalCode")
+    # What was agreed with a reseller, and what it says of itself.
+    await ada.go("Resellers")
+    await page.click('role=link[name="Atelier Vauban"]')
+    await page.click(button("Invoicing: Change"))
+    await page.on('dialog >> role=combobox[name="VAT"]', "selectOption", "exempt")
+    await page.fill(field_of("The reason, as the invoice says it"), "Article 262 of the CGI")
+    await page.click("dialog >> role=button[name=Save]")
+    await page.see("dd:text-is('Article 262 of the CGI')")
+    await page.click(button("Company: Change"))
+    await page.fill(field_of("Contact"), "Ines Leroy")
+    await page.click("dialog >> role=button[name=Save]")
+    await page.see("dd:text-is('Ines Leroy')")
+    await ada.go("Plans")
+    await page.click(button("New plan"))
+    await page.fill(field_of("Name"), "Dakar")
+    await page.on('dialog >> role=combobox[name="Currency"]', "selectOption", "XOF")
+    await page.fill(field_of("Price of a line, without VAT (XOF)"), "9500")
+    await page.click("dialog >> role=button[name=Save]")
+    await page.see("text=/9,500/")
+
+
+async def test_accounts(ada: Person) -> None:
+    page = ada.page
+    await ada.go("Accounts")
+    await page.click(button("Open an account"))
+    await page.on('dialog >> role=combobox[name="Role"]', "selectOption", "auditor")
+    await page.fill(field_of("Name"), "Eve")
+    await page.fill(field_of("E-mail address"), "eve@example.org")
+    await page.click("dialog >> role=button[name='Open an account']")
+    await page.see("dialog >> text=/#link=/")
+    await page.on("dialog", "press", "Escape")
+    await page.click(button("Change: Eve"))
+    await page.fill(field_of("Name"), "Eve Martin")
+    await page.click("dialog >> role=button[name=Save]")
+    await page.click(button("Fresh sign-in link: Eve Martin"))
+    await page.click("dialog >> role=button[name='Fresh sign-in link']")
+    await page.see("dialog >> text=/#link=/")
+    await page.on("dialog", "press", "Escape")
+    await page.click(button("Close the account: Eve Martin"))
+    await page.click("dialog >> role=button[name='Close the account']")
+    await page.gone("th >> text=Eve Martin")
+
+
+async def test_the_desks_log_is_exported_and_verified(ada: Person, tmp_path: Path) -> None:
+    page = ada.page
+    await ada.go("Audit log")
+    file = tmp_path / "desk.jsonl"
+    file.write_bytes(await page.download(button("Export")))
+    ran = await asyncio.to_thread(chappe, "desk", "log", "check", str(file))
+    assert ran.status == 0, ran.err
+    head = json.loads(file.read_bytes().splitlines()[-1])["head"]
+    for root, wrong in ((head["root"], False), ("A" * 43, True)):
+        await page.click(button("Verify"))
+        await page.fill(field_of("Size of the kept head (may be empty)"), str(head["size"]))
+        await page.fill(field_of("Root of the kept head (may be empty)"), root)
+        await page.click("dialog >> role=button[name=Verify]")
+        if wrong:
+            await page.see("dialog >> text=its history was rewritten")
+        else:
+            await page.see("text=The log holds")
+            await page.gone("dialog")
+    await page.click("dialog >> role=button[name=Cancel]")
+
+
 async def test_a_reseller_orders_codes_and_fetches_the_invoice(shop: Console) -> None:
     reseller = shop.resellers["Bureau Sûr"]
     camille = await shop.person("reseller", "Camille", "--reseller", reseller)
@@ -121,6 +218,14 @@ async def test_a_reseller_orders_codes_and_fetches_the_invoice(shop: Console) ->
     assert codes[0] not in await page.text("body")
     await camille.go("Invoices")
     await page.see("tbody >> text=€536.40 >> nth=0")
+    for name in ("Our accreditation", "Codes", "Audit log", "My account"):
+        await camille.go(name)
+        await page.gone("text=One moment …")
+        assert not await looked_at(camille, "light"), name
+        await camille.speak("fr")
+        assert not await looked_at(camille, "dark"), name
+        await camille.speak("en")
+    await camille.go("Invoices")
     pdf = await page.download("role=button[name=/PDF of/] >> nth=0")
     assert pdf.startswith(b"%PDF-")
     await camille.clean()

@@ -35,12 +35,24 @@ async def views(who: Person) -> AsyncIterator[str]:
     await page.click("role=link[name=Import]")
     await page.see(button("Dry run"))
     yield "import"
+    await who.go("Subscribers")
+    await page.see("text=Nothing found.")
+    yield "subscribers"
+    await page.click(button("File a record"))
+    await page.see("dialog")
+    yield "subscriber"
+    await page.click("dialog >> role=button[name=Cancel]")
     await who.go("Resellers")
     await page.see(LINE)
     yield "resellers"
     await page.click('role=link[name="Comptoir Marin"]')
     await page.see("h2:text-is('Accreditation')")
+    await page.see("h2:text-is('Invoicing')")
     yield "reseller"
+    await page.click(button("Invoicing: Change"))
+    await page.see("dialog")
+    yield "terms"
+    await page.click("dialog >> role=button[name=Cancel]")
     await page.click(button("Accredit"))
     await page.see("dialog")
     yield "accredit"
@@ -49,6 +61,10 @@ async def views(who: Person) -> AsyncIterator[str]:
         await who.go(name)
         await page.see(seen)
         yield name.lower()
+    await who.go("Books")
+    await page.see("text=Chappe SAS")
+    await page.see("text=44571 VAT collected >> nth=0")
+    yield "books"
     await who.go("Codes")
     await page.click(LINE)
     await page.see("text=What became of the codes")

@@ -70,6 +70,18 @@ class Person:
         await self.page.click(f'nav >> role=link[name="{name}"]')
         await self.page.see(f'h1:text-is("{title or name}")')
 
+    async def speak(self, language: str) -> None:
+        """The page in another language, as the person chooses it; what is open stays open."""
+        await self.page.evaluate(
+            """async (language) => {
+              const choice = document.querySelector("select:has(option[lang=fr])");
+              choice.value = language;
+              choice.dispatchEvent(new Event("change", { bubbles: true }));
+              while (document.documentElement.lang !== language) await new Promise(requestAnimationFrame);
+            }""",
+            language,
+        )
+
     async def sign_out(self) -> None:
         await self.page.click(button("Sign out"))
         await self.page.see("text=You have signed out.")

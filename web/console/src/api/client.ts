@@ -43,6 +43,10 @@ export const get = <T>(path: string, query: Query = {}): Promise<T> =>
 export const post = <T>(path: string, body: unknown = {}, options: Options = {}): Promise<T> =>
   call<T>("POST", path, { ...options, body });
 
+export const put = <T>(path: string, body: unknown): Promise<T> => call<T>("PUT", path, { body });
+export const patch = <T>(path: string, body: unknown): Promise<T> =>
+  call<T>("PATCH", path, { body });
+
 /** A key for `Options.once`. */
 export function onceKey(): string {
   return crypto.randomUUID().replaceAll("-", "");

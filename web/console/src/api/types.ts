@@ -249,3 +249,80 @@ export interface SoldView {
   vat: number;
   codes: number;
 }
+
+/** Of a subscriber's record, without who it is. */
+export interface SubscriberSummary {
+  id: string;
+  line: string | null;
+  organisation: string | null;
+  began_on: string;
+  ended_on: string | null;
+  account_until: string | null;
+  identity_until: string | null;
+  reduced_at: string | null;
+  version: number;
+}
+
+/** What is filed of a subscriber, and may be corrected; `address` only when it is filed. */
+export interface SubscriberDetails {
+  kind: "person" | "company";
+  company: string;
+  registration: string;
+  surname: string;
+  given_name: string;
+  born_on: string;
+  born_at: string;
+  street: string;
+  postcode: string;
+  city: string;
+  country: string;
+  email: string;
+  phone: string;
+  address: string;
+  contract: string;
+  payment: string;
+  payment_reference: string;
+}
+
+export interface SubscriberWhole extends SubscriberSummary, SubscriberDetails {
+  created_at: string;
+}
+
+/** The operator, as invoices name him. `version`: 0 where nothing was set. */
+export interface SellerBody {
+  name: string;
+  street: string;
+  postcode: string;
+  city: string;
+  country: string;
+  registration: string;
+  vat_number: string;
+  email: string;
+  iban: string;
+  version: number;
+}
+
+export type Treatment = "standard" | "reverse_charge" | "exempt";
+
+export interface TermsBody {
+  treatment: Treatment;
+  exemption: string;
+  payment_days: number;
+  version: number;
+}
+
+export interface BookingView {
+  number: number;
+  at: string;
+  kind: "sale" | "credit" | "payment";
+  paper: string;
+  reseller: string;
+  currency: string;
+  postings: { account: string; name: string; amount: number }[];
+}
+
+export interface CheckedView {
+  bookings: number;
+  invoices: number;
+  balances: { account: string; name: string; currency: string; amount: number }[];
+}

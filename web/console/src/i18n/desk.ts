@@ -46,6 +46,7 @@ export const desk = {
     "Who may sign in here. A role never changes: open another account.",
     "Qui peut se connecter ici. Un rôle ne change jamais : ouvrez un autre compte.",
   ],
+  "account.change": ["Change", "Modifier"],
   "account.new": ["Open an account", "Ouvrir un compte"],
   "account.name": ["Name", "Nom"],
   "account.email": ["E-mail address", "Adresse électronique"],

@@ -131,7 +131,7 @@ export const sales = {
   "plan.new": ["New plan", "Nouvelle offre"],
   "plan.name": ["Name", "Nom"],
   "plan.price": ["Price of a line, without VAT", "Prix d'une ligne, hors taxes"],
-  "plan.currency": ["Currency (EUR)", "Monnaie (EUR)"],
+  "plan.currency": ["Currency", "Monnaie"],
   "plan.vat": ["VAT in percent", "TVA en pour cent"],
   "plan.per": ["a line for {n} months, + {vat} VAT", "la ligne pour {n} mois, + {vat} de TVA"],
   "plan.withdraw": ["Withdraw", "Retirer"],

@@ -1,5 +1,6 @@
 /** All words of the console, English and French side by side. */
 import { audit } from "./audit.ts";
+import { books } from "./books.ts";
 import { charts } from "./charts.ts";
 import { common } from "./common.ts";
 import { desk } from "./desk.ts";
@@ -9,6 +10,7 @@ import { lines } from "./lines.ts";
 import { officers } from "./officers.ts";
 import { sales } from "./sales.ts";
 import { signing } from "./signing.ts";
+import { subscribers } from "./subscribers.ts";
 
 /** English, French. */
 export type Pair = readonly [string, string];
@@ -24,4 +26,6 @@ export const TABLE = {
   ...fleet,
   ...audit,
   ...officers,
+  ...books,
+  ...subscribers,
 } satisfies Record<string, Pair>;

@@ -38,8 +38,21 @@ export function money(minor: number, currency: string, whole = false): string {
     currency,
     ...(whole ? { maximumFractionDigits: 0 } : {}),
   });
-  const digits = new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions();
-  return shown.format(minor / 10 ** (digits.maximumFractionDigits ?? 2));
+  return shown.format(minor / units(currency));
+}
+
+/** Minor units in one of the currency: 100 cents, 1 franc CFA. */
+export function units(currency: string): number {
+  const { maximumFractionDigits } = new Intl.NumberFormat("en", {
+    style: "currency",
+    currency,
+  }).resolvedOptions();
+  return 10 ** (maximumFractionDigits ?? 2);
+}
+
+/** What somebody typed, `79,50` or `79.50`, in whole minor units. NaN for what is no number. */
+export function minorOf(typed: string, currency: string): number {
+  return Math.round(Number(typed.trim().replace(",", ".")) * units(currency));
 }
 
 /** From basis points. */

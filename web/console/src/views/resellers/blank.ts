@@ -18,3 +18,9 @@ export function blank(): Particulars {
     language: words.language,
   };
 }
+
+/** Of a reseller, what it said of itself. */
+export function particularsOf(one: Particulars): Particulars {
+  const names = Object.keys(blank()) as (keyof Particulars)[];
+  return Object.fromEntries(names.map((name) => [name, one[name]])) as unknown as Particulars;
+}
