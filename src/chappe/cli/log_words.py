@@ -5,6 +5,58 @@ from __future__ import annotations
 from typing import Final
 
 LOG_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "audit.head": (
+        "{origin}: {size} entries, signed {when}\n  root {root}",
+        "{origin} : {size} entrées, signé {when}\n  racine {root}",
+    ),
+    "audit.no_witness": (
+        "  no witness has seen it: whether others are shown the same log, this does not tell",
+        "  aucun témoin ne l'a vu : rien ne dit que d'autres voient le même journal",
+    ),
+    "audit.whole": (
+        "Every entry is one that the log may hold, every tile leads to the root, every signature holds.",
+        "Chaque entrée est permise, chaque tuile mène à la racine, chaque signature est valide.",
+    ),
+    "audit.lines": (
+        "  {lines} lines with {devices} devices, {revoked} of them revoked",
+        "  {lines} lignes et {devices} appareils, dont {revoked} révoqués",
+    ),
+    "audit.officers": (
+        "  {organisations} organisations with {officers} officers",
+        "  {organisations} organisations et {officers} responsables",
+    ),
+    "audit.release": (
+        "  release {version} of the phone's page: {digest}",
+        "  version {version} de la page du téléphone : {digest}",
+    ),
+    "audit.unvouched": (
+        "  {count} devices were there before the log began: nobody has vouched for them",
+        "  {count} appareils précèdent le journal : personne ne s'est porté garant d'eux",
+    ),
+    "audit.own_word": (
+        "The keys are the relay's own word. Compare them with others, then give them with --policy.",
+        "Les clés sont celles que le relais annonce. Comparez-les avec d'autres, puis donnez --policy.",
+    ),
+    "audit.new": ("  new: {count} {kind}", "  nouveau : {count} {kind}"),
+    "audit.old": (
+        "The head is of {when}: somebody keeps a newer one back, or the relay has stood still.",
+        "La tête date du {when} : on en retient une plus récente, ou le relais est arrêté.",
+    ),
+    "audit.caught": (
+        "The log is not what it must be: {why}. Tell others who use this relay; do not rely on it.",
+        "Le journal n'est pas ce qu'il doit être : {why}. Prévenez les autres ; ne vous y fiez pas.",
+    ),
+    "audit.passing": (
+        "This head is not taken: {why}. Looking again.",
+        "Cette tête n'est pas retenue : {why}. Nouvel essai.",
+    ),
+    "audit.evidence": ("Both heads are kept in {path}.", "Les deux têtes sont gardées dans {path}."),
+    "audit.no_answer": ("No answer now ({code}); trying again.", "Pas de réponse ({code}) ; nouvel essai."),
+    "audit.no_policy": ("The policy cannot be read.", "La politique ne peut être lue."),
+    "audit.other_policy": (
+        "What was seen last was seen under another policy; name another file with --state.",
+        "Le dernier état a été vu avec une autre politique ; donnez un autre fichier avec --state.",
+    ),
     "log.unwatched": (
         "This relay has no transparency log that this device knows of.",
         "Ce relais n'a pas de journal de transparence connu de cet appareil.",

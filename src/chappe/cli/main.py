@@ -15,6 +15,7 @@ from typer.exceptions import Abort, TyperException
 
 import chappe
 from chappe.cli import (
+    audit_commands,
     bench,
     chat,
     conversation_commands,
@@ -58,6 +59,7 @@ app.add_typer(relay_commands.code_app, name="code")
 app.add_typer(organisation_commands.app, name="organisation")
 app.add_typer(shares_commands.app, name="shares")
 app.command()(witness_commands.witness)
+app.command()(audit_commands.audit)
 desk_commands.app.add_typer(reseller_commands.app, name="reseller")
 desk_commands.app.add_typer(sales_commands.app, name="sale")
 desk_commands.app.add_typer(lines_commands.app, name="lines")
