@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection, select
@@ -38,6 +39,8 @@ from chappe.wire import log_entries as log_format
 from chappe.wire.errors import ChappeError, error
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 FRESH_SECONDS: Final = 600.0
 """How old the head's signature gets before it is signed again."""
@@ -106,6 +109,7 @@ class Sequencer:
         self._signed_at = 0.0
         self._awake = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="chappe-log")
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -129,6 +133,11 @@ class Sequencer:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._cosigners.close()
+        self._thread.shutdown(wait=True)
+
+    def _off(self, work: Callable[..., T], *given: Any) -> asyncio.Future[T]:
+        """In a thread of its own: who floods the relay with requests for tiles does not hold the log up."""
+        return asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
 
     def wake(self) -> None:
         """The log has grown."""
@@ -163,7 +172,7 @@ class Sequencer:
             # Somebody took files away: they are made again, from entries that lead to the head.
             async for tile, data in self._full_tiles(Tree(), head.size):
                 if tile in missing:
-                    await asyncio.to_thread(self.files.write_tiles, [(tile, data)])
+                    await self._off(self.files.write_tiles, [(tile, data)])
         await self._grow()
 
     def _own(self, note: bytes) -> Checkpoint:
@@ -187,7 +196,7 @@ class Sequencer:
             for entry in found:
                 if entry[1 : 1 + len(_RELEASE)] == _RELEASE:
                     self._note_release(entry)
-            for full in await asyncio.to_thread(tree.extend, found):
+            for full in await self._off(tree.extend, found):
                 yield full
 
     def _note_release(self, entry: bytes) -> None:
@@ -200,7 +209,7 @@ class Sequencer:
         async for full in self._full_tiles(self._tree, None):
             self._full.append(full)
         if self._full:
-            await asyncio.to_thread(self.files.write_tiles, tuple(self._full))
+            await self._off(self.files.write_tiles, tuple(self._full))
             self._full = []
 
     # --- and on
@@ -237,11 +246,11 @@ class Sequencer:
     async def _publish(self) -> None:
         await self._grow()
         if self._written != self._tree.size:
-            await asyncio.to_thread(partial(self.files.write_tiles, self._tree.edge()))
+            await self._off(partial(self.files.write_tiles, self._tree.edge()))
             self._written = self._tree.size
         size, now = self._tree.size, self._clock()
         text = Checkpoint(self.origin, size, self._tree.root).text()
-        signed = await asyncio.to_thread(partial(SignedNote.sign, text, self._signers, int(now)))
+        signed = await self._off(partial(SignedNote.sign, text, self._signers, int(now)))
         self._step("signed")
         whole = await self._cosigners.cosign(signed, self.files)
         self._step("cosigned")
@@ -257,7 +266,7 @@ class Sequencer:
             log.info("the transparency log has its witnesses again", size=size)
         self._lacking = False
         note = whole.to_bytes()
-        await asyncio.to_thread(partial(self.files.write_checkpoint, note))
+        await self._off(partial(self.files.write_checkpoint, note))
         self._step("published")
         self.note, self._signed_size, self._signed_at = note, size, now
 
