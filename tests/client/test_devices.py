@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chappe.client import Phone, linking
@@ -146,6 +149,35 @@ async def test_a_relay_cannot_forge_an_answer(world: World, tmp_path: Path) -> N
     await api.close()
     await refused("link.malformed", linking_task)
     assert not (tmp_path / "new" / "phone.db").exists()
+
+
+async def test_an_old_device_that_answers_for_another_device(world: World, tmp_path: Path) -> None:
+    """Whose certificate it makes is the new device's to check; whether it is let in, the relay's. Nothing is
+    left of either, so that the next link begins anew."""
+    (ada,) = await world.phones("ada")
+    me, home = ada._engine.core.me, tmp_path / "new"
+    salt = (await ada._ask_who(ada.address)).salt
+
+    def given(offer: linking.Offer, *, stranger: bool = False, by: bytes = b"") -> linking.Handover:
+        honest = ada._handover(salt, offer)
+        other = me.certify(offer.device_id, bytes(32), int(time.time())).to_bytes()
+        certificate = other if stranger else honest.certificate
+        return msgspec.structs.replace(honest, certificate=certificate, by=by or honest.by)
+
+    for make, code in (
+        (partial(given, stranger=True), "link.malformed"),
+        (partial(given, by=bytes(32)), "certificate.invalid"),
+    ):
+        shown: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(Phone.link(home, world.place, shown.set_result))
+        link = links.parse(await shown)
+        assert isinstance(link, links.DeviceLink)
+        api = await HttpApi.to(world.place)
+        await linking.give(api, link, make)
+        await api.close()
+        await refused(code, task)
+        assert not (home / "phone.db").exists()
+    assert len(await ada.devices()) == 1
 
 
 async def test_a_link_is_answered_once(world: World) -> None:

@@ -65,6 +65,7 @@ from chappe.wire import (
     fleet,
     frames,
     links,
+    log_entries,
     orders,
     registers,
     rosters,
@@ -73,7 +74,7 @@ from chappe.wire import (
 from chappe.wire.errors import ChappeError
 from tests.mls.world import NOW, Client, World
 from tests.tlog import worlds
-from tests.wire import fleet_world, test_fleet
+from tests.wire import fleet_world, log_samples, test_fleet
 
 Seeds = Callable[[], Iterable[bytes]]
 
@@ -477,6 +478,11 @@ def _order(data: bytes) -> None:
     by_ada = rosters.OfficerSignature(ada, fleet_world.key("ada").sign(signed))
     order = orders.SignedOrder(data, fleet_world.FLEET.sign(signed), [by_ada])
     orders.check_officers_order(order, fleet_world.first("ada", "ben"), fleet_world.SERVER)
+
+
+@target("wire.log_entry", ChappeError, lambda: [log_entries.encode(each) for each in log_samples.SAMPLES])
+def _log_entry(data: bytes) -> None:
+    assert log_entries.encode(log_entries.decode(data)) == data
 
 
 @target("wire.receipt", ChappeError, lambda: [test_fleet.RECEIPT.body])

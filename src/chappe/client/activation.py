@@ -217,7 +217,9 @@ def _give_up(opened: Profile | None, problem: BaseException) -> None:
     """What the relay refused for good leaves nothing; what it may have taken stays for another try."""
     if opened is None:
         return
-    if isinstance(problem, Refused) and not problem.code.startswith("limit."):
+    # No device that lets this one in, or none any more: the same once more is refused once more.
+    for_good = isinstance(problem, CryptoFailure) and problem.code == "certificate.invalid"
+    if for_good or (isinstance(problem, Refused) and not problem.code.startswith("limit.")):
         opened.destroy()
     else:
         opened.close()
