@@ -40,12 +40,14 @@ _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding",
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request of a phone. `path` with its query."""
+    """One HTTP request of a phone. `path` with its query; `who` asks, by the door they came in: a relay tells
+    its visitors apart by their network addresses, the drill's people all have one."""
 
     method: str
     path: str
     headers: list[tuple[str, str]]
     body: bytes
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +135,16 @@ class Middleman:
         self.attack = attack
         self.peers: dict[bytes, Peer] = {}
         self.packages: dict[bytes, list[bytes]] = {}
+        self.faults: list[Exception] = []
+        """Of attacks: a run with one is none."""
         self.moved = 0
         """Frames so far: while it grows, something is under way."""
-        self.port = 0
+        self._doors: dict[int, str] = {}
 
-    @property
-    def place(self) -> RelayPlace:
-        return RelayPlace("localhost", self.port, self.pin)
+    def place(self, who: str) -> RelayPlace:
+        """The way in of one of the people."""
+        port = next(port for port, name in self._doors.items() if name == who)
+        return RelayPlace("localhost", port, self.pin)
 
     def peer(self, device: bytes) -> Peer:
         return self.peers.setdefault(device, Peer(device))
@@ -151,13 +156,17 @@ class Middleman:
         return not owed and not any(peer.busy for peer in self.peers.values())
 
     @asynccontextmanager
-    async def standing(self) -> AsyncIterator[Middleman]:
-        server = await asyncio.start_server(self._take, "localhost", 0, ssl=self._tls)
-        self.port = server.sockets[0].getsockname()[1]
+    async def standing(self, people: Iterable[str]) -> AsyncIterator[Middleman]:
+        servers = []
+        for who in people:
+            server = await asyncio.start_server(self._take, "127.0.0.1", 0, ssl=self._tls)
+            self._doors[server.sockets[0].getsockname()[1]] = who
+            servers.append(server)
         try:
             yield self
         finally:
-            server.close()
+            for server in servers:
+                server.close()
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -174,6 +183,8 @@ class Middleman:
                 await self._requests(reader, writer)
         except asyncio.CancelledError:
             pass
+        except Exception as problem:  # noqa: BLE001 - a fault of the attack is told by the run, not the server
+            self.faults.append(problem)
         finally:
             self._tasks.discard(task)
             writer.transport.abort()
@@ -192,7 +203,8 @@ class Middleman:
             method, path, _ = first.split(" ", 2)
             body = await reader.readexactly(int(named.get("content-length", 0)))
             self.moved += 1
-            answer = await self.attack.http(Request(method, path, headers, body), self.onward)
+            who = self._doors[writer.get_extra_info("sockname")[1]]
+            answer = await self.attack.http(Request(method, path, headers, body, who), self.onward)
             writer.write(_written(answer, method))
             await writer.drain()
 

@@ -48,7 +48,7 @@ class Series:
 
     def take(self, number: int, judged: Judged) -> None:
         self.verdicts[judged.verdict] += 1
-        self.alarmed += any(sight.text for sight in judged.alarms)
+        self.alarmed += judged.verdict == NOTICED and any(sight.text for sight in judged.alarms)
         self.harmed += bool(judged.harms)
         self.sees.update({sight.text for sight in judged.sees if sight.text})
         if judged.verdict not in self.good and len(self.failures) < _KEPT:
@@ -104,6 +104,8 @@ async def _series(
                 await stage.enter(attack)
                 await attack.scene(stage)
                 await stage.later()
+                if stage.man.faults:
+                    raise stage.man.faults.pop()
             judged = judge_honest(stage) if eyes_shut is None else judge(stage, attack, eyes_shut=eyes_shut)
         except Exception as problem:  # noqa: BLE001 - one broken run is told, and ends no drill
             series.broke(number, problem)

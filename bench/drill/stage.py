@@ -173,7 +173,7 @@ class Stage:
         home = self.folder / f"{name}-{self._count}"
         address = f"{name}-{secrets.token_hex(4)}@localhost"
         with _stock(packages):
-            phone = await Phone.activate(home, self.man.place, self.relay.code(), address)
+            phone = await Phone.activate(home, self.man.place(name), self.relay.code(), address)
             await phone.__aenter__()
             person = Person(name, phone, Eyes(name, phone), home)
             await phone.settled(PATIENCE)
@@ -244,7 +244,7 @@ class Stage:
 
     async def meet(self, *, twos: bool | None = None) -> tuple[list[Person], bytes | None]:
         """Two or three people and their new conversation; `twos`: only two, or only three."""
-        if self.chance.random() < 0.5 if twos is None else twos:
+        if self.chance.random() < 0.3 if twos is None else twos:
             people = await self.fresh(2)
             return people, await self.direct(*people)
         people = await self.regulars(3)
@@ -343,7 +343,7 @@ async def stage_on(folder: Path, *, forked: bool = False) -> AsyncIterator[Stage
     try:
         man = Middleman(relay.port, folder, Attack(random.Random(0)))
         with _cheap_pins():
-            async with man.standing():
+            async with man.standing(NAMES):
                 stage = Stage(relay, man, folder)
                 try:
                     yield stage

@@ -38,7 +38,7 @@ class Attack(attack.Attack):
         await stage.round(people, conversation)
         if self._how in ("in a known name", "in a stranger's name", "in place of one"):
             address = f"zoe-{stage.word()}@localhost" if "stranger" in self._how else ada.address
-            puppet = Puppet.named(address, self.man.place)
+            puppet = Puppet.named(address, self.man.place("ben"))
             id_ = conversation if self._how == "in place of one" else secrets.token_bytes(16)
             package = self.man.packages[ben.phone.device_id][-1]
             name = "" if self._kind == "direct" else "table"

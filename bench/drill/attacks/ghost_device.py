@@ -37,7 +37,7 @@ class Attack(attack.Attack):
             await stage.round(people, direct)
         target = ada if self._how == "beside the own devices" else ben
         address = f"zoe-{stage.word()}@localhost" if self._how == "other line" else target.address
-        self._puppet = Puppet.named(address, self.man.place)
+        self._puppet = Puppet.named(address, self.man.place("ben"))
         self.read, self._target = self._puppet.texts, target.address
         if target is ada:
             await stage.tries(ada, ada.phone._engine.reconcile())

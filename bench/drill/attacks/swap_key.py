@@ -33,7 +33,7 @@ class Attack(attack.Attack):
         direct = None if self._first_contact else await stage.direct(ada, ben)
         if direct is not None:
             await stage.round(people, direct)
-        self._puppet = Puppet.named(ben.address, self.man.place)
+        self._puppet = Puppet.named(ben.address, self.man.place("ben"))
         self.read = self._puppet.texts
         if self._first_contact:
             direct = await stage.direct(ada, ben)
