@@ -96,6 +96,8 @@ async def test_a_message_that_is_only_late_is_no_gap(world: World) -> None:
     assert notices(ben) == []
     hand(ben, *relay.kept)
     assert texts(ben) == ["1", "3", "2"]
+    # The order on the screen is not the one in which it was written: that is said.
+    assert [(m.kind, m.sender) for m in all_messages(ben)][-1] == ("late", ada.address)
 
 
 async def test_two_messages_with_one_number_are_a_fork_shown_once(world: World) -> None:

@@ -155,6 +155,11 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "(il manque {count} de ses messages : ils n'ont pas été remis. S'ils comptent, demandez-les à "
         "nouveau)",
     ),
+    "late": (
+        "(the message above came late: it was written before something of theirs that had come already)",
+        "(le message ci-dessus est arrivé en retard : il a été écrit avant ce qui était déjà arrivé de cette "
+        "personne)",
+    ),
     "fork.number": (
         "WARNING: messages of this person do not follow on one another. Somebody may be writing in their "
         "name, or from an old copy of their device. Compare what you both have, in person, and tell your "

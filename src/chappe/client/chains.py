@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import secrets
+from enum import Enum
 from typing import Final
 
 import msgspec
@@ -31,6 +32,14 @@ HISTORY: Final = "history"
 _RESET: Final = (
     "UPDATE conversations SET stream = ?, counter = 0, head = ?, joined = ?, strange_epoch = -1 WHERE id = ?"
 )
+
+
+class Heed(Enum):
+    """What is to be done with what a message holds. `LATE`: messages came already that were written after."""
+
+    NOT = "not"
+    NOW = "now"
+    LATE = "late"
 
 
 class Chains:
@@ -81,10 +90,10 @@ class Chains:
 
     # --- receiving
 
-    def take(self, conversation: bytes, sender: DeviceCertificate, item: Item) -> bool:
-        """Whether what it holds is to be looked at: not where it came before, nor where there is nothing."""
+    def take(self, conversation: bytes, sender: DeviceCertificate, item: Item) -> Heed:
+        """Not to be heeded is what came before, and what holds nothing."""
         if item.link is None:
-            return True
+            return Heed.NOW
         key = (conversation, sender.device_id, item.link.stream)
         before = self._stream(*key)
         hash_ = item.link.hash(conversation, sender.device_id, item.digest)
@@ -98,10 +107,17 @@ class Chains:
             self._filled(conversation, sender.address, taken.stream, taken.filled)
         if taken.verdict == chain.AGAIN:
             self.replayed(conversation)
-            return False
+            return Heed.NOT
         if taken.verdict == chain.FORK:
             self._forked(conversation, sender.address, NUMBER, told=before is not None and before.forked)
-        return item.kind is not Kind.VOID
+        if item.kind is Kind.VOID:
+            return Heed.NOT
+        return Heed.LATE if before is not None and item.link.counter < before.high else Heed.NOW
+
+    def late(self, conversation: bytes, address: str) -> None:
+        """The message just shown was written before others that stand above it: whoever held it back, or the
+        others up, chose the order."""
+        self._messages.insert_notice(conversation, address, "late", "")
 
     def replayed(self, conversation: bytes) -> None:
         """What came before came again: nothing is done but to count it."""

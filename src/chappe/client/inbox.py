@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chappe.client import intents as i
-from chappe.client.chains import Chains
+from chappe.client.chains import Chains, Heed
 from chappe.client.changes import Changes, gone_between
 from chappe.client.contacts import Check, Contacts, certificate_of
 from chappe.client.core import Core
@@ -234,7 +234,8 @@ class Inbox:
         try:
             item = chain.decode(received.data)
             self._chains.check_history(group, received.epoch, received.authenticated_data, address)
-            if not self._chains.take(conversation, sender, item):
+            heed = self._chains.take(conversation, sender, item)
+            if heed is Heed.NOT:
                 return
             message = c.decode(item.body)
             if (item.link is None) != isinstance(message.body, c.Typing):
@@ -250,6 +251,8 @@ class Inbox:
         id_ = self._messages.id_of(conversation, address, item.body)
         incoming = Incoming(conversation, id_, address, at, message)
         self._messages.apply(incoming)
+        if heed is Heed.LATE and isinstance(message.body, c.Text | c.Attachment) and message.replaces is None:
+            self._chains.late(conversation, address)
         self._proofs.keep(incoming, Received(received, received.sender_member.credential.identity))
 
     def _take_commit(self, conversation: bytes, before: Group, after: Group, applied: CommitApplied) -> None:

@@ -29,6 +29,9 @@ export const begun = (epoch: number): OwnChain => ({
   voids: [],
 });
 
+/** What is to be done with what a message holds; late: some came already that were written after. */
+export type Heed = "not" | "now" | "late";
+
 export class Chains {
   /** Seconds; tests do not wait so long. */
   grace = GRACE;
@@ -79,15 +82,15 @@ export class Chains {
 
   // --- receiving
 
-  /** Whether what it holds is to be looked at: not where it came before, nor where there is nothing. */
+  /** Not to be heeded is what came before, and what holds nothing. */
   async take(
     tx: Tx,
     conversation: string,
     sender: DeviceCertificate,
     item: wire.Item,
-  ): Promise<boolean> {
+  ): Promise<Heed> {
     const { link } = item;
-    if (link === null) return true;
+    if (link === null) return "now";
     const own = this.#own(conversation);
     if (this.groups.row(conversation).chain === undefined) this.#put(tx, conversation, own);
     const key = `${conversation}/${toHex(sender.deviceId)}`;
@@ -102,11 +105,17 @@ export class Chains {
     if (taken.filled !== "") await this.#filled(tx, taken.stream, taken.filled);
     if (taken.verdict === "again") {
       this.replayed(tx, conversation);
-      return false;
+      return "not";
     }
     if (taken.verdict === "fork" && !before?.state.forked)
       await this.#say(tx, conversation, "fork", [address]);
-    return item.kind !== wire.VOID;
+    if (item.kind === wire.VOID) return "not";
+    return before !== undefined && link.counter < before.state.high ? "late" : "now";
+  }
+
+  /** The message just shown was written before others that stand above it. */
+  async late(tx: Tx, conversation: string, address: string): Promise<void> {
+    await this.#say(tx, conversation, "late", [address]);
   }
 
   /** What came before came again: nothing is done but to count it. */

@@ -278,7 +278,8 @@ export class Inbox {
       address = certificate.address;
       const item = decodeItem(data);
       await this.chains.checkHistory(tx, group, epoch, authenticatedData, address);
-      if (!(await this.chains.take(tx, id, certificate, item))) return;
+      const heed = await this.chains.take(tx, id, certificate, item);
+      if (heed === "not") return;
       const message = c.decode(item.body);
       if ((item.link === null) !== (message.body.kind === "typing"))
         throw error("content.malformed");
@@ -289,6 +290,9 @@ export class Inbox {
       const messageId = this.messages.idOf(id, address, item.body);
       const incoming = { conversation: id, id: messageId, address, at, message, own: false };
       await this.messages.apply(tx, incoming);
+      const shown = message.body.kind === "text" || message.body.kind === "attachment";
+      if (heed === "late" && shown && message.replaces === null)
+        await this.chains.late(tx, id, address);
     } catch (problem) {
       if (!(problem instanceof ChappeError) || problem.fault === "storage") throw problem;
       await this.messages.insertUnreadable(tx, id, address, at);

@@ -243,6 +243,8 @@ export const en = {
     "A message from {who} is missing: it was not delivered. If it matters, ask for it again.",
   "notice.gap.other":
     "{value} messages from {who} are missing: they were not delivered. If they matter, ask for them again.",
+  "notice.late":
+    "The message above came late: {who} wrote it before something that had come already.",
   "notice.fork":
     "Messages from {who} do not follow on one another. Somebody may be writing in their name, or from an old copy of their phone. Compare what you both have, in person, and tell your officer.",
   "notice.fork_history":

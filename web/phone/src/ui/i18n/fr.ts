@@ -250,6 +250,8 @@ export const fr: Record<keyof typeof en, string> = {
     "Il manque un message de {who} : il n'a pas été remis. S'il compte, demandez-le à nouveau.",
   "notice.gap.other":
     "Il manque {value} messages de {who} : ils n'ont pas été remis. S'ils comptent, demandez-les à nouveau.",
+  "notice.late":
+    "Le message ci-dessus est arrivé en retard : {who} l'a écrit avant ce qui était déjà arrivé.",
   "notice.fork":
     "Les messages de {who} ne se suivent pas. Quelqu'un écrit peut-être à sa place, ou depuis une ancienne copie de son téléphone. Comparez de vive voix ce que chacun a reçu, et prévenez votre officier.",
   "notice.fork_history":
