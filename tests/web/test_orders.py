@@ -176,6 +176,9 @@ async def test_an_organisation_bounds_erases_and_removes(
         desk = await ada.call("createGroup", "desk", [dan.address, eve.address])
         await until(lambda: any(c.name == "desk" for c in eve.conversations()), "the group")
         await asyncio.gather(ada.settled(), dan.settled())
+        await eve.send_text(bytes.fromhex(desk["id"]), "of no organisation")
+        await ada.reads(desk["id"], "of no organisation")
+        await _a_report_holds(officer, ada, dan, desk["id"])
         await world.shut("eve")
 
         assert (await ada.call("bounds"), (await ada.call("settings"))["lockOnHide"]) == (None, False)
@@ -269,6 +272,28 @@ async def _first_pins_are_held_to_it(
     await giving
     assert me["address"] == ada.address
     assert (await two.call("bounds"))["pinLength"] == 8
+
+
+async def _a_report_holds(officer: Officer, ada: WebPhone, dan: WebPhone, desk: str) -> None:
+    """What one phone sent the other proves to the officer; what came from outside it does not offer to."""
+    said = await dan.call("sendText", desk, "you will regret it", None)
+    await ada.reads(desk, "you will regret it")
+    await dan.call("edit", desk, said, "have a nice day")
+    await ada.reads(desk, "have a nice day")
+    (outside,) = [one["id"] for one in await ada.messages(desk) if one["text"] == "of no organisation"]
+    assert await ada.call("reportView", outside) is None
+    assert await dan.call("reportView", said) is None, "it is his own"
+    view = await ada.call("reportView", said)
+    assert (view["from"], view["conversation"], view["reporter"]) == (dan.address, "desk", ada.address)
+    assert [one["text"] for one in view["said"]] == ["you will regret it", "have a nice day"]
+    file = bytes.fromhex(await ada.ask("make_report", message=said, reason="a threat"))
+    checked = await officer.check_report(file)
+    assert [one.text for one in checked.said] == [one["text"] for one in view["said"]]
+    assert (checked.sender.address, checked.reporter.address) == (dan.address, ada.address)
+    assert (checked.conversation.hex(), checked.name, checked.reason) == (desk, "desk", "a threat")
+    await dan.call("deleteForAll", desk, said)
+    await ada.shows(desk, said, kind="deleted")
+    assert await ada.call("reportView", said) is None
 
 
 async def _member(world: World, relay: RelayProcess, name: str, phones: list[WebPhone]) -> WebPhone:

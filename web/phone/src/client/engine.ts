@@ -19,6 +19,7 @@ import { Notices } from "./notices";
 import { Obeying } from "./obeying";
 import { type Courier, Outbox } from "./outbox";
 import { Packages } from "./packages";
+import { Proofs } from "./proofs";
 import { Removals } from "./removals";
 import { Rules } from "./rules";
 import type { Answered } from "./session";
@@ -59,6 +60,7 @@ export class Engine implements Owner {
   readonly messages: Messages;
   readonly notices: Notices;
   readonly chains: Chains;
+  readonly proofs: Proofs;
   readonly outbox: Outbox;
   readonly typing: Typing;
   readonly tokens: Tokens;
@@ -121,6 +123,7 @@ export class Engine implements Owner {
       this.tokens,
       this.courier,
     );
+    this.proofs = new Proofs(core, this.messages);
     this.typing = new Typing(core, this.groups, this.messages, this.outbox);
     this.changes = new Changes(
       core,
@@ -140,6 +143,7 @@ export class Engine implements Owner {
       this.keys,
       this.messages,
       this.chains,
+      this.proofs,
       this.changes,
       this.notices,
       this.outbox,
@@ -490,7 +494,10 @@ export class Engine implements Owner {
     const now = this.core.now();
     if (now < this.#lookForExpiredAt) return;
     this.#lookForExpiredAt = now + EXPIRED_KEYS_SECONDS;
-    await this.core.change((tx) => this.groups.dropExpired(tx));
+    await this.core.change(async (tx) => {
+      await this.groups.dropExpired(tx);
+      await this.proofs.dropExpired(tx);
+    });
   }
 
   // --- waiting

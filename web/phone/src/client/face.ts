@@ -212,6 +212,15 @@ export interface Hit {
   conversation: Conversation;
 }
 
+/** All that officers see of a message that is reported to them. `conversation`: a group's name, or "". */
+export interface ReportView {
+  from: string;
+  conversation: string;
+  /** As it was first, and as it was edited last. `file`: a name; its key goes with it. */
+  said: { text: string; file: string; edited: boolean; at: number }[];
+  reporter: string;
+}
+
 export interface PhoneFace {
   /** Where things stand, without a key. */
   stage(): Promise<Stage>;
@@ -280,6 +289,10 @@ export interface PhoneFace {
   deleteForAll(id: string, message: string): Promise<void>;
   deleteHere(id: string, message: string): Promise<void>;
   retry(id: string, message: string): Promise<void>;
+  /** What a report to the organisation's officers would show; null where none can be made. */
+  reportView(message: string): Promise<ReportView | null>;
+  /** The report, for a person to hand over: only the officers open it. */
+  makeReport(message: string, reason: string): Promise<File>;
   /** The file of a message, downloaded if need be; progress comes as `message` events. Null where it was cancelled. */
   openFile(id: string, message: string): Promise<Blob | null>;
   /** The same, for who takes it piece by piece. Not every browser can hand a stream over. */

@@ -25,6 +25,7 @@ import { MAX_STATUSES, type Messages } from "./messages";
 import { isByOrder, type Notices } from "./notices";
 import type { Outbox } from "./outbox";
 import { Parked } from "./parked";
+import type { Proofs } from "./proofs";
 import { LEFT, tables } from "./rows";
 import { checkFollowed, checkForm, removedFromOutside } from "./senders";
 import type { Tokens } from "./tokens";
@@ -45,6 +46,7 @@ export class Inbox {
     private readonly keys: Keys,
     private readonly messages: Messages,
     private readonly chains: Chains,
+    private readonly proofs: Proofs,
     private readonly changes: Changes,
     private readonly notices: Notices,
     private readonly outbox: Outbox,
@@ -268,9 +270,10 @@ export class Inbox {
     tx: Tx,
     id: string,
     group: Group,
-    { sender, data, epoch, authenticatedData }: ApplicationMessage,
+    received: ApplicationMessage,
     at: number,
   ): Promise<void> {
+    const { sender, data, epoch, authenticatedData } = received;
     let address = "";
     try {
       const certificate = verifiedCertificate(sender.identity);
@@ -290,6 +293,7 @@ export class Inbox {
       const messageId = this.messages.idOf(id, address, item.body);
       const incoming = { conversation: id, id: messageId, address, at, message, own: false };
       await this.messages.apply(tx, incoming);
+      await this.proofs.keep(tx, incoming, received);
       const shown = message.body.kind === "text" || message.body.kind === "attachment";
       if (heed === "late" && shown && message.replaces === null)
         await this.chains.late(tx, id, address);

@@ -232,6 +232,7 @@ export class Messages {
     const row = await this.#own(tx, incoming, target);
     if (row === undefined) return;
     for (const { id } of row.reactions) tx.change.delete(tables.where, id);
+    tx.change.delete(tables.proofs, row.conversation, row.seq);
     await this.#say(tx, {
       ...row,
       kind: "deleted",
@@ -380,6 +381,7 @@ export class Messages {
     for (const one of row.reactions) tx.change.delete(tables.where, one.id);
     tx.change.delete(tables.where, id);
     tx.change.delete(tables.messages, row.conversation, row.seq);
+    tx.change.delete(tables.proofs, row.conversation, row.seq);
     tx.messages.delete(id);
     await this.onSaid(tx, id, null);
     tx.gone.push({ conversation: row.conversation, id });

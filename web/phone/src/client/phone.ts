@@ -33,6 +33,7 @@ import type {
   OwnOrderKind,
   PhoneFace,
   PinProblem,
+  ReportView,
   SafetyNumber,
   Settings,
   Stage,
@@ -42,6 +43,7 @@ import { type Opened, type Reach, reachByBrowser } from "./opened";
 import { Ordering } from "./ordering";
 import type { Judged } from "./orders";
 import { leaveSubscription } from "./pushes";
+import { Reporting } from "./reporting";
 import { Telling } from "./telling";
 import { sleep } from "./transport";
 import { Writing } from "./writing";
@@ -502,6 +504,14 @@ export class Phone implements PhoneFace {
   async settings(): Promise<Settings> {
     void this.#here;
     return this.#settings;
+  }
+
+  async reportView(message: string): Promise<ReportView | null> {
+    return new Reporting(this.#here.opened).offered(message);
+  }
+
+  async makeReport(message: string, reason: string): Promise<File> {
+    return new Reporting(this.#here.opened).make(message, reason);
   }
 
   async bounds(): Promise<Bounds | null> {

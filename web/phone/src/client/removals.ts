@@ -11,7 +11,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { same } from "../mls";
 import { type Bytes, concat, fromHex, toHex } from "../wire/bytes";
 import type { DeviceCertificate } from "../wire/certificate";
-import { ChappeError } from "../wire/errors";
+import { ChappeError, error } from "../wire/errors";
 import { byDevice, unsignedReport } from "../wire/fleet";
 import { MAX_WATCHED, type Typed } from "../wire/frames";
 import { readOrder } from "../wire/orders";
@@ -215,6 +215,14 @@ export class Removals {
       }
       return found;
     });
+  }
+
+  /** What is for the officers is sealed to this. Raises organisation.unknown where the relay has no roster of
+   * them, roster.invalid, network.*. */
+  async officersKey(): Promise<Bytes> {
+    const key = await this.#officersKey();
+    if (key === null) throw error("organisation.unknown", "The relay names no officers for you.");
+    return key;
   }
 
   /** `seal_key` of the newest roster; null while there is none. Raises roster.invalid, network.*. */

@@ -8,6 +8,7 @@ import { type Table, table } from "../vault/store";
 import type { Bytes } from "../wire/bytes";
 import type { MediaKind } from "../wire/content";
 import type { SignedReceipt } from "../wire/orders";
+import type { Exhibit } from "../wire/reports";
 import type { Stream } from "./chain";
 import type { Sealed } from "./files";
 
@@ -90,6 +91,13 @@ export interface StreamRow {
 export interface ChainRow {
   own: string;
   streams: StreamRow[];
+}
+
+/** What proves who said a message: as it was first, and as it was edited last. `until`: Unix seconds. */
+export interface ProofRow {
+  first: Exhibit | null;
+  last: Exhibit | null;
+  until: number;
 }
 
 /** A device of which something is missing that was not told yet. `key`: of its ChainRow. */
@@ -343,6 +351,8 @@ export const tables = {
   /** By conversation and device. */
   chains: table<ChainRow>("chains"),
   holes: table<HoleRow>("holes"),
+  /** By conversation, numbered as the messages. */
+  proofs: table<ProofRow>("proofs"),
   intents: table<IntentRow>("intents"),
   commits: table<CommitRow>("commits"),
   /** By conversation, numbered. */

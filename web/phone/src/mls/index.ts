@@ -10,6 +10,7 @@ export {
   suite,
 } from "./engine";
 export { MlsFault, type MlsFaultKind } from "./errors";
+export { dataOf } from "./evidence";
 export { type Change, type CommitMade, Group, type Sent } from "./group";
 export {
   type Bundle,

@@ -174,7 +174,10 @@ const blankSender: Mend[] = [
   },
 ];
 
-/** Who sent an application message is not told; whose signature it bears has to be known. */
+/**
+ * Who sent an application message is not told, nor what was signed: whose signature it bears has to be known, and
+ * to be shown to others where a person wants that.
+ */
 const applicationSender: Mend[] = [
   {
     file: "processMessages.js",
@@ -182,6 +185,7 @@ const applicationSender: Mend[] = [
                     newState,`,
     to: `message: result.content.content.applicationData,
                     sender: result.content.content.sender.leafIndex,
+                    ...signedAs(result.content, receiverData.groupContext),
                     newState,`,
   },
   {
@@ -190,7 +194,18 @@ const applicationSender: Mend[] = [
             newState: updatedState,`,
     to: `message: result.content.content.applicationData,
             sender: result.content.content.sender.leafIndex,
+            ...signedAs(result.content, state.groupContext),
             newState: updatedState,`,
+  },
+  {
+    file: "processMessages.js",
+    from: `import { verifyConfirmationTag } from "./framedContent.js";`,
+    to: `import { framedContentTBSEncoder, toTbs, verifyConfirmationTag } from "./framedContent.js";
+import { encode } from "./codec/tlsEncoder.js";
+const signedAs = ({ content, auth }, context) => ({
+    signed: encode(framedContentTBSEncoder, toTbs(content, wireformats.mls_private_message, context)),
+    signature: auth.signature,
+});`,
   },
 ];
 

@@ -34,6 +34,9 @@ export interface ApplicationMessage {
   authenticatedData: Uint8Array;
   epoch: number;
   sender: Member;
+  /** The FramedContentTBS (section 6.1) that `signature` is over, with which anybody can check it again. */
+  signed: Uint8Array;
+  signature: Uint8Array;
 }
 
 /** A Remove that the next commit may carry; it is kept in the group that comes with it. */
@@ -120,6 +123,13 @@ function checkRemove(state: ClientState, proposal: Proposal): number {
 
 // --- from a member
 
+/** What mends.ts has ts-mls tell, too. */
+interface Mended {
+  sender: number;
+  signed: Uint8Array;
+  signature: Uint8Array;
+}
+
 type Seen = Parameters<IncomingMessageCallback>[0];
 
 async function fromMember(
@@ -149,10 +159,11 @@ async function fromMember(
   );
   if (problem !== undefined) throw problem;
   if (result.kind === "applicationMessage") {
-    const { sender } = result as typeof result & { sender: number };
+    const { sender, signed, signature } = result as typeof result & Mended;
     const { message: data, aad: authenticatedData } = result;
     const epoch = Number(privateMessage.epoch);
-    return opened(state, result.newState, sender, { epoch, data, authenticatedData });
+    const said = { epoch, data, authenticatedData, signed, signature };
+    return opened(state, result.newState, sender, said);
   }
   if (seen === undefined) throw invalid("the engine told nothing");
   if (seen.kind === "proposal") return proposed(state, result.newState, seen.proposal, result.aad);
@@ -163,7 +174,7 @@ function opened(
   before: ClientState,
   after: ClientState,
   leaf: number,
-  said: Pick<ApplicationMessage, "data" | "authenticatedData" | "epoch">,
+  said: Omit<ApplicationMessage, "kind" | "sender">,
 ): { state: ClientState; received: ApplicationMessage } {
   const past = before.historicalReceiverData.get(BigInt(said.epoch));
   const sender = memberAt(past?.ratchetTree ?? before.ratchetTree, leaf);

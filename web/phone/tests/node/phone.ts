@@ -112,6 +112,10 @@ const operations: Record<string, Operation> = {
     const payload = keptBack[Number(which)] ?? new Uint8Array();
     await here().core.change((tx) => honest(inbox).call(inbox, tx, payload, 1));
   },
+  make_report: async ({ message, reason }) => {
+    const file = await phone.makeReport(String(message), String(reason));
+    return hex(new Uint8Array(await file.arrayBuffer()));
+  },
   replays: ({ conversation }) =>
     here().engine.groups.row(String(conversation)).chain?.replays ?? null,
   ways: () => ({ ...ways }),

@@ -284,6 +284,16 @@ export class Demo implements PhoneFace {
     this.#put({ ...this.#find(message), sending: "sent", failure: "" });
   }
   async cancelFile() {}
+  async reportView(message: string) {
+    const { from, text, at, conversation, mine } = this.#find(message);
+    const { kind, name } = await this.conversation(conversation);
+    const where = kind === "group" ? name : "";
+    const said = [{ text, file: "", edited: false, at }];
+    return mine ? null : { from, conversation: where, said, reporter: (await this.me()).address };
+  }
+  async makeReport(message: string) {
+    return new File(["sealed"], `${message.slice(0, 8)}.chappe-report`);
+  }
   async readFile(id: string, message: string) {
     return (await this.openFile(id, message)).stream();
   }

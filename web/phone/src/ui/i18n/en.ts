@@ -252,6 +252,21 @@ export const en = {
   "notice.verified": "You verified {who}",
   "notice.other": "Something changed here ({what})",
 
+  "report.action": "Report to your organisation's officer",
+  "report.title": "Report to your organisation's officer",
+  "report.shows": "The officers of your organisation will see this:",
+  "report.from": "Sent by {who}",
+  "report.in": "In the conversation “{name}”",
+  "report.said": "Received {when}:",
+  "report.edited": "Edited to, {when}:",
+  "report.file": "The file {name}, and the key that opens it",
+  "report.by": "Reported by {who}",
+  "report.not":
+    "Nothing else: no other message, and nobody else who is in the conversation. With it they can prove to anybody that this was said.",
+  "report.reason": "Why do you report it?",
+  "report.make": "Save the report",
+  "report.made": "Saved. Hand the file to an officer: nobody else can open it.",
+
   "info.title": "Details",
   "info.members": "Members",
   "info.devices.one": "{n} device",

@@ -259,6 +259,22 @@ export const fr: Record<keyof typeof en, string> = {
   "notice.verified": "Vous avez vérifié {who}",
   "notice.other": "Quelque chose a changé ici ({what})",
 
+  "report.action": "Signaler à votre organisation",
+  "report.title": "Signaler à un officier de votre organisation",
+  "report.shows": "Les officiers de votre organisation verront ceci :",
+  "report.from": "Envoyé par {who}",
+  "report.in": "Dans la conversation « {name} »",
+  "report.said": "Reçu le {when} :",
+  "report.edited": "Modifié le {when} en :",
+  "report.file": "Le fichier {name}, et la clé qui l'ouvre",
+  "report.by": "Signalé par {who}",
+  "report.not":
+    "Rien d'autre : aucun autre message, ni qui d'autre est dans la conversation. Ils pourront prouver à quiconque que cela a été dit.",
+  "report.reason": "Pourquoi le signaler ?",
+  "report.make": "Enregistrer le signalement",
+  "report.made":
+    "Enregistré. Remettez le fichier à un officier : personne d'autre ne peut l'ouvrir.",
+
   "info.title": "Détails",
   "info.members": "Membres",
   "info.devices.one": "{n} appareil",
