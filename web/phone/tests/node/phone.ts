@@ -59,6 +59,15 @@ function here(): Opened {
 const quiet = (): void => {};
 
 const keptBack: Uint8Array[] = [];
+/** Of a message to a group; of anything else, which may be no message at all, nothing. */
+function groupOf(payload: Uint8Array): string {
+  try {
+    const seen = peek(payload);
+    return seen.kind === "private" ? toHex(seen.group) : "";
+  } catch {
+    return "";
+  }
+}
 const honest = (inbox: Opened["engine"]["inbox"]): typeof inbox.take =>
   Object.getPrototypeOf(inbox).take;
 
@@ -99,9 +108,8 @@ const operations: Record<string, Operation> = {
     chains.grace = 0;
     let count = 0;
     inbox.take = async (tx, payload, at) => {
-      const seen = peek(payload);
-      if (seen.kind === "private" && toHex(seen.group) === conversation) count++;
-      else return honest(inbox).call(inbox, tx, payload, at);
+      if (groupOf(payload) !== conversation) return honest(inbox).call(inbox, tx, payload, at);
+      count++;
       if ((counts as number[]).includes(count)) keptBack.push(payload);
       else await honest(inbox).call(inbox, tx, payload, at);
     };
