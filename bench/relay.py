@@ -109,11 +109,14 @@ class Running:
 
 
 @contextlib.contextmanager
-def running_relay(data_dir: Path) -> Iterator[Running]:
-    """A relay in a process of its own, with room for a crowd from one network."""
+def running_relay(data_dir: Path, *, limited: bool = False) -> Iterator[Running]:
+    """A relay in a process of its own, with room for a crowd from one network; its lines may send as fast as
+    it takes, unless it is `limited` as relays are."""
     _raise_file_limit()
     settings = load_settings({}, data_dir=data_dir, attempts_burst=1_000_000)
     command = [sys.executable, "-m", "chappe.relay", "--data-dir", str(data_dir), "--port", "0"]
+    if not limited:
+        command += ["--sends-burst", "1000000000", "--sends-per-second", "1000000000"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CHAPPE_")}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environ) as process:
         try:

@@ -156,6 +156,9 @@ async def test_what_the_relay_refuses_for_good_is_no_gap(
     mine, _ = await meet(ada, ben)
     connection, refused = ada._engine.connection, asyncio.Event()
     honest = connection.say
+    # Signed in, so that it is said on the socket; and what phones say by themselves is said.
+    await ada.settled(60)
+    ada._engine.outbox._signed_in_until = float("inf")
 
     async def once(self: Connection, frame: Any) -> None:
         if isinstance(frame, frames.Send) and not refused.is_set():
@@ -182,6 +185,8 @@ async def test_a_message_that_is_encrypted_anew_keeps_its_place(
     mine, _ = await meet(ada, ben)
     told, connection, said = ben.events(), ada._engine.connection, asyncio.Event()
     honest = connection.say
+    await ada.settled(60)
+    ada._engine.outbox._signed_in_until = float("inf")
 
     async def twice(self: Connection, frame: Any) -> None:
         await honest(frame)

@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chappe.relay.limits import Allowance, Attempts, network_of
+from chappe.relay.quotas import RECIPIENTS_OF_ONE, QuotaLimits, Quotas
+from chappe.relay.session import Ask
+from chappe.wire import frames
 from chappe.wire.errors import ChappeError
 
 
@@ -59,3 +62,30 @@ def test_networks(one: str, other: str, same: bool) -> None:
             attempts.of(other, 0).spend(0)
     else:
         attempts.of(other, 0).spend(0)
+
+
+def asked(frame: frames.Send | frames.Commit | frames.Register, size: int = 100) -> Ask:
+    return Ask(frame, size)
+
+
+def send(recipients: int = 1) -> frames.Send:
+    return frames.Send(1, bytes(16), [bytes(16)] * recipients, b"x")
+
+
+def test_a_line_has_so_much_and_what_is_refused_costs_nothing() -> None:
+    quotas = Quotas(QuotaLimits(sends=4, sends_per_second=1, size=1_000, size_per_second=1, others=1))
+    quotas.spend(b"ada", asked(send()), 0)
+    # To many it counts as more than one; bytes count, too.
+    for frame, size in ((send(4 * RECIPIENTS_OF_ONE), 1), (send(), 1_000)):
+        with pytest.raises(ChappeError, match=r"limit\.rate"):
+            quotas.spend(b"ada", asked(frame, size), 0)
+    for _ in range(3):
+        quotas.spend(b"ada", asked(send()), 0)
+    with pytest.raises(ChappeError, match=r"limit\.rate"):
+        quotas.spend(b"ada", asked(send()), 0)
+    quotas.spend(b"ben", asked(send()), 0)
+    quotas.spend(b"ada", asked(send()), 1)
+    # What is no message has its own.
+    quotas.spend(b"ada", asked(frames.Register(1, b"x")), 0)
+    with pytest.raises(ChappeError, match=r"limit\.rate"):
+        quotas.spend(b"ada", asked(frames.Register(1, b"x")), 0)

@@ -33,6 +33,7 @@ def opened() -> tuple[socket.Socket, Mock, Mock]:
     desk, transport = Mock(), Mock()
     desk.server_name, desk.unix_time.return_value = "localhost", 1
     desk.lookups.return_value = Allowance(1_000, 1, 0)
+    desk.carry_out.return_value = 0.0
     transport.is_closing.return_value = False
     transport.close.side_effect = lambda: transport.is_closing.configure_mock(return_value=True)
     shell = socket.Socket(desk, set(), set())

@@ -60,6 +60,11 @@ class Settings(BaseSettings):
     lookups_per_second: float = Field(5, gt=0, description="How fast that allowance comes back.")
     attempts_burst: int = Field(30, ge=1, description="Unauthenticated requests from one network at once.")
     attempts_per_minute: float = Field(30, gt=0, description="How fast that allowance comes back.")
+    sends_burst: int = Field(2_000, ge=1, description="Messages a line that signed in may send at once.")
+    sends_per_second: float = Field(20, gt=0, description="How fast that allowance comes back.")
+    packages_per_day: int = Field(
+        10, ge=1, description="One-time key packages of a device that a line may take in a day."
+    )
     deliver_burst: int = Field(300, ge=1, description="Sealed messages that fail from one network at once.")
     deliver_per_minute: float = Field(300, gt=0, description="How fast that allowance comes back.")
     token_burst: int = Field(1_000, ge=1, description="Messages by one delivery token at once.")

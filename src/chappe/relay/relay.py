@@ -34,6 +34,7 @@ from chappe.relay.ports import (
     system_clock,
 )
 from chappe.relay.push import SERVICES, Pusher, PushKey, Subscription, check
+from chappe.relay.quotas import HOLD_SECONDS, QuotaLimits, Quotas, Ration
 from chappe.relay.reader import Page
 from chappe.relay.rendezvous import Rendezvous
 from chappe.relay.session import Ask, ReadPage
@@ -132,6 +133,10 @@ class Relay:
         self.rendezvous = Rendezvous(clock, settings.max_links)
         self._attempts = Attempts(settings.attempts_burst, settings.attempts_per_minute)
         self._doorway = Doorway(settings.deliver_burst, settings.deliver_per_minute)
+        self._quotas = Quotas(
+            QuotaLimits(sends=settings.sends_burst, sends_per_second=settings.sends_per_second)
+        )
+        self._ration = Ration(settings.packages_per_day)
         self._lookups: Allowances[int] = Allowances(settings.lookups_burst, settings.lookups_per_second)
         self._enrolments: Allowances[int] = Allowances(ENROLMENTS_BURST, ENROLMENTS_PER_SECOND)
         self._shares = shares
@@ -225,20 +230,25 @@ class Relay:
         self._knocker.took(record.mailbox)
         self.store.submit(AckOperation(record.mailbox, sequence), _forget_outcome)
 
-    def carry_out(self, record: DeviceRecord, ask: Ask, answer: Answer) -> None:
-        """Queue what a frame asks. Refusals found here are answered in turn, too, through the store."""
+    def carry_out(self, record: DeviceRecord, ask: Ask, answer: Answer) -> float:
+        """Queue what a frame asks. Refusals found here are answered in turn, too, through the store. Gives
+        for how many seconds its socket is not to be read."""
         if isinstance(ask.frame, frames.Enrol):
             task = self._loop.create_task(self._enrol(record, ask.frame, answer))
             self._enrolling.add(task)
             task.add_done_callback(self._enrolling.discard)
-            return
+            return 0.0
+        hold = 0.0
         try:
             if self.store.waiting_bytes > MAX_WAITING_BYTES:
                 raise error("limit.rate")
+            self._quotas.spend(record.line, ask, self._loop.time())
             operation, shape = self._operation(record, ask)
         except ChappeError as refusal:
+            hold = HOLD_SECONDS if refusal.code == "limit.rate" else 0.0
             operation, shape = Refusing(refusal), None
         self.store.submit(operation, answer if shape is None else partial(_shaped, shape, answer))
+        return hold
 
     def _operation(self, record: DeviceRecord, ask: Ask) -> tuple[Operation, Shape | None]:
         frame = ask.frame
@@ -251,7 +261,7 @@ class Relay:
         if isinstance(frame, frames.PublishKeyPackages):
             return PublishKeyPackages(record.mailbox, tuple(frame.one_time), frame.last_resort), None
         if isinstance(frame, frames.Lookup):
-            return LookUp(frame), None
+            return LookUp(frame, record.line, self._ration), None
         if isinstance(frame, frames.Report):
             return TakeReceipt(record.device, frame.receipt), None
         if isinstance(frame, frames.Register):

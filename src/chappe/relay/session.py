@@ -109,6 +109,11 @@ class ReadOrders:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Read nothing of this socket for a moment: it asks faster than it may."""
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """Close the WebSocket with this code (RFC 6455 section 7.4)."""
 
@@ -129,7 +134,7 @@ Request: TypeAlias = (
     | frames.Subscribe
     | frames.LeaveToken
 )
-Action: TypeAlias = Say | Identify | Open | Ask | Acknowledge | ReadPage | ReadOrders | HangUp
+Action: TypeAlias = Say | Identify | Open | Ask | Acknowledge | ReadPage | ReadOrders | Pause | HangUp
 
 POLICY_VIOLATION: Final = 1008
 SERVICE_RESTART: Final = 1012
@@ -194,7 +199,8 @@ class Session:
         try:
             return self._take(frame, len(data), now)
         except ChappeError as refusal:
-            return self._refuse(getattr(frame, "ref", None), refusal)
+            refused = self._refuse(getattr(frame, "ref", None), refusal)
+            return [*refused, Pause()] if refusal.code == "limit.rate" else refused
 
     def _take(self, frame: frames.FromDevice, size: int, now: float) -> list[Action]:
         if isinstance(frame, frames.SignIn):

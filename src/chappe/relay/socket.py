@@ -23,6 +23,7 @@ from websockets.typing import Subprotocol
 
 from chappe.relay.limits import Allowance
 from chappe.relay.ports import Answer, Arrival, DeviceRecord
+from chappe.relay.quotas import HOLD_SECONDS
 from chappe.relay.reader import Page
 from chappe.relay.session import (
     LEAVING,
@@ -32,6 +33,7 @@ from chappe.relay.session import (
     Ask,
     Identify,
     Open,
+    Pause,
     Phase,
     ReadOrders,
     ReadPage,
@@ -85,7 +87,7 @@ class Desk(Protocol):
 
     async def orders(self, record: DeviceRecord) -> list[frames.OrderFrame]: ...
 
-    def carry_out(self, record: DeviceRecord, ask: Ask, answer: Answer) -> None: ...
+    def carry_out(self, record: DeviceRecord, ask: Ask, answer: Answer) -> float: ...
 
     def acknowledge(self, record: DeviceRecord, sequence: int) -> None: ...
 
@@ -100,6 +102,7 @@ class Socket(asyncio.Protocol):
         "_desk",
         "_events",
         "_flushing",
+        "_held",
         "_loop",
         "_owing",
         "_parts",
@@ -132,6 +135,7 @@ class Socket(asyncio.Protocol):
         self._flushing = False
         self._stopped_reading = False
         self._writable = True
+        self._held = False
         self.made_at = self.heard_at = self._loop.time()
         self.asked_at: float | None = None
         self.signed_out_at: float | None = None
@@ -323,6 +327,8 @@ class Socket(asyncio.Protocol):
                 self._spawn(self._read_page(action))
             elif isinstance(action, ReadOrders):
                 self._spawn(self._read_orders())
+            elif isinstance(action, Pause):
+                self._hold(HOLD_SECONDS)
             elif isinstance(action, Identify):
                 self._spawn(self._identify(action.device))
             elif isinstance(action, Open):
@@ -348,7 +354,17 @@ class Socket(asyncio.Protocol):
             self._carry_out(session.answered(ask, outcome))
             self._mind_reading()
 
-        self._desk.carry_out(session.record, ask, answer)
+        hold = self._desk.carry_out(session.record, ask, answer)
+        if hold:
+            self._hold(hold)
+
+    def _hold(self, seconds: float) -> None:
+        self._held = True
+        self._loop.call_later(seconds, self._let_go)
+
+    def _let_go(self) -> None:
+        self._held = False
+        self._mind_reading()
 
     async def _identify(self, device: bytes) -> None:
         session = self._session
@@ -420,7 +436,7 @@ class Socket(asyncio.Protocol):
             (transport.resume_reading if may else transport.pause_reading)()
 
     def _takes_more(self) -> bool:
-        return self._writable and (self._session is None or self._session.wants_more)
+        return not self._held and self._writable and (self._session is None or self._session.wants_more)
 
     def _hang_up(self, code: int) -> None:
         if self._core.state is State.OPEN:

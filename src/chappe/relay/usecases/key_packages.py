@@ -65,8 +65,9 @@ class PublishKeyPackages:
         return by_digest
 
 
-def take(unit: Unit, mailbox: int) -> bytes | None:
-    """One package of a mailbox: the oldest one-time package, which is then gone, or the last-resort one."""
+def take(unit: Unit, mailbox: int, *, spare: bool = False) -> bytes | None:
+    """One package of a mailbox: the oldest one-time package, which is then gone, or the last-resort one; that
+    one at once where it is to `spare` the others."""
     connection = unit.connection
     row = connection.execute(
         select(packages.c.digest, packages.c.data)
@@ -74,11 +75,11 @@ def take(unit: Unit, mailbox: int) -> bytes | None:
         .order_by(packages.c.position)
         .limit(1)
     ).first()
-    if row is None:
-        spare: bytes | None = connection.execute(
+    if spare or row is None:
+        last: bytes | None = connection.execute(
             select(last_resort.c.data).where(last_resort.c.mailbox == mailbox)
         ).scalar()
-        return spare
+        return last
     connection.execute(
         update(packages)
         .where(packages.c.mailbox == mailbox, packages.c.digest == row.digest)

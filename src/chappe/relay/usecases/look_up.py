@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from chappe.relay.ports import Unit
+from chappe.relay.quotas import Ration
 from chappe.relay.tables import devices, lines
 from chappe.relay.usecases import key_packages
 from chappe.wire import frames
-from chappe.wire.errors import error
+from chappe.wire.errors import ChappeError, error
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,9 @@ class LookUp:
     """
 
     frame: frames.Lookup
+    line: bytes = b""
+    """Who asks, for `ration`."""
+    ration: Ration | None = None
 
     @property
     def weight(self) -> int:
@@ -42,6 +46,16 @@ class LookUp:
         ).all():
             package = None
             if frame.key_packages and (wanted is None or row.device in wanted):
-                package = key_packages.take(unit, row.mailbox)
+                package = key_packages.take(unit, row.mailbox, spare=not self._may_take(unit, row.mailbox))
             entries.append(frames.DeviceEntry(row.device, row.certificate, package))
         return frames.Line(frame.ref, line.line, line.address, line.identity_key, entries, line.salt)
+
+    def _may_take(self, unit: Unit, mailbox: int) -> bool:
+        """Whether it may be a one-time package: nobody takes all of another's."""
+        if self.ration is None:
+            return True
+        try:
+            self.ration.of(self.line, mailbox, unit.now).spend(unit.now)
+        except ChappeError:
+            return False
+        return True
