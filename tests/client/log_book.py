@@ -73,16 +73,23 @@ def added_by_order(line: str, device: str, by_order: str, at: int = AT) -> e.Dev
 
 
 def announced(
-    line: str, device: str, by_order: str, officers: tuple[str, ...], at: int = AT
+    line: str, device: str, by_order: str, officers: tuple[str, ...], at: int = AT, identity: str = ""
 ) -> e.DeviceAnnounced:
+    """`identity`: whose identity key the line has then, where it is another than before."""
     made = fields_of(line, device)
+    made |= {"identity_key": public(f"identity {identity or line}"), "order": order(by_order)}
     signed = e.announcement_bytes(**made)
     marks = [e.OfficerMark(_seed(f"officer {one}"), key_of(one).sign(signed)) for one in officers]
-    return e.DeviceAnnounced(1, at, **made, order=order(by_order), officers=marks)
+    return e.DeviceAnnounced(1, at, **made, officers=marks)
 
 
 def revoked(device: str, at: int = AT, by: str = "owner") -> e.DeviceRevoked:
     return e.DeviceRevoked(1, at, _seed(f"device {device}"), by, order("revoke"))  # type: ignore[arg-type]
+
+
+def withdrawn(device: str, by_order: str, at: int = AT) -> e.DeviceRevoked:
+    """Of one that was only announced."""
+    return e.DeviceRevoked(1, at, _seed(f"device {device}"), "officers", order(by_order))
 
 
 def officer(
@@ -128,3 +135,14 @@ def honest() -> Book:
         e.Release(1, AT + 50, _seed("release"), "1.2.3"),
         added_by_order("ada", "ada-2", "spare", AT + 20 + DAY),
     )
+
+
+def recovered() -> list[e.LogEntry]:
+    """The honest one, in which Ada loses both of her devices, and officers let a new one in."""
+    return [
+        *honest().entries,
+        announced("ada", "ada-3", "new", ("olga", "otto"), AT + 30 + DAY, identity="new"),
+        revoked("ada-1", AT + 40 + DAY),
+        revoked("ada-2", AT + 40 + DAY),
+        added_by_order("ada", "ada-3", "new", AT + 30 + 2 * DAY),
+    ]

@@ -118,6 +118,42 @@ CASES: dict[str, tuple[Callable[[], list[e.LogEntry]], str]] = {
         lambda: [*b.honest().entries[:-1], b.added_by_order("ada", "ada-2", "other", AT + 3 * DAY)],
         "did not announce",
     ),
+    "announced twice": (
+        lambda: [*b.honest().entries[:7], b.announced("ada", "ada-2", "again", ("olga", "oscar"), AT + 21)],
+        "announced before",
+    ),
+    "added after it was withdrawn": (
+        lambda: [
+            *b.honest().entries[:-1],
+            b.withdrawn("ada-2", "spare", AT + 60),
+            b.added_by_order("ada", "ada-2", "spare", AT + 2 * DAY),
+        ],
+        "was there before",
+    ),
+    "announced again after it was withdrawn": (
+        lambda: [
+            *b.honest().entries[:-1],
+            b.withdrawn("ada-2", "spare", AT + 60),
+            b.announced("ada", "ada-2", "spare", ("olga", "otto"), AT + 61),
+        ],
+        "was there before",
+    ),
+    "withdrawn by the order of another one": (
+        lambda: [*b.honest().entries[:-1], b.withdrawn("ada-2", "other", AT + 60)],
+        "another one",
+    ),
+    "a new identity key beside a device with the old one": (
+        lambda: [
+            *b.honest().entries[:-1],
+            b.announced("ada", "ada-3", "new", ("olga", "otto"), AT + 60, identity="new"),
+            b.added_by_order("ada", "ada-3", "new", AT + 60 + DAY),
+        ],
+        "the old one",
+    ),
+    "the lost device adds one after a new identity key": (
+        lambda: [*b.recovered(), b.added("ada", "ada-4", "ada-1", AT + 3 * DAY)],
+        "revoked before",
+    ),
     "announced for a line of nobody": (
         lambda: [*b.honest().entries[:-1], b.announced("ben", "ben-3", "x", ("olga", "otto"), AT + DAY)],
         "no officer",
@@ -230,3 +266,14 @@ def test_before_the_log_was_opened_stands_what_was_there() -> None:
     ghost = e.DeviceAdded(1, AT, **b.fields_of("ben", "ben-2"), by=None, order=None)
     state = replayed([b.created("ben", "ben-1"), ghost, b.opened()])
     assert len(state.devices) == 2
+
+
+def test_a_line_that_lost_every_device_has_the_identity_key_that_officers_announced() -> None:
+    before, after = replayed(b.honest().entries), replayed(b.recovered())
+    (line,) = (key for key, one in after.lines.items() if one.organisation)
+    assert before.lines[line].identity_key == b.public("identity ada")
+    assert after.lines[line].identity_key == b.public("identity new")
+    assert [one.revoked_at > 0 for one in after.devices_of(line).values()] == [True, True, False]
+    assert not after.announced
+    linked = b.added("ada", "ada-4", "ada-3", AT + 3 * DAY)
+    after.apply(after.size, linked)

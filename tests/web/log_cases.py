@@ -11,7 +11,8 @@ from tests.client.test_log_state import CASES
 
 def cases() -> list[dict[str, Any]]:
     honest = b.honest().data
-    logs = {"honest": honest} | {name: b.Book(make()).data for name, (make, _) in CASES.items()}
+    logs = {"honest": honest, "recovered": b.Book(b.recovered()).data}
+    logs |= {name: b.Book(make()).data for name, (make, _) in CASES.items()}
     for at, data in enumerate(honest):
         others = honest[:at] + honest[at + 1 :]
         logs |= {
@@ -39,5 +40,6 @@ def judged(log: list[bytes]) -> dict[str, Any]:
             for key, one in state.devices.items()
         },
         "releases": {key.hex(): name for key, name in state.releases.items()},
+        "lines": {key.hex(): one.identity_key.hex() for key, one in state.lines.items()},
         "announced": [[one.device.hex(), one.at] for one in state.announced],
     }

@@ -27,7 +27,7 @@ SAMPLES: Final[tuple[log.LogEntry, ...]] = (
     log.DeviceAdded(1, AT, *DEVICE, by=None, order=None),
     log.DeviceAdded(1, AT, *DEVICE, by=log.Endorsement(h("first"), b"s" * 64), order=None),
     log.DeviceAdded(1, AT, *DEVICE, by=None, order=h("order")),
-    log.DeviceAnnounced(1, AT, *DEVICE, h("order"), [mark("ada"), mark("ben")]),
+    log.DeviceAnnounced(1, AT, *DEVICE, h("identity"), h("order"), [mark("ada"), mark("ben")]),
     log.DeviceRevoked(1, AT, h("device"), "owner", h("order")),
     log.DeviceRevoked(1, AT, h("device"), "lapsed", None),
     log.EraseOrdered(1, AT, h("device"), h("order")),

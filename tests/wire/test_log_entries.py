@@ -87,7 +87,7 @@ def test_a_device_is_let_in_by_a_device_or_by_officers() -> None:
 
 @pytest.mark.parametrize("marks", [[], [mark("ada")], [mark("ada"), mark("ben"), mark("cyd")]])
 def test_two_officers_announce(marks: list[log.OfficerMark]) -> None:
-    refused(msgspec.msgpack.encode(log.DeviceAnnounced(1, AT, *DEVICE, h("order"), marks)))
+    refused(msgspec.msgpack.encode(log.DeviceAnnounced(1, AT, *DEVICE, h("identity"), h("order"), marks)))
 
 
 def test_an_entry_is_small() -> None:
@@ -122,7 +122,10 @@ def test_what_is_signed() -> None:
     assert endorsed == b"\0\x1a" + b"chappe log device added v1" + b"".join(
         b"\0\x20" + each for each in DEVICE
     )
-    assert log.announcement_bytes(**fields) != endorsed
+    announced = log.announcement_bytes(**fields, identity_key=h("identity"), order=h("order"))
+    assert announced == b"\0\x1e" + b"chappe log device announced v1" + b"".join(
+        b"\0\x20" + each for each in (*DEVICE, h("identity"), h("order"))
+    )
 
 
 def test_an_officers_signature_holds_against_the_digest_alone() -> None:

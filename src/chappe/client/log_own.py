@@ -81,7 +81,9 @@ class OwnLine:
         if device.by == self.device:
             endorsed = key in self._read(_ENDORSED)
             return None if endorsed else "a device was let in with this device's key, and not by this device"
-        if device.by or first_look:
+        # One that officers announced and that never came: the announcement was the alarm.
+        withdrawn = device.order and device.revoked_at == device.at
+        if device.by or first_look or withdrawn:
             return None
         return "a device of this line that none of its devices has let in"
 

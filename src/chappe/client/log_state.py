@@ -59,12 +59,14 @@ class LoggedDevice(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
 
 class Announced(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
-    """A device that officers are going to add. `at`: since when that is in the log."""
+    """A device that officers are going to add. `identity_key`: the line's when they have. `at`: since when
+    that is in the log."""
 
     line: bytes
     device: bytes
     certificate: bytes
     signature_key: bytes
+    identity_key: bytes
     order: bytes
     at: int
     index: int
@@ -161,7 +163,7 @@ class LogState:
             case e.DeviceAnnounced():
                 self._device_announced(index, entry)
             case e.DeviceRevoked():
-                self._device(index, entry.device, revoked=False).revoked_at = max(entry.at, 1)
+                self._device_revoked(index, entry)
             case e.EraseOrdered() | e.ShareDestroyed():
                 self._device(index, entry.device)
             case e.OfficerAdded() | e.OfficerRemoved():
@@ -198,7 +200,10 @@ class LogState:
         if entry.by is not None:
             self._check_endorsed(index, entry, entry.by)
         elif entry.order is not None:
-            self._check_announced(index, entry, entry.order)
+            found = self._check_announced(index, entry, entry.order)
+            line = self.lines[entry.line]
+            self.lines[entry.line] = LoggedLine(found.identity_key, line.organisation, line.created)
+            self.announced.remove(found)
         elif self.origin:
             raise Broken(index, "nobody has let the device in")
         self._insert(index, entry, b"" if entry.by is None else entry.by.device, entry.order or b"")
@@ -215,27 +220,56 @@ class LogState:
         )
         self._verify(index, other.signature_key, by.signature, signed)
 
-    def _check_announced(self, index: int, entry: e.DeviceAdded, order: bytes) -> None:
+    def _device_revoked(self, index: int, entry: e.DeviceRevoked) -> None:
+        """Of one that was only announced: it is kept as a revoked one, so that nobody announces it again with
+        the signatures that are there."""
+        found = next((one for one in self.announced if one.device == entry.device), None)
+        if found is None or entry.device in self.devices:
+            self._device(index, entry.device, revoked=False).revoked_at = max(entry.at, 1)
+            return
+        if entry.order != found.order or found.certificate in self._by_certificate:
+            raise Broken(index, "an announcement is withdrawn that is another one")
+        self.announced.remove(found)
+        self.devices[found.device] = LoggedDevice(
+            found.line,
+            found.certificate,
+            found.signature_key,
+            entry.at,
+            index,
+            order=found.order,
+            revoked_at=max(entry.at, 1),
+        )
+        self._by_certificate[found.certificate] = found.device
+
+    def _check_announced(self, index: int, entry: e.DeviceAdded, order: bytes) -> Announced:
         wanted = entry.line, entry.device, entry.certificate, entry.signature_key, order
         found = [
-            one.at
+            one
             for one in self.announced
             if (one.line, one.device, one.certificate, one.signature_key, one.order) == wanted
         ]
         if not found:
             raise Broken(index, "officers have added a device that they did not announce")
-        if entry.at < min(found) + e.ANNOUNCED_SECONDS:
+        if entry.at < found[0].at + e.ANNOUNCED_SECONDS:
             raise Broken(index, "officers have added a device less than a day after they announced it")
+        changes = found[0].identity_key != self.lines[entry.line].identity_key
+        if changes and any(not one.revoked_at for one in self.devices_of(entry.line).values()):
+            raise Broken(index, "a line's identity key changes while it has a device with the old one")
+        return found[0]
 
     def _device_announced(self, index: int, entry: e.DeviceAnnounced) -> None:
         line = self._line(index, entry.line)
         self._check_new(index, entry)
+        if any(entry.device == one.device or entry.certificate == one.certificate for one in self.announced):
+            raise Broken(index, "the device or its certificate was announced before")
         roster = self.organisations.get(line.organisation)
         signed = e.announcement_bytes(
             line=entry.line,
             device=entry.device,
             certificate=entry.certificate,
             signature_key=entry.signature_key,
+            identity_key=entry.identity_key,
+            order=entry.order,
         )
         officers = {} if roster is None or roster.owed else roster.officers
         self._check_officers(index, officers, entry.officers, signed, 2)
@@ -245,6 +279,7 @@ class LogState:
                 entry.device,
                 entry.certificate,
                 entry.signature_key,
+                entry.identity_key,
                 entry.order,
                 entry.at,
                 index,

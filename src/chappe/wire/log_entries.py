@@ -94,18 +94,21 @@ class OfficerMark(Strict, frozen=True):
 
 class DeviceAnnounced(Entry, frozen=True, tag="device.announced"):
     """Two officers of the line's organisation are going to add a device, `ANNOUNCED_SECONDS` from here at the
-    soonest. Their signatures are over `announcement_bytes`."""
+    soonest. Their signatures are over `announcement_bytes`. `identity_key`: the line's from then on, as the
+    certificate has it; whoever lost every device has lost the old one."""
 
     line: Hash32
     device: Hash32
     certificate: Hash32
     signature_key: Key32
+    identity_key: Key32
     order: Hash32
     officers: Annotated[list[OfficerMark], Meta(min_length=2, max_length=2)]
 
 
 class DeviceRevoked(Entry, frozen=True, tag="device.revoked"):
-    """The device is signed out for good. `order`: its digest, nil where the line's term was over."""
+    """The device is signed out for good. `order`: its digest, nil where the line's term was over. Of one that
+    is only announced: it never comes, and `order` is the digest of the one that announced it."""
 
     device: Hash32
     by: Literal["owner", "officers", "lapsed"]
@@ -219,9 +222,12 @@ def endorsement_bytes(*, line: bytes, device: bytes, certificate: bytes, signatu
     return joined(ADDED_CONTEXT, line, device, certificate, signature_key)
 
 
-def announcement_bytes(*, line: bytes, device: bytes, certificate: bytes, signature_key: bytes) -> bytes:
-    """What two officers sign to announce a device: the fields of `DeviceAnnounced`."""
-    return joined(ANNOUNCED_CONTEXT, line, device, certificate, signature_key)
+def announcement_bytes(
+    *, line: bytes, device: bytes, certificate: bytes, signature_key: bytes, identity_key: bytes, order: bytes
+) -> bytes:
+    """What two officers sign to announce a device: the fields of `DeviceAnnounced`, 32 bytes each. With the
+    order's digest in it, a signature is good for that one order."""
+    return joined(ANNOUNCED_CONTEXT, line, device, certificate, signature_key, identity_key, order)
 
 
 def signed_digest(digest: bytes) -> bytes:

@@ -4,12 +4,13 @@
  */
 
 import { suite } from "../mls";
-import { type Bytes, toHex } from "../wire/bytes";
+import { type Bytes, equal, fromHex, toHex } from "../wire/bytes";
 import {
   ANNOUNCED_SECONDS,
   announcementBytes,
   type DeviceAdded,
   type DeviceAnnounced,
+  type DeviceRevoked,
   decodeEntry,
   endorsementBytes,
   type LineCreated,
@@ -51,11 +52,13 @@ export interface LoggedDevice {
   revokedAt: number;
 }
 
+/** `identityKey`: the line's when the device is added. */
 export interface Announced {
   line: string;
   device: string;
   certificate: string;
   signatureKey: string;
+  identityKey: Bytes;
   order: string;
   at: number;
   index: number;
@@ -162,11 +165,9 @@ export class LogState {
       case "device.announced":
         this.#deviceAnnounced(index, entry);
         return;
-      case "device.revoked": {
-        const device = this.#living(index, entry.device);
-        this.devices.set(toHex(entry.device), { ...device, revokedAt: Math.max(entry.at, 1) });
+      case "device.revoked":
+        this.#deviceRevoked(index, entry);
         return;
-      }
       case "erase.ordered":
       case "share.destroyed":
         this.#device(index, entry.device);
@@ -203,40 +204,73 @@ export class LogState {
         entry.signature_key,
       );
       this.#owe(index, other.signatureKey, signed, entry.by.signature);
-    } else if (entry.order !== null) this.#checkAnnounced(index, entry, toHex(entry.order));
-    else if (this.origin !== "") throw new Broken(index, "nobody has let the device in");
+    } else if (entry.order !== null) {
+      const found = this.#checkAnnounced(index, entry, toHex(entry.order));
+      this.lines.set(found.line, {
+        ...this.#line(index, entry.line),
+        identityKey: found.identityKey,
+      });
+      this.announced = this.announced.filter((one) => one !== found);
+    } else if (this.origin !== "") throw new Broken(index, "nobody has let the device in");
     this.#insert(index, entry, entry.by === null ? "" : toHex(entry.by.device), hexOf(entry.order));
   }
 
-  #checkAnnounced(index: number, entry: DeviceAdded, order: string): void {
+  /** Of one that was only announced: kept as a revoked one, so that nobody announces it again. */
+  #deviceRevoked(index: number, entry: DeviceRevoked): void {
+    const key = toHex(entry.device);
+    const revokedAt = Math.max(entry.at, 1);
+    const found = this.announced.find((one) => one.device === key);
+    if (found === undefined || this.devices.has(key)) {
+      this.devices.set(key, { ...this.#living(index, entry.device), revokedAt });
+      return;
+    }
+    const { line, certificate, order } = found;
+    if (hexOf(entry.order) !== order || this.#byCertificate.has(certificate))
+      throw new Broken(index, "an announcement is withdrawn that is another one");
+    this.announced = this.announced.filter((one) => one !== found);
+    const signatureKey = fromHex(found.signatureKey);
+    const at = { at: entry.at, index, by: "", order, revokedAt };
+    this.devices.set(key, { line, certificate, signatureKey, ...at });
+    this.#byCertificate.set(certificate, key);
+  }
+
+  #checkAnnounced(index: number, entry: DeviceAdded, order: string): Announced {
     const wanted = announcedOf(entry, order);
-    const found = this.announced
-      .filter(
-        (one) =>
-          one.line === wanted.line &&
-          one.device === wanted.device &&
-          one.certificate === wanted.certificate &&
-          one.signatureKey === wanted.signatureKey &&
-          one.order === order,
-      )
-      .map((one) => one.at);
-    if (found.length === 0)
+    const found = this.announced.find(
+      (one) =>
+        one.line === wanted.line &&
+        one.device === wanted.device &&
+        one.certificate === wanted.certificate &&
+        one.signatureKey === wanted.signatureKey &&
+        one.order === order,
+    );
+    if (found === undefined)
       throw new Broken(index, "officers have added a device that they did not announce");
-    if (entry.at < Math.min(...found) + ANNOUNCED_SECONDS)
+    if (entry.at < found.at + ANNOUNCED_SECONDS)
       throw new Broken(
         index,
         "officers have added a device less than a day after they announced it",
       );
+    const changes = !equal(found.identityKey, this.#line(index, entry.line).identityKey);
+    if (changes && this.devicesOf(found.line).some(([, one]) => one.revokedAt === 0))
+      throw new Broken(
+        index,
+        "a line's identity key changes while it has a device with the old one",
+      );
+    return found;
   }
 
   #deviceAnnounced(index: number, entry: DeviceAnnounced): void {
     const { organisation } = this.#line(index, entry.line);
     this.#checkNew(index, entry);
+    const one = announcedOf(entry, toHex(entry.order));
+    if (this.announced.some((it) => it.device === one.device || it.certificate === one.certificate))
+      throw new Broken(index, "the device or its certificate was announced before");
     const roster = this.#organisations.get(organisation);
     const officers = roster === undefined || roster.owed !== null ? [] : roster.officers;
     this.#checkOfficers(index, officers, entry.officers, announcementBytes(entry), 2);
-    const one = announcedOf(entry, toHex(entry.order));
-    this.announced = [...this.announced, { ...one, at: entry.at, index }];
+    const { at, identity_key: identityKey } = entry;
+    this.announced = [...this.announced, { ...one, identityKey, at, index }];
   }
 
   /** An entry of a roster; those of one version are judged by the officers of the version before. */

@@ -64,6 +64,7 @@ const deviceAnnounced = struct({
   version,
   at,
   ...ofDevice,
+  identity_key: hash32,
   order: hash32,
   officers: list(officerMark, 2, 2),
 });
@@ -109,6 +110,7 @@ const shapes: Record<string, Shape<object>> = {
 export type LineCreated = Of<typeof lineCreated>;
 export type DeviceAdded = Of<typeof deviceAdded>;
 export type DeviceAnnounced = Of<typeof deviceAnnounced>;
+export type DeviceRevoked = Of<typeof deviceRevoked>;
 export type Officers = Of<typeof officerAdded> | Of<typeof officerRemoved>;
 export type OfficerMark = Of<typeof officerMark>;
 export type LogEntry =
@@ -116,7 +118,7 @@ export type LogEntry =
   | LineCreated
   | DeviceAdded
   | DeviceAnnounced
-  | Of<typeof deviceRevoked>
+  | DeviceRevoked
   | Of<typeof eraseOrdered>
   | Of<typeof shareDestroyed>
   | Officers
@@ -143,9 +145,17 @@ function fits(entry: LogEntry): boolean {
   return entry.what !== "device.added" || entry.by === null || entry.order === null;
 }
 
-/** What two officers sign to announce a device. */
+/** What two officers sign to announce a device: good for this one order. */
 export const announcementBytes = (entry: DeviceAnnounced): Bytes =>
-  lengthPrefixed(ANNOUNCED, entry.line, entry.device, entry.certificate, entry.signature_key);
+  lengthPrefixed(
+    ANNOUNCED,
+    entry.line,
+    entry.device,
+    entry.certificate,
+    entry.signature_key,
+    entry.identity_key,
+    entry.order,
+  );
 
 /** What officers signed of the roster whose body has this SHA-256. */
 export const signedDigest = (digest: Uint8Array): Bytes => concat(ROSTER, digest);

@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { Broken, LogState } from "../../src/client/logState";
 import { Frontier, leafHash } from "../../src/tlog/merkle";
-import { fromHex } from "../../src/wire/bytes";
+import { fromHex, toHex } from "../../src/wire/bytes";
 
 interface Case {
   name: string;
@@ -41,6 +41,7 @@ const shown = (state: LogState): object => ({
     ]),
   ),
   releases: Object.fromEntries(state.releases),
+  lines: Object.fromEntries([...state.lines].map(([key, one]) => [key, toHex(one.identityKey)])),
   announced: state.announced.map((one) => [one.device, one.at]),
 });
 
