@@ -29,7 +29,7 @@ _PLAIN: Final = (
     e.Online,
 )
 
-_NOTICES: Final = ("unreadable", "gap", "fork")
+_NOTICES: Final = ("unreadable", "gap", "fork", "late")
 """What stands in a conversation in place of a message, or beside it, and was written by nobody."""
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +25,7 @@ from websockets.frames import Opcode
 from websockets.protocol import Protocol, Side
 
 from chappe.relay.tls import CERTIFICATE_NAME, KEY_NAME, certificate_pin, ensure_certificate
-from chappe.wire import frames
+from chappe.wire import delivery, frames
 from chappe.wire.api import from_base64
 from chappe.wire.errors import ChappeError
 from chappe.wire.links import RelayPlace
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 INJECTED: Final = 0
 """The sequence of an envelope that never was in a mailbox; the man gives it a number of his own."""
+SEALED: Final = "/v1/deliver"
 _PIECE: Final = 64 * 1024
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "upgrade"})
 
@@ -131,6 +133,7 @@ class Middleman:
         self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{target}", trust_env=False, timeout=None)
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen: set[tuple[bytes, bytes]] = set()
+        self._under_way = 0
         self._flying: set[tuple[bytes, bytes]] = set()
         self.attack = attack
         self.peers: dict[bytes, Peer] = {}
@@ -151,9 +154,9 @@ class Middleman:
 
     @property
     def quiet(self) -> bool:
-        """The relay owes no phone that is here an envelope, and no phone an acknowledgement."""
+        """The relay owes no phone that is here an envelope or an answer, and no phone an acknowledgement."""
         owed = any(device in self.peers and self.peers[device].online for device, _ in self._flying)
-        return not owed and not any(peer.busy for peer in self.peers.values())
+        return not owed and not self._under_way and not any(peer.busy for peer in self.peers.values())
 
     @asynccontextmanager
     async def standing(self, people: Iterable[str]) -> AsyncIterator[Middleman]:
@@ -204,7 +207,13 @@ class Middleman:
             body = await reader.readexactly(int(named.get("content-length", 0)))
             self.moved += 1
             who = self._doors[writer.get_extra_info("sockname")[1]]
-            answer = await self.attack.http(Request(method, path, headers, body, who), self.onward)
+            request = Request(method, path, headers, body, who)
+            self._under_way += 1
+            try:
+                answer = await self.attack.http(request, self.onward)
+                self._sealed(request, answer)
+            finally:
+                self._under_way -= 1
             writer.write(_written(answer, method))
             await writer.drain()
 
@@ -243,6 +252,15 @@ class Middleman:
             for place, welcome in enumerate(request.welcomes):
                 digest = hashlib.sha256(b"chappe welcome id v1" + request.id + place.to_bytes(2, "big"))
                 self._owe(welcome.to, digest.digest()[:16])
+
+    def _sealed(self, request: Request, answer: Response) -> None:
+        """Messages that came without a sign-in."""
+        if request.path != SEALED or answer.status != HTTPStatus.OK:
+            return
+        sent = {one.id: [device for device, _ in one.to] for one in sealed_in(request)}
+        for told in delivery.decode_answer(answer.body).answers:
+            if isinstance(told, delivery.Taken) and told.id in sent:
+                self._owe(sent[told.id], told.id)
 
     def _owe(self, devices: Iterable[bytes], id_: bytes) -> None:
         self._flying |= {(device, id_) for device in devices} - self._seen
@@ -361,6 +379,11 @@ class Way:
             with contextlib.suppress(Exception):
                 self._near.send_binary(frames.encode(numbered))
         self._flush(self._near)
+
+
+def sealed_in(request: Request) -> list[delivery.Sealed]:
+    """The messages of a `POST /v1/deliver`."""
+    return delivery.decode_request(request.body).messages if request.path == SEALED else []
 
 
 def _written(answer: Response, method: str) -> bytes:

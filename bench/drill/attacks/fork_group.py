@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterable
 
 from bench.drill import attack
-from bench.drill.middleman import Peer
+from bench.drill.attack import Onward
+from bench.drill.middleman import Peer, Request, Response, sealed_in
 from bench.drill.stage import Stage
 from chappe.wire import frames
 
@@ -26,6 +27,7 @@ class Attack(attack.Attack):
         self._armed = False
         self._first: frames.Commit | None = None
         self._second_half: set[bytes] = set()
+        self._second_names: set[str] = set()
         self._from_first: set[bytes] = set()
         self._from_second: set[bytes] = set()
 
@@ -35,9 +37,9 @@ class Attack(attack.Attack):
             return
         first, second, third = people
         await stage.round(people, group)
-        self._second_half = {second.phone.device_id}
-        if self._third_follows_second:
-            self._second_half.add(third.phone.device_id)
+        half = [second, third] if self._third_follows_second else [second]
+        self._second_half = {one.phone.device_id for one in half}
+        self._second_names = {one.name for one in half}
         self._armed = True
         for person in (first, second):
             await stage.tries(person, person.phone.rename(group, stage.word()))
@@ -60,6 +62,14 @@ class Attack(attack.Attack):
             self.man.peer(device).deliver(frame.payload)
         self.strike()
         return []
+
+    async def http(self, request: Request, onward: Onward) -> Response:
+        """What goes without a sign-in is known by the way that it comes."""
+        if self._first is not None:
+            second = request.who in self._second_names
+            for one in sealed_in(request):
+                (self._from_second if second else self._from_first).add(one.id)
+        return await onward(request)
 
     def down(self, peer: Peer, frame: frames.FromRelay) -> Iterable[frames.FromRelay]:
         if self._first is None or not isinstance(frame, frames.Deliver):
