@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import signal
 import sqlite3
@@ -18,7 +20,7 @@ import pytest
 from chappe.relay.tls import certificate_pin
 from chappe.wire.errors import KINDS
 from tests.cli.test_failures import failed
-from tests.cli.world import Ran, begin, chappe
+from tests.cli.world import Ran, begin, chappe, inside
 
 APPLICATION = (
     *("--name", "Télé Plus", "--country", "FR", "--registration", "552 100 554"),
@@ -35,7 +37,7 @@ class Beside:
     data: Path
 
     def run(self, *arguments: str, **variables: str) -> Ran:
-        return chappe("desk", "--data-dir", str(self.data), *arguments, **variables)
+        return inside("desk", "--data-dir", str(self.data), *arguments, **variables)
 
     def ok(self, *arguments: str, **variables: str) -> Ran:
         ran = self.run(*arguments, **variables)
@@ -194,6 +196,9 @@ def test_the_register_is_at_the_relays_door(served: tuple[subprocess.Popen[str],
         assert stored.status_code == 200
         assert '<html lang="fr">' in stored.text
         assert "lignes actuelles" not in stored.text
+        style = stored.text.partition("<style>")[2].partition("</style>")[0]
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        assert f"style-src 'sha256-{digest}'" in stored.headers["content-security-policy"]
         with sqlite3.connect(beside.data / "desk" / "desk.db") as connection:
             connection.execute("ALTER TABLE rates ADD COLUMN whose TEXT")
         plain = client.get("/stored.json").json()
@@ -249,25 +254,20 @@ def test_selling_from_a_plan_to_the_books(beside: Beside, tmp_path: Path) -> Non
     assert "€58.80" in beside.ok("sale", "payments", number).lines[0]
     books = beside.ok("sale", "ledger").lines
     assert [len(books), books[0].split()[2:]] == [3 + 3 + 2 + 3, ["sale", number]]
-    assert beside.ok("sale", "ledger", "--after", "2").lines[0].split()[2] == "credit"
     assert "iban: FR7630006000011234567890189" in beside.ok("sale", "seller").lines
     agreed = beside.ok("reseller", "terms", applied, "--days", "45").lines
-    assert agreed == beside.ok("reseller", "terms", applied).lines == ["VAT is charged; 45 days to pay"]
+    assert agreed == ["VAT is charged; 45 days to pay"]
     exempt = ("--vat", "exempt", "--exemption", "Article 262 ter")
     assert beside.ok("reseller", "terms", applied, *exempt).lines[0].startswith("no VAT: Article 262 ter; 45")
-    assert beside.ok("reseller", "terms", applied, "--vat", "standard").lines == agreed
     assert "Télé Plus (FR 552100554): accredited until" in beside.ok("reseller", "register").out
     newest = f"{number[:5]}000002"
-    failed(beside.run("sale", "refunded", number, "--amount", "1", "--reference", "R"), "desk.malformed")
     beside.ok("sale", "refunded", newest, "--amount", "5880", "--reference", "R1")
     assert "€58.80  R1" in beside.ok("sale", "refunds", newest).lines[0]
     said = beside.ok("sale", "rate", "GBP", "1.1532").lines
     assert said == beside.ok("sale", "rates").lines == [f"1 GBP = 1.153200 EUR ({day(0)})"]
-    failed(beside.run("sale", "rate", "GBP", "much"), "desk.malformed")
     said = beside.ok("sale", "numbers").lines
     assert said == [f"Newest invoice numbers: {newest} here, {newest} in the file"]
     (beside.data / "invoice-numbers").unlink()
     assert "is missing" in beside.ok("sale", "numbers").lines[1]
     failed(beside.run("sale", "lost", "--last", number, "--reason", "moved"), "desk.malformed")
     assert beside.ok("sale", "lost", "--last", newest, "--reason", "moved").lines == said
-    failed(beside.run("sale", "misdated", "--reason", "the clock"), "desk.not_now")

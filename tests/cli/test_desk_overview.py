@@ -7,12 +7,12 @@ from pathlib import Path
 from chappe.relay import organisations
 from chappe.relay.config import load_settings
 from chappe.wire.clock_guard import FILE
-from tests.cli.world import Ran, chappe
+from tests.cli.world import Ran, inside
 from tests.relay.fleet_world import Organisation, Person
 
 
 def desk(data: Path, *arguments: str, **variables: str) -> Ran:
-    ran = chappe("desk", "--data-dir", str(data), *arguments, **variables)
+    ran = inside("desk", "--data-dir", str(data), *arguments, **variables)
     assert ran.status == 0, ran.err
     return ran
 

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
 from chappe.cli.fleet_words import FLEET_WORDS
-from chappe.cli.main import main
 from chappe.relay.new_codes import new_codes
 from chappe.vault import keys
-from tests.cli.world import People, Ran, chappe, environment
+from tests.cli.world import People, Ran, chappe, inside
 from tests.relay.world import RelayProcess
 from tests.vault.service import CHEAP
 
 WORDS = "violets at the ministry"
 POLICY = ("fleet", "policy", "--offline-hours", "0", "--idle", "5m", "--reason", "house", "--yes")
-
-
-def inside(*words: str, **variables: str) -> Ran:
-    """`chappe` without a process of its own, and with nobody at the terminal."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        patch.dict(os.environ, environment(**variables), clear=True),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        status = main(list(words))
-    return Ran(status, out.getvalue(), err.getvalue())
 
 
 @dataclass

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from chappe.client import Phone
-from tests.cli.test_erase import inside
-from tests.cli.world import People, Ran
+from tests.cli.world import People, Ran, inside
 from tests.client.world import place_of
 
 PIN = "294817"

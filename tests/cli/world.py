@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
 import secrets
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from chappe.cli.main import main
 from chappe.wire.links import activation_link
 from tests import zygote
 from tests.relay.world import RelayProcess
@@ -51,6 +56,19 @@ def chappe(*arguments: str, stdin: str = "", **variables: str) -> Ran:
     )
     assert "Traceback" not in done.stderr + done.stdout, done.stderr
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def inside(*words: str, **variables: str) -> Ran:
+    """`chappe` without a process of its own, and with nobody at the terminal: most of what a command takes is
+    its start."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        patch.dict(os.environ, environment(**variables), clear=True),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        status = main(list(words))
+    return Ran(status, out.getvalue(), err.getvalue())
 
 
 def begin(*arguments: str, forked: bool = True) -> subprocess.Popen[str]:
