@@ -3,6 +3,7 @@ import { explainCode as phoneWords } from "../../../phone/src/ui/model/errors.ts
 import { ChappeError } from "../../../phone/src/wire/errors.ts";
 import { ApiError } from "../api/client.ts";
 import { maybe, t, words } from "../i18n/index.ts";
+import { told } from "../i18n/sentences.ts";
 
 class Said {
   text = $state("");
@@ -23,7 +24,7 @@ class Said {
 
 export const said = new Said();
 
-/** What went wrong, in words. The server's own sentence says more than the code's, in English. */
+/** What went wrong, in words. The desk's own sentence says more than the code's. */
 export function explain(problem: unknown): string {
   if (problem instanceof ChappeError)
     return maybe(`error.${problem.code}`, phoneWords(problem.code));
@@ -31,11 +32,15 @@ export function explain(problem: unknown): string {
   if (problem.code === "cancelled") return t("signin.cancelled");
   const key = `error.${problem.code}`;
   const ours = maybe(key, problem.message);
-  const more = problem.fields.map((one) => `${one.field}: ${one.message}`);
-  // These two say why, each time in other words.
-  const why = /^desk\.(not_now|malformed)$/.test(problem.code) && problem.message !== "";
-  if (why && words.language === "en") return [problem.message, ...more].join(" ");
-  return [ours, ...(why ? [problem.message] : []), ...more].join(" ");
+  const more = problem.fields.map((one) => `${one.field}: ${told(one.message)}`);
+  // These say why, each time in other words.
+  const why = /^desk\.(not_now|malformed|exists|unknown)$/.test(problem.code);
+  const said = why && problem.message !== "" ? told(problem.message) : "";
+  // What is not known in French yet follows what the code says.
+  const isTold = words.language === "en" || said !== problem.message;
+  return [...(said !== "" && isTold ? [said] : [ours, said]), ...more]
+    .filter((one) => one !== "")
+    .join(" ");
 }
 
 /** Do it, and say what went wrong. Gives whether it went well. */
