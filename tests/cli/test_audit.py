@@ -14,9 +14,12 @@ from typing import Any
 
 import pytest
 
+from chappe.client.log_audit import place_of
 from chappe.tlog.keys import Kind, Signer
 from chappe.tlog.notes import SignedNote
 from chappe.wire import api
+from chappe.wire.errors import BadInput
+from chappe.wire.links import RelayPlace
 from tests.cli.test_failures import failed
 from tests.cli.world import begin, chappe
 from tests.relay.world import RelayProcess, add_device_body
@@ -76,9 +79,16 @@ async def test_all_of_a_log(relay: RelayProcess, tmp_path: Path) -> None:
     assert "too few witnesses" in ran.err
     other.write_text("nonsense")
     failed(chappe("audit", url(relay), "--policy", str(other)), "usage.invalid")
-    failed(chappe("audit", url(relay), "--policy", str(tmp_path / "none")), "file.unreadable")
-    for wrong in ("http://localhost", "localhost", "https://localhost/x", "https://localhost#pin"):
-        failed(chappe("audit", wrong), "usage.invalid")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost", "localhost", "https://localhost/x", "https://localhost#pin", "https://h:x"]
+)
+def test_what_is_no_relay(url: str) -> None:
+    with pytest.raises(BadInput, match=r"usage\.invalid"):
+        place_of(url)
+    assert place_of("https://relay.example/") == RelayPlace("relay.example", 443, None)
+    assert place_of("https://[::1]:8440").authority == "[::1]:8440"
 
 
 @pytest.fixture
