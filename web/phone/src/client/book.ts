@@ -4,6 +4,7 @@
  */
 
 import type { Change, Store, Table } from "../vault/store";
+import type { LogAlarmRow, LogDoubtRow, LogSaltRow } from "./logRows";
 import {
   type CommitRow,
   type ContactRow,
@@ -92,8 +93,15 @@ export class Book {
   readonly told = new Mirror<string, ToldRow>(tables.told, (one) => one.conversation);
   readonly packages = new Mirror<string, PackageRow>(tables.packages, (one) => one.ref);
 
+  readonly logDoubts = new Mirror<string, LogDoubtRow>(tables.logDoubts, (one) => one.key);
+  readonly logAlarms = new Mirror<number, LogAlarmRow>(tables.logAlarms, (one) => one.row);
+  readonly logSalts = new Mirror<string, LogSaltRow>(tables.logSalts, (one) => one.key);
+
   async load(store: Store): Promise<void> {
     const mirrors = [
+      this.logDoubts,
+      this.logAlarms,
+      this.logSalts,
       this.contacts,
       this.conversations,
       this.expiries,

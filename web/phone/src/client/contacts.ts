@@ -65,6 +65,9 @@ export class Contacts {
   /** Set by the owner: a known line has another identity now. */
   onChanged: (tx: Tx, address: string) => Promise<void> = async () => {};
 
+  /** Set by the owner: the relay names what hides a line in the transparency log. */
+  onSalt: (tx: Tx, address: string, line: string, salt: Bytes) => Promise<void> = async () => {};
+
   constructor(private readonly core: Core) {}
 
   // --- checking
@@ -162,7 +165,8 @@ export class Contacts {
     const good = [...lines].filter(([address]) => Array.isArray(taken.get(address)));
     if (good.length === 0) return taken;
     await this.core.change(async (tx) => {
-      for (const [address, { line, identity_key }] of good) {
+      for (const [address, { line, identity_key, salt }] of good) {
+        await this.onSalt(tx, address, toHex(line), salt);
         await this.#confirm(tx, address, identity_key);
         if (!(await this.#learn(tx, address, toHex(line), identity_key, false)))
           taken.set(address, error("identity.changed"));

@@ -22,6 +22,8 @@ export interface Done {
   contacts: Set<string>;
   typing: Typist[];
   failed: { code: Code; conversation: string | null }[];
+  /** What the transparency log shows, or what is amiss there, is another. */
+  log: boolean;
 }
 
 /** One change under way: what it puts is durable together, and what it tells is told after that. */
@@ -33,6 +35,7 @@ export class Tx {
   /** Told and kept nowhere. */
   typing: Typist[] = [];
   readonly failed: Done["failed"] = [];
+  log = false;
   readonly #after: (() => void)[] = [];
 
   constructor(readonly change: Change) {}
@@ -92,6 +95,7 @@ export class Core {
         contacts: tx.contacts,
         typing: tx.typing,
         failed: tx.failed,
+        log: tx.log,
       });
       tx.finish();
       return made;

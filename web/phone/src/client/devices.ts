@@ -38,7 +38,10 @@ export class Devices {
     const { engine, api } = this.opened;
     const before = new Set((await this.all()).map((one) => one.device));
     const salt = await this.#salt();
-    await give(api, link, (offer) => this.#handover(offer, salt));
+    await give(api, link, async (offer) => {
+      await engine.log.own.endorsed(offer.deviceId);
+      return this.#handover(offer, salt);
+    });
     await this.#awaitNewDevice(before);
     await engine.reconcile();
     await engine.settled(NEW_DEVICE_SECONDS);

@@ -8,12 +8,13 @@ import { Chains } from "./chains";
 import { Changes } from "./changes";
 import { Connection, type Owner } from "./connection";
 import { Contacts } from "./contacts";
-import type { Core } from "./core";
+import type { Core, Tx } from "./core";
 import type { Term } from "./face";
 import { Groups } from "./groups";
 import type { HttpApi } from "./http";
 import { Inbox } from "./inbox";
 import { Keys } from "./keys";
+import { LogWatch } from "./logWatch";
 import { isNetwork, Messages } from "./messages";
 import { Notices } from "./notices";
 import { Obeying } from "./obeying";
@@ -50,7 +51,7 @@ const SENDING: ReadonlySet<string> = new Set(["changes", "outbox"]);
 const CURSOR = "cursor";
 const SIBLINGS = "siblings";
 
-type Task = "changes" | "confirm" | "fleet" | "outbox" | "sweep" | "acks";
+type Task = "changes" | "confirm" | "fleet" | "log" | "outbox" | "sweep" | "acks";
 
 /** The owner of the connection. What the relay says is taken in its order, one thing after the other. */
 export class Engine implements Owner {
@@ -71,6 +72,7 @@ export class Engine implements Owner {
   readonly shown: Shown;
   readonly removals: Removals;
   readonly connection: Connection;
+  readonly log: LogWatch;
   /** Set by the owner. */
   onOnline: (online: boolean, problem: Code | "") => void = () => {};
   /** Set by the owner: the backlog is read, after each sign-in; or the line was renewed. */
@@ -101,7 +103,7 @@ export class Engine implements Owner {
     private readonly api: HttpApi,
     net: Net,
   ) {
-    const bells = ["changes", "confirm", "fleet", "outbox", "sweep", "acks"] as const;
+    const bells = ["changes", "confirm", "fleet", "log", "outbox", "sweep", "acks"] as const;
     this.#bells = Object.fromEntries(bells.map((name) => [name, new Bell()])) as Record<Task, Bell>;
     const wire = new Connection(net, core.me, this);
     this.connection = wire;
@@ -125,6 +127,8 @@ export class Engine implements Owner {
     );
     this.proofs = new Proofs(core, this.messages);
     this.typing = new Typing(core, this.groups, this.messages, this.outbox);
+    this.log = new LogWatch(core, this.groups, api);
+    this.#tieLog();
     this.changes = new Changes(
       core,
       this.groups,
@@ -132,7 +136,7 @@ export class Engine implements Owner {
       this.messages,
       this.notices,
       this.outbox,
-      new Packages(core, this.groups, this.contacts, wire),
+      new Packages(core, this.groups, this.contacts, wire, this.log),
       wire,
     );
     this.keys = new Keys(core, wire);
@@ -151,6 +155,7 @@ export class Engine implements Owner {
     );
     this.removals = new Removals(core, this.groups, this.changes, obeying, wire, api);
     this.shown = new Shown(core, this.groups);
+    this.shown.inDoubt = (id) => this.log.doubts.inDoubt(id);
     obeying.onReports = () => this.#bells.fleet.ring();
     this.changes.onAbsent = (conversation, order, device) => {
       this.removals.settle(conversation, order, device);
@@ -166,6 +171,28 @@ export class Engine implements Owner {
     };
   }
 
+  /** What the transparency log hears, and what it has to say. */
+  #tieLog(): void {
+    const look = (tx: Tx): void => tx.after(() => this.#bells.log.ring());
+    this.groups.onEntered = (tx, id, identity, welcomed) => {
+      if (this.log.entered(tx, id, identity, welcomed)) look(tx);
+    };
+    this.contacts.onSalt = async (tx, address, line, salt) => {
+      this.log.doubts.learnSalt(tx, address, line, salt);
+      if (address === this.core.me.address) await this.log.lookAtOwnLine(tx);
+    };
+    this.messages.logHead = () => this.log.head();
+    this.messages.onLogHead = (tx, { conversation, address }, head) => {
+      if (this.log.heard(conversation, address, head)) look(tx);
+    };
+    this.log.doubts.onNotice = async (tx, conversation, what, address) => {
+      if (this.groups.has(conversation))
+        await this.messages.insertNotice(tx, conversation, { what, who: [address], value: "" });
+    };
+    this.outbox.isInDoubt = (id, forAPerson) =>
+      forAPerson ? this.log.doubts.inDoubt(id).length > 0 : this.log.doubts.holdsBack(id);
+  }
+
   static async open(core: Core, net: Net, api: HttpApi): Promise<Engine> {
     const [obeying, terms, cursor, siblings] = await Promise.all([
       Obeying.open(core),
@@ -176,6 +203,7 @@ export class Engine implements Owner {
     const engine = new Engine(core, obeying, terms, api, net);
     engine.#cursor = cursor ?? 0;
     engine.#siblings = siblings ?? 0;
+    await engine.log.load();
     return engine;
   }
 
@@ -188,6 +216,7 @@ export class Engine implements Owner {
       this.#work("changes", () => this.#pumpChanges()),
       this.#work("confirm", () => this.#pumpConfirm()),
       this.#work("fleet", () => this.removals.pump()),
+      this.#work("log", () => this.#pumpLog()),
       this.#work("outbox", () => this.#pumpOutbox()),
       this.#sayAcks(),
       this.#housekeeping(),
@@ -227,7 +256,8 @@ export class Engine implements Owner {
 
   /** Something was queued. */
   wake(): void {
-    for (const name of ["changes", "confirm", "fleet", "outbox"] as const) this.#bells[name].ring();
+    for (const name of ["changes", "confirm", "fleet", "log", "outbox"] as const)
+      this.#bells[name].ring();
   }
 
   get online(): boolean {
@@ -277,6 +307,7 @@ export class Engine implements Owner {
     this.outbox.reconnected();
     this.tokens.reconnected();
     this.removals.reconnected();
+    this.log.reconnected();
     this.onOnline(true, "");
     this.#checkCaughtUp();
     const greeting = ++this.#greeting;
@@ -440,6 +471,15 @@ export class Engine implements Owner {
     }
   }
 
+  /** Ask the transparency log what waits for its word. Raises network.*. */
+  async #pumpLog(): Promise<void> {
+    const waits = await this.log.pump();
+    this.#bells.outbox.ring();
+    if (!waits) return;
+    await sleep(this.log.pace.pollMs);
+    this.#bells.log.ring();
+  }
+
   async #pumpChanges(): Promise<void> {
     if (await this.changes.pump()) {
       this.wake();
@@ -515,6 +555,7 @@ export class Engine implements Owner {
         this.#caughtUp &&
         this.#greeted &&
         this.#toConfirm().length === 0 &&
+        !this.log.busy &&
         (!this.terms.maySend || (this.tokens.idle && this.outbox.empty && this.changes.idle)),
       seconds,
     );

@@ -38,6 +38,8 @@ export interface Conversation {
   /** What its members agreed on: seconds until messages disappear after they were read, 0 for never. `Bounds` may shorten it here. */
   timer: number;
   state: "active" | "left";
+  /** Lines with a device that the transparency log does not show: nothing is sent until a person decides. */
+  unlogged: string[];
   unread: number;
   muted: boolean;
   draft: string;
@@ -159,6 +161,41 @@ export interface OwnOrder {
   hasPin: boolean;
 }
 
+/**
+ * Something that the transparency log should not say, or should. `code`: log.forked, log.frozen, log.not_there,
+ * log.own_line, log.broken or log.release. `settled`: found after all, or a person has seen to it.
+ */
+export interface LogAlarm {
+  number: number;
+  code: string;
+  at: number;
+  conversation: string;
+  address: string;
+  device: string;
+  settled: boolean;
+}
+
+/** The relay's transparency log, as this phone has read it. `watched` false: the relay had none. */
+export interface Transparency {
+  watched: boolean;
+  origin: string;
+  entries: number;
+  root: string;
+  signedAt: number;
+  /** Who signed the newest head. */
+  signers: { name: string; isWitness: boolean; at: number }[];
+  /** This line's, by their hashes in the log; `known`: this line let it in. */
+  devices: {
+    device: string;
+    self: boolean;
+    addedAt: number;
+    revokedAt: number;
+    by: string;
+    known: boolean;
+  }[];
+  alarms: LogAlarm[];
+}
+
 export interface Settings {
   readReceipts: boolean;
   typing: boolean;
@@ -205,6 +242,7 @@ export type Event =
   | { type: "typing"; conversation: string; address: string; until: number }
   | { type: "contact"; contact: Contact }
   | { type: "term"; term: Term }
+  | { type: "transparency"; transparency: Transparency }
   | { type: "failed"; code: string; conversation: string | null };
 
 export interface Hit {
@@ -323,6 +361,18 @@ export interface PhoneFace {
   term(): Promise<Term | null>;
   /** Redeem a renewal code, or the code in a link. */
   renew(code: string): Promise<Term>;
+
+  transparency(): Promise<Transparency>;
+  /** Read what is new in the log now. */
+  readLog(): Promise<Transparency>;
+  /** What proves the alarms, as text to hand on. */
+  logEvidence(): Promise<string>;
+  /** A person has seen to an alarm. */
+  settleAlarm(number: number): Promise<void>;
+  /** Write to devices in a conversation that the log does not show: their owner has explained it. */
+  acceptUnlogged(id: string): Promise<void>;
+  /** The page's manifest (SHA-256 in hex), as the service worker has checked it: the log must have it. */
+  runs(release: string): Promise<void>;
 
   settings(): Promise<Settings>;
   bounds(): Promise<Bounds | null>;

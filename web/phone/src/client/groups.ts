@@ -63,6 +63,8 @@ export async function lock(group: Group): Promise<Bytes> {
 /** All states of groups go through here; they are cached, and read anew after a change was undone. */
 export class Groups {
   #cache = new Map<string, Group>();
+  /** Set by the owner: a device is there that was not. `welcomed`: this one has come in itself. */
+  onEntered: (tx: Tx, id: string, identity: Uint8Array, welcomed: boolean) => void = () => {};
 
   constructor(
     private readonly core: Core,
@@ -109,8 +111,12 @@ export class Groups {
   /** The state moved to another epoch: members and description follow it. */
   enter(tx: Tx, id: string, group: Group): void {
     const { name, timer } = descriptionOf(group);
+    const before = this.#cache.get(id)?.members.map((one) => toHex(one.identity));
     this.#keepWhole(tx, id, group);
     this.put(tx, { ...this.row(id), name, timer, epoch: group.epoch, places: placesOf(group) });
+    for (const { identity } of group.members)
+      if (before === undefined || !before.includes(toHex(identity)))
+        this.onEntered(tx, id, identity, before === undefined);
   }
 
   /** A conversation of this device alone, at epoch 0. Gives its id. */
@@ -152,6 +158,7 @@ export class Groups {
       at: now,
       chain: begun(group.epoch),
     });
+    for (const { identity } of group.members) this.onEntered(tx, id, identity, true);
     return id;
   }
 

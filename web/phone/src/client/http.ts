@@ -16,6 +16,8 @@ import type { Of, Shape } from "../wire/shape";
 import type { Net } from "./transport";
 
 const READ_SECONDS = 60;
+/** A bundle of 256 entries of 1 KiB each, and as much again. */
+const MAX_LOG_FILE = 512 * 1024;
 
 export type Slot = "offer" | "answer";
 
@@ -73,6 +75,11 @@ export class HttpApi {
     const fits = outcomes.every(({ id }, at) => equal(id, messages[at]?.id ?? new Uint8Array()));
     if (outcomes.length !== messages.length || !fits) throw error("http.malformed");
     return outcomes;
+  }
+
+  /** A file of the transparency log: `checkpoint`, `policy`, or a tile's path. Throws http.unknown_path. */
+  async log(path: string): Promise<Bytes> {
+    return readAll(await this.request("GET", `/v1/tlog/${path}`, {}), MAX_LOG_FILE);
   }
 
   async putLink(rendezvous: Uint8Array, slot: Slot, data: Bytes): Promise<void> {

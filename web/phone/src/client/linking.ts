@@ -70,7 +70,7 @@ export async function receive(
 export async function give(
   api: HttpApi,
   link: DeviceLink,
-  make: (offer: Offer) => Handover,
+  make: (offer: Offer) => Handover | Promise<Handover>,
 ): Promise<void> {
   const offer = await slot(api, link.rendezvous, "offer", WAIT_SECONDS);
   if (!equal(new Uint8Array(sha256(offer)), link.keyHash))
@@ -79,7 +79,7 @@ export async function give(
       "The link's key is not the one that the relay gave; do not go on.",
     );
   if (offer.length <= DEVICE_BYTES + KEY_BYTES) throw error("link.malformed");
-  const handover = make({
+  const handover = await make({
     deviceId: offer.slice(0, DEVICE_BYTES),
     signatureKey: offer.slice(DEVICE_BYTES, DEVICE_BYTES + KEY_BYTES),
   });

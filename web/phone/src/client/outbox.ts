@@ -68,6 +68,8 @@ export interface Courier {
 }
 
 export class Outbox {
+  /** Set by the owner: nothing is sent there for now, and whether only a person can change that. */
+  isInDoubt: (conversation: string, forAPerson: boolean) => boolean = () => false;
   /** What was said, by its ref. */
   #said = new Map<number, Ready>();
   #notBefore = 0;
@@ -292,6 +294,7 @@ export class Outbox {
     const waiting = new Set(commits.all().map((one) => one.conversation));
     for (const { conversation, intent } of intents.all())
       if (HOLDS_BACK.has(intent.kind)) waiting.add(conversation);
+    for (const id of this.groups.active()) if (this.isInDoubt(id, false)) waiting.add(id);
     return waiting;
   }
 
@@ -305,7 +308,10 @@ export class Outbox {
 
   /** With somebody whose key the relay has not confirmed, or a person has not accepted. */
   #isBarred(conversation: string): boolean {
-    return this.groups.addresses(conversation).some((one) => this.contacts.isBarred(one));
+    return (
+      this.isInDoubt(conversation, true) ||
+      this.groups.addresses(conversation).some((one) => this.contacts.isBarred(one))
+    );
   }
 
   async #ready(tx: Tx, row: OutboxRow): Promise<Ready | null> {

@@ -8,6 +8,7 @@ import { type Asked, askMany } from "./asking";
 import { type Answered, type Contacts, verifiedCertificate } from "./contacts";
 import type { Core } from "./core";
 import type { Groups } from "./groups";
+import type { LogWatch } from "./logWatch";
 import type { Wire } from "./wire";
 
 /** Key packages, or why there are none. */
@@ -19,6 +20,7 @@ export class Packages {
     private readonly groups: Groups,
     private readonly contacts: Contacts,
     private readonly wire: Wire,
+    private readonly log: Pick<LogWatch, "checkPackage">,
   ) {}
 
   /**
@@ -48,23 +50,47 @@ export class Packages {
       const line = answers.get(address) ?? error("network.unreachable");
       const wants = (device: string): boolean =>
         !present.has(device) && (devices === null || devices.includes(device));
-      found.set(address, line instanceof ChappeError ? line : this.#packages(address, line, wants));
+      const packages =
+        line instanceof ChappeError ? line : await this.#packages(address, line, wants);
+      found.set(address, packages);
     }
     return found;
   }
 
-  #packages(address: string, line: Answered[], wants: (device: string) => boolean): Found {
+  async #packages(
+    address: string,
+    line: Answered[],
+    wants: (device: string) => boolean,
+  ): Promise<Found> {
     const devices = line.filter((one) => wants(deviceOf(one)));
     try {
-      const found = devices.flatMap(({ keyPackage, certificate }) =>
-        keyPackage === null ? [] : [checkedPackage(keyPackage, certificate, this.core.now())],
-      );
+      const found: Bytes[] = [];
+      let unlogged = false;
+      for (const { keyPackage, certificate } of devices) {
+        if (keyPackage === null) continue;
+        const checked = checkedPackage(keyPackage, certificate, this.core.now());
+        if (await this.#isLogged(certificate)) found.push(checked);
+        else unlogged = true;
+      }
+      if (unlogged && found.length === 0 && address !== this.core.me.address)
+        return error("log.not_there");
       // A device that has never been online is let in later, by its own line's other devices.
       const none = found.length === 0 && devices.length > 0 && address !== this.core.me.address;
       return none ? error("packages.none_left") : found;
     } catch (problem) {
       if (problem instanceof ChappeError) return problem;
       throw problem;
+    }
+  }
+
+  /** Whether the transparency log has a device that is to be let in; an alarm, if not. Raises network.*. */
+  async #isLogged(certificate: DeviceCertificate): Promise<boolean> {
+    try {
+      await this.log.checkPackage(certificate);
+      return true;
+    } catch (problem) {
+      if (!(problem instanceof ChappeError) || problem.code !== "log.not_there") throw problem;
+      return false;
     }
   }
 

@@ -38,7 +38,9 @@ import type {
   Settings,
   Stage,
   Term,
+  Transparency,
 } from "./face";
+import { LogFace } from "./logFace";
 import { type Opened, type Reach, reachByBrowser } from "./opened";
 import { Ordering } from "./ordering";
 import type { Judged } from "./orders";
@@ -76,6 +78,7 @@ interface At {
   writing: Writing;
   devices: Devices;
   ordering: Ordering;
+  log: LogFace;
 }
 
 export interface PhoneOptions {
@@ -221,6 +224,7 @@ export class Phone implements PhoneFace {
       writing: new Writing(opened),
       devices: new Devices(opened),
       ordering: new Ordering(opened),
+      log: new LogFace(core, engine.groups, engine.log),
     };
     engine.rules.wantsReceipts = () => this.#settings.readReceipts;
     // Who does not say it does not see it.
@@ -342,6 +346,34 @@ export class Phone implements PhoneFace {
 
   async term(): Promise<Term | null> {
     return this.#here.opened.engine.terms.term;
+  }
+
+  async transparency(): Promise<Transparency> {
+    return this.#here.log.standing();
+  }
+
+  async readLog(): Promise<Transparency> {
+    await this.#here.opened.engine.log.refresh();
+    return this.#here.log.standing();
+  }
+
+  async logEvidence(): Promise<string> {
+    return this.#here.log.evidence();
+  }
+
+  async settleAlarm(number: number): Promise<void> {
+    await this.#here.log.settle(number);
+  }
+
+  async acceptUnlogged(id: string): Promise<void> {
+    await this.#here.log.accept(id);
+    this.#here.opened.engine.wake();
+  }
+
+  async runs(release: string): Promise<void> {
+    const { engine } = this.#here.opened;
+    engine.log.runs(release);
+    engine.wake();
   }
 
   async renew(code: string): Promise<Term> {

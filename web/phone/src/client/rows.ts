@@ -11,6 +11,7 @@ import type { SignedReceipt } from "../wire/orders";
 import type { Exhibit } from "../wire/reports";
 import type { Stream } from "./chain";
 import type { Sealed } from "./files";
+import type { LogAlarmRow, LogDoubtRow, LogSaltRow } from "./logRows";
 
 export const LEFT = 0;
 export const ACTIVE = 1;
@@ -336,6 +337,10 @@ export interface SettingsRow {
 }
 
 export const tables = {
+  /** Of the transparency log: by conversation and device; numbered; by address and line. */
+  logDoubts: table<LogDoubtRow>("logDoubts"),
+  logAlarms: table<LogAlarmRow>("logAlarms"),
+  logSalts: table<LogSaltRow>("logSalts"),
   meta: table<unknown>("meta"),
   contacts: table<ContactRow>("contacts"),
   conversations: table<ConversationRow>("conversations"),

@@ -26,6 +26,9 @@ export class Shown {
   /** Set by the owner. */
   progressOf: (message: string) => Progress | undefined = () => undefined;
 
+  /** Set by the owner. */
+  inDoubt: (conversation: string) => string[] = () => [];
+
   constructor(
     private readonly core: Core,
     private readonly groups: Groups,
@@ -54,6 +57,7 @@ export class Shown {
       members: direct ? [address, row.peer ?? ""].sort() : this.groups.addresses(row.id),
       timer: row.timer,
       state: row.active === ACTIVE ? "active" : "left",
+      unlogged: [...new Set(twins.flatMap((one) => this.inDoubt(one.id)))].sort(),
       unread: twins.reduce((sum, one) => sum + one.unread, 0),
       muted: row.muted,
       draft: row.draft,

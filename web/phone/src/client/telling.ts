@@ -2,7 +2,11 @@
 
 import type { Done } from "./core";
 import type { Event } from "./face";
+import { LogFace } from "./logFace";
 import type { Opened } from "./opened";
+
+const standingOf = ({ core, engine }: Opened) =>
+  new LogFace(core, engine.groups, engine.log).standing();
 
 export class Telling {
   #listeners = new Set<(event: Event) => void>();
@@ -55,6 +59,7 @@ export class Telling {
         const conversation = engine.groups.shownAs(typist.conversation);
         this.#give({ type: "typing", conversation, address: typist.address, until });
       }
+      if (done.log) this.#give({ type: "transparency", transparency: standingOf(opened) });
       for (const { code, conversation } of done.failed)
         this.#give({ type: "failed", code, conversation });
     });

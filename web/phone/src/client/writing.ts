@@ -119,13 +119,14 @@ export class Writing {
 
   /** Where a message to this conversation goes. Raises conversation.*, identity.changed, term.*. */
   #writable(id: string): string {
-    const { groups, contacts, terms } = this.opened.engine;
+    const { groups, contacts, terms, log } = this.opened.engine;
     terms.checkSending();
     const row = groups.row(id);
     const direct = row.kind === "direct" && row.peer !== null ? groups.directWith(row.peer) : null;
     const conversation = direct ?? id;
     if (groups.activity(conversation) !== ACTIVE) throw error("conversation.left");
     contacts.checkUnchanged(row.peer === null ? groups.addresses(conversation) : [row.peer]);
+    log.doubts.checkSending(conversation);
     return conversation;
   }
 

@@ -127,6 +127,10 @@ const operations: Record<string, Operation> = {
   replays: ({ conversation }) =>
     here().engine.groups.row(String(conversation)).chain?.replays ?? null,
   ways: () => ({ ...ways }),
+  /** What the log does not show by then it will not show. */
+  hasten: () => {
+    Object.assign(here().engine.log.pace, { graceSeconds: 1, pollMs: 100 });
+  },
   /** A transfer that never ends, whatever it is told. */
   stuck: () => {
     here().attachments.stop = () => new Promise(() => {});

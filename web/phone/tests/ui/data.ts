@@ -7,6 +7,7 @@ import type {
   Message,
   OwnOrder,
   OwnOrderKind,
+  Transparency,
 } from "../../src/client/face.ts";
 
 export const ME = "ada@relay.example";
@@ -91,6 +92,7 @@ export function conversation(id: string, given: Partial<Conversation>): Conversa
     members: [],
     timer: 0,
     state: "active",
+    unlogged: [],
     unread: 0,
     muted: false,
     draft: "",
@@ -263,3 +265,27 @@ export function devicesOf(address: string): DeviceInfo[] {
     self: address === ME && at === 0,
   }));
 }
+
+export const TRANSPARENCY: Transparency = {
+  watched: true,
+  origin: "chappe.example/chappe",
+  entries: 1204,
+  root: "5f".repeat(32),
+  signedAt: NOW - 240,
+  signers: [
+    { name: "chappe.example/chappe", isWitness: false, at: NOW - 240 },
+    { name: "temoin.example", isWitness: true, at: NOW - 239 },
+  ],
+  devices: [
+    { device: "a1".repeat(32), self: true, addedAt: NOW - 9e6, revokedAt: 0, by: "", known: true },
+    {
+      device: "b2".repeat(32),
+      self: false,
+      addedAt: NOW - 5e6,
+      revokedAt: 0,
+      by: "a1".repeat(32),
+      known: true,
+    },
+  ],
+  alarms: [],
+};

@@ -16,6 +16,7 @@ import type {
   Settings,
   Stage,
   Term,
+  Transparency,
 } from "../../src/client/face.ts";
 import type { Detail } from "../../src/wire/errors.ts";
 import * as data from "./data.ts";
@@ -120,6 +121,26 @@ export class Demo implements PhoneFace {
     this.#enter("open");
     return this.me();
   }
+  #transparency = data.TRANSPARENCY;
+  async transparency(): Promise<Transparency> {
+    return this.#transparency;
+  }
+  async readLog(): Promise<Transparency> {
+    return this.#transparency;
+  }
+  async logEvidence(): Promise<string> {
+    return "{}\n";
+  }
+  async settleAlarm(number: number): Promise<void> {
+    const alarms = this.#transparency.alarms.map((one) =>
+      one.number === number ? { ...one, settled: true } : one,
+    );
+    this.#transparency = { ...this.#transparency, alarms };
+    this.tell({ type: "transparency", transparency: this.#transparency });
+  }
+  async acceptUnlogged(): Promise<void> {}
+  async runs(): Promise<void> {}
+
   async term(): Promise<Term | null> {
     return this.#term;
   }
