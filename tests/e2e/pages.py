@@ -140,6 +140,13 @@ async def _conversations(
     await page.see("dialog")
     yield "actions", page
     await page.on("dialog", "press", "Escape")
+    await page.on("ol >> text=/^Page 12 is confirmed/", "click", {"button": "right"})
+    await page.click("dialog >> role=button[name=/^Report to/]")
+    await page.fill("dialog >> role=textbox", "a threat")
+    await page.see("dialog >> text=/Page 12 is confirmed/")
+    yield "report", page
+    await page.click("role=button[name='Save the report']")
+    await page.see("text=/Hand the file to an officer/")
     await page.click("role=button[name=Attach]")
     yield "attach", page
     await page.on("dialog", "press", "Escape")
