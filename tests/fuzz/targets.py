@@ -17,6 +17,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chappe.mls import (
+    ApplicationMessage,
     Credential,
     Extension,
     Group,
@@ -29,6 +30,7 @@ from chappe.mls import (
     SetExtensions,
     WireFormat,
     accept_any,
+    check_evidence,
     cipher_suite,
     parse_key_package,
     peek,
@@ -60,6 +62,7 @@ from chappe.tlog.witness import AddCheckpoint
 from chappe.wire import (
     api,
     certificate,
+    chain,
     codes,
     content,
     fleet,
@@ -374,6 +377,41 @@ def _content(data: bytes) -> None:
     sendable = not isinstance(message.body, content.Unknown) and message.body != content.Receipt(())
     if sendable:
         assert content.decode(content.encode(message)) == message
+
+
+def _items() -> list[bytes]:
+    first = chain.Link(b"s" * 16, 1, 4, chain.START)
+    later = chain.Link(b"s" * 16, 2, 4, _HASH)
+    return [
+        chain.loose(b"typing"),
+        first.encode() + b"hello",
+        later.encode() + b"hello",
+        chain.voided(later.encode()) + _HASH,
+    ]
+
+
+@target("wire.item", ChappeError, _items)
+def _item(data: bytes) -> None:
+    item = chain.decode(data)
+    if item.link is None:
+        assert chain.loose(item.body) == data
+    else:
+        assert item.link.encode(item.kind) + item.body == data
+
+
+@cache
+def _evidence_of_hello() -> tuple[bytes, bytes, bytes]:
+    """What Ana signed, her signature, her key."""
+    _, received = scene().ben.process(scene().messages[0], now=NOW, authenticate=accept_any)
+    assert isinstance(received, ApplicationMessage)
+    return received.signed, received.signature, received.sender_member.signature_key
+
+
+@target("mls.evidence", MLSError, lambda: [_evidence_of_hello()[0]])
+def _evidence(data: bytes) -> None:
+    signed, signature, key = _evidence_of_hello()
+    check_evidence(data, signature, key)
+    assert data == signed, "the signature holds for something else"
 
 
 @target("wire.link", ChappeError, lambda: _links())
