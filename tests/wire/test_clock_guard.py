@@ -100,8 +100,13 @@ def test_what_is_no_time_is_nothing_to_compare_with(tmp_path: Path, held: bytes)
     assert (tmp_path / FILE).read_bytes() == b"%d\n" % START
 
 
-def test_where_it_cannot_be_written_nothing_passes(machine: Machine) -> None:
-    machine.folder.rename(machine.folder.with_name("elsewhere"))
+def test_a_disk_that_takes_nothing_stops_no_sweep_and_confirms_nothing(machine: Machine) -> None:
+    """What a sweep drops is what makes room."""
+    (machine.folder / f"{FILE}.new").mkdir()
+    machine.goes_on(3_600)
+    assert machine.passes
+    machine.now += MAX_JUMP
+    assert not machine.passes
     with pytest.raises(ChappeError) as failure:
-        machine.guard.pass_by()
+        machine.guard.confirm()
     assert failure.value.code.startswith("storage.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -61,16 +62,14 @@ def as_served(settings: Settings) -> Settings:
 
 
 def _note_served(settings: Settings, port: int) -> None:
+    """Best effort: a full disk stops no start, and a command may be told the port."""
     from chappe.wire.durable import replace_file
-    from chappe.wire.sqlite import os_failure
 
     served = msgspec.json.encode(Served(settings.server_name, port))
     file = settings.data_dir / SERVED
-    try:
+    with suppress(OSError):
         if not file.exists() or file.read_bytes() != served:
             replace_file(file, served)
-    except OSError as problem:
-        raise os_failure(problem) from None
 
 
 def desk_of(settings: Settings) -> Desk:

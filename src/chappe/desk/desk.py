@@ -17,7 +17,7 @@ from chappe.desk.settings import DeskSettings
 from chappe.desk.strangers import Strangers
 from chappe.desk.who import SYSTEM
 from chappe.wire.door import Door
-from chappe.wire.errors import error
+from chappe.wire.errors import ChappeError, error
 
 log = structlog.get_logger()
 
@@ -53,8 +53,11 @@ class Desk:
         self.database.close()
 
     def check_numbers(self) -> None:
-        """At the start: say that nothing can be invoiced, if so. Raises StorageFailure."""
-        problem = self.database.change(SYSTEM, numbers.agree)
+        """At the start: say that nothing can be invoiced, if so. A full disk stops no start."""
+        try:
+            problem = self.database.change(SYSTEM, numbers.agree)
+        except ChappeError as failed:
+            problem = failed
         if problem is not None:
             log.error("nothing can be invoiced", why=problem.message)
 

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from chappe.wire.durable import replace_file
+from chappe.wire.errors import ChappeError
 from chappe.wire.sqlite import os_failure
 
 MAX_JUMP: Final = 7 * 24 * 3600
@@ -64,14 +66,18 @@ class ClockGuard:
         return Jump(self._seen, after)
 
     def pass_by(self) -> Jump | None:
-        """Before each thing that cannot be undone, every hour or oftener: None where it may be done. Raises
-        storage.* where that cannot be written: then nothing is to be done."""
+        """Before each thing that cannot be undone, every hour or oftener: None where it may be done.
+
+        Where that cannot be noted it may be done all the same: on a full disk, what is dropped is what makes
+        room. A time that was noted long ago makes a clock wait too soon, never too late.
+        """
         jump = self.jump()
         if jump is None:
             self._waiting_since = None
         elif not self._waited():
             return jump
-        self._believe(int(self._clock()))
+        with suppress(ChappeError):
+            self._believe(int(self._clock()))
         return None
 
     def confirm(self) -> None:
