@@ -10,9 +10,10 @@ from typing import Final
 from tests.console.test_officer import founded, give
 from tests.console.walk import views
 from tests.console.world import Person, serving
+from tests.e2e.phone_page import button
 
 IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
-LIGHT: Final = ("overview", "lines", "log")
+LIGHT: Final = ("overview", "lines", "books", "log")
 DARK: Final = ("overview",)
 MAX_BYTES: Final = 120_000
 
@@ -38,10 +39,16 @@ async def erase(folder: Path, images: Path) -> None:
         await fleet.open(ada)
         await give(ada, "hold", fleet.desk.people.address("lea"), "A court asked for it")
         await ada.page.see("li >> text=A court asked", 60)
-        await give(ada, "erase", fleet.desk.people.address("max"), "Left in a taxi")
-        await ada.page.see("li >> text=Left in a taxi")
+        people = fleet.desk.people
+        await give(ada, "erase", people.address("nina"), "Left in a taxi")
+        await ada.page.see('li:has-text("Out of 0 of 1 conversations")')
+        await asyncio.to_thread(people.ok, "lea", "receive")
+        await ada.page.see('li:has(time):has-text("Out of conversations")')
         await ada.page.gone("text=The order was given.")
         await keep(ada, images / "console-erase.jpg")
+        await ada.page.click(button("Audit log"))
+        await ada.page.see("text=The log holds")
+        await keep(ada, images / "console-fleet-log.jpg")
 
 
 async def main(folder: Path = IMAGES, all_of_them: bool = False) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.console.world import Console
+from tests.console.world import Console, looked_at
 from tests.e2e.phone_page import button, field_of
 
 pytestmark = pytest.mark.anyio
@@ -14,6 +14,11 @@ async def test_first_sign_in_passkey_and_recovery_code(console: Console) -> None
     link = console.link("operator", "Ada")
     ada = await console.visit(link)
     page = ada.page
+    await page.see("h1:text-is('Make your passkey')")
+    assert not await looked_at(ada, "light")
+    await ada.speak("fr")
+    assert not await looked_at(ada, "dark")
+    await ada.speak("en")
     await ada.enrol()
     assert len(ada.codes) == 10
     # The link left the address bar, and the cookie is no script's.
@@ -21,6 +26,10 @@ async def test_first_sign_in_passkey_and_recovery_code(console: Console) -> None
     assert await page.evaluate("() => document.cookie") == ""
     await ada.sign_out()
     assert await page.count("nav") == 0
+    await ada.speak("fr")
+    assert not await looked_at(ada, "dark")
+    await ada.speak("en")
+    assert not await looked_at(ada, "light")
     await page.click(button("Sign in with a passkey"))
     await page.see("h1:text-is('Overview')")
     # The page loaded anew is still signed in; codes are shown once.
