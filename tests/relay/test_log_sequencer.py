@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -336,3 +337,21 @@ async def test_without_its_witnesses_the_last_head_goes_on_being_served(tmp_path
             while made.note == head:
                 await asyncio.sleep(0.01)
     assert of_folder(data_dir, made.policy_text().encode())[0].size == 4
+
+
+async def test_a_disk_without_room_holds_the_head_up_and_nothing_else(tmp_path: Path) -> None:
+    data_dir, room = tmp_path / "data", False
+    fill(data_dir, 0, 300)
+
+    def step(name: str) -> None:
+        if name.startswith("rename") and not room:
+            raise OSError(errno.ENOSPC, "no room")
+
+    async with sequencer(data_dir, step) as made:
+        assert made.note is None
+        room = True
+        made.wake()
+        async with asyncio.timeout(60):
+            while made.note is None:
+                await asyncio.sleep(0.02)
+    assert of_folder(data_dir, made.policy_text().encode())[0].size == 300

@@ -6,6 +6,7 @@ Who sees two histories of a log would have to have them cosigned by the same wit
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -127,7 +128,7 @@ class RemoteCosigners:
         body = AddCheckpoint(old, tuple(proof), note.to_bytes()).to_bytes()
         status, content = await self._post(f"{place.url}/add-checkpoint", body)
         if status == 409:
-            self._held[place] = self._told(place, content, reader.size)
+            self._held[place] = _held_by(place, content, said=old, size=reader.size)
             return None
         if status != 200:
             raise Malformed(f"status {status}")
@@ -137,20 +138,6 @@ class RemoteCosigners:
         self._held[place] = reader.size
         return signature
 
-    def _told(self, place: WitnessPlace, content: bytes, size: int) -> int:
-        """How much the witness holds. Raises Malformed for what cannot be: the relay has lost entries, or
-        the witness is of another log."""
-        held = from_decimal(content.decode("ascii").removesuffix("\n"))
-        if held > size or held == self._held[place]:
-            log.error(
-                "a witness has seen another past of this log: was the database brought back?",
-                witness=place.key.name,
-                held=held,
-                size=size,
-            )
-            raise Malformed("a witness holds another head")
-        return held
-
     async def _post(self, url: str, body: bytes) -> tuple[int, bytes]:
         async with self._http.stream("POST", url, content=body) as answer:
             content = b""
@@ -159,6 +146,21 @@ class RemoteCosigners:
                 if len(content) > MAX_ANSWER:
                     raise Malformed("a witness answers too much")
             return answer.status_code, content
+
+
+def _held_by(place: WitnessPlace, content: bytes, *, said: int, size: int) -> int:
+    """How many entries a witness says that it holds. Raises Malformed for what cannot be: the relay has lost
+    entries, or has others."""
+    with contextlib.suppress(Malformed, UnicodeDecodeError):
+        held = from_decimal(content.decode("ascii").removesuffix("\n"))
+        if held != said and held <= size:
+            return held
+    log.error(
+        "a witness has seen another past of this log: was the database brought back?",
+        witness=place.key.name,
+        size=size,
+    )
+    raise Malformed("a witness holds another head")
 
 
 def cosigners(text: str, quorum: int | None) -> RemoteCosigners | None:

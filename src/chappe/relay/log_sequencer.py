@@ -118,14 +118,20 @@ class Sequencer:
         try:
             note = self.files.checkpoint()
             signers = log_key.load(self._data_dir, self.origin, make=note is None)
+            self._signers = signers
+            self._policy = Policy(tuple(signer.key for signer in signers))
+            if note is not None:
+                await self._replay(note)
         except OSError as problem:
             raise os_failure(problem) from None
-        self._signers = signers
-        self._policy = Policy(tuple(signer.key for signer in signers))
-        await self._replay(note)
-        if self._page is not None and self._page.digest != self._last_release:
-            await self._store.run(LogRelease(self._page.digest, self._page.version))
-        await self.publish()
+        try:
+            await self._grow()
+            if self._page is not None and self._page.digest != self._last_release:
+                await self._store.run(LogRelease(self._page.digest, self._page.version))
+            await self.publish()
+        except (ChappeError, OSError) as problem:
+            # A disk without room, say: the relay answers all the same, and the task tries again.
+            log.error("the transparency log could not be written", kind=type(problem).__name__)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
@@ -150,11 +156,8 @@ class Sequencer:
 
     # --- from the start on
 
-    async def _replay(self, note: bytes | None) -> None:
-        """The tree of all entries, held against the head that was signed."""
-        if note is None:
-            await self._grow()
-            return
+    async def _replay(self, note: bytes) -> None:
+        """The tree of the entries that a head was signed for, held against it. Raises storage.*, OSError."""
         head = self._own(note)
         missing = [
             tile async for tile, _ in self._full_tiles(self._tree, head.size) if not self.files.has(tile)
@@ -173,7 +176,6 @@ class Sequencer:
             async for tile, data in self._full_tiles(Tree(), head.size):
                 if tile in missing:
                     await self._off(self.files.write_tiles, [(tile, data)])
-        await self._grow()
 
     def _own(self, note: bytes) -> Checkpoint:
         try:
