@@ -168,7 +168,7 @@ class Sequencer:
                 f"The transparency log is signed up to {head.size} entries, and the database has "
                 f"{'fewer' if self._tree.size < head.size else 'others'}: it was brought back from a copy. "
                 "Going on would fork the log, and every phone would say so. Bring back the newest database; "
-                "see docs/operating.md, Backups.",
+                "see docs/operating.md: the transparency log after a loss.",
             )
         self.note, self._signed_size = note, head.size
         if missing:
