@@ -25,6 +25,8 @@ export type Told = {
   type: "release";
   bundle: string;
   version: string;
+  /** SHA-256 of the manifest, in hex; "" of one that was kept before that was noted. */
+  digest: string;
   refused: string;
   fresh: boolean;
 };
@@ -109,6 +111,7 @@ async function tell(source: Asker, fresh: boolean): Promise<void> {
     type: "release",
     bundle: release?.bundle ?? "",
     version: release?.version ?? "",
+    digest: release?.digest ?? "",
     refused,
     fresh,
   };

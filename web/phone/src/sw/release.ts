@@ -20,6 +20,8 @@ export interface Release {
   serial: number;
   bundle: string;
   files: ReleaseFile[];
+  /** SHA-256 of the manifest itself, in hex: what the transparency log announces. */
+  digest?: string;
 }
 
 /** Why a release was not taken. The page has words for each. */
@@ -56,7 +58,7 @@ export async function openRelease(
   const lines = release.files.map((file) => `${file.sha256}  ${file.path}\n`).join("");
   if ((await sha256(new TextEncoder().encode(lines))) !== release.bundle)
     throw new RefusedRelease("manifest", "bundle");
-  return release;
+  return { ...release, digest: await sha256(manifest) };
 }
 
 /** Whether `next` may follow `now`. Throws RefusedRelease `older`: a signed release must not come back later. */

@@ -62,6 +62,7 @@ function slow(stage: Stage, lockOnHide = false) {
     settings: async () => ({ lockOnHide }),
     bounds: async () => null,
     term: async () => ({ stage: "grace", ends: 1, suspends: 2, closes: 3, forgotten: 4 }),
+    transparency: async () => null,
     persisted: () =>
       new Promise<boolean>((done) => {
         answer = done;

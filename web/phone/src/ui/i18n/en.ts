@@ -451,6 +451,63 @@ export const en = {
   "changePin.new": "New PIN or passphrase",
   "changePin.done": "The PIN is changed.",
 
+  "log.title": "Transparency",
+  "log.how":
+    "The relay keeps a public log of every line's devices. This phone reads all of it and checks that nobody slipped a device in, and that everybody is shown the same log.",
+  "log.none": "This relay has no transparency log that this phone knows of.",
+  "log.fine": "Nothing is amiss.",
+  "log.look": "Look",
+  "log.head": "What was read",
+  "log.entries.one": "{n} entry read and checked",
+  "log.entries.other": "{n} entries read and checked",
+  "log.signed": "Signed {time}",
+  "log.signer": "Signed by {name}",
+  "log.witness": "Seen by the witness {name}",
+  "log.read": "Read it now",
+  "log.devices": "Your line's devices in the log",
+  "log.since": "since {time}",
+  "log.this": "this phone",
+  "log.out": "signed out {time}",
+  "log.stranger": "Your line did not let it in",
+  "log.settle": "I have seen to it",
+  "log.evidence": "Save the evidence",
+  "log.evidence.how":
+    "Both signed heads of every alarm, for whoever looks into it. It holds no message and no key, but addresses.",
+  "alarm.log.forked.title": "The relay shows different logs",
+  "alarm.log.forked.how":
+    "It shows different people different things, or has changed the log's past. Send nothing that must stay secret. Save the evidence and tell your organisation by another way.",
+  "alarm.log.forked.by.title": "{who} was shown another log",
+  "alarm.log.forked.by.how":
+    "Compare with {who} in person, under Transparency. Save the evidence and tell your organisation by another way.",
+  "alarm.log.frozen.title": "The log has shown nothing fresh for a day",
+  "alarm.log.frozen.how":
+    "New devices may be kept from you. Check the clock of this phone; then ask the relay's operator.",
+  "alarm.log.not_there.title": "A device of {who} is not in the log",
+  "alarm.log.not_there.how":
+    "It may be an impostor's. It was not let in, or nothing is sent where it is. Ask {who} by another way.",
+  "alarm.log.own_line.title": "A device of your line that you did not let in",
+  "alarm.log.own_line.how":
+    "If it is not yours, lock it out under Devices now, and tell your organisation by another way.",
+  "alarm.log.broken.title": "The log holds what it may not hold",
+  "alarm.log.broken.how":
+    "Nothing new in it is believed. Save the evidence and tell your organisation by another way.",
+  "alarm.log.release.title": "This page is not the one that others run",
+  "alarm.log.release.how":
+    "The log does not announce it: it may have been made for you alone. Write nothing here until you have compared it under This version with somebody else's.",
+  "alarm.other": "The log is not as it should be ({what})",
+  "unlogged.title": "A device of {who} is not in the log",
+  "unlogged.how":
+    "It would read what you write here, and the relay has not announced it. Ask its owner, in person or by voice. Until then nothing is sent here.",
+  "unlogged.look": "Who is here",
+  "unlogged.accept": "Write all the same",
+  "unlogged.sure": "Write to a device that the log does not show?",
+  "unlogged.sure.how": "Only if its owner has told you, in person or by voice, that it is theirs.",
+  "notice.log_missing":
+    "A device of {who} is not in the transparency log. Nothing is sent here until somebody has looked into it.",
+  "notice.log_found": "The device of {who} is in the transparency log now.",
+  "error.log.not_there":
+    "The transparency log does not show a device here. Ask its owner before you write.",
+
   "version.title": "This version",
   "version.how":
     "A relay that is broken into could hand out other code. Compare this code with a colleague's: it must be the same on every phone of your relay.",

@@ -464,6 +464,64 @@ export const fr: Record<keyof typeof en, string> = {
   "changePin.new": "Nouveau PIN ou phrase de passe",
   "changePin.done": "Le PIN est changé.",
 
+  "log.title": "Transparence",
+  "log.how":
+    "Le relais tient un journal public des appareils de chaque ligne. Ce téléphone le lit en entier et vérifie que personne n'y glisse un appareil, et que tout le monde voit le même journal.",
+  "log.none": "Ce relais n'a pas de journal de transparence connu de ce téléphone.",
+  "log.fine": "Rien à signaler.",
+  "log.look": "Voir",
+  "log.head": "Ce qui a été lu",
+  "log.entries.one": "{n} entrée lue et vérifiée",
+  "log.entries.other": "{n} entrées lues et vérifiées",
+  "log.signed": "Signé {time}",
+  "log.signer": "Signé par {name}",
+  "log.witness": "Vu par le témoin {name}",
+  "log.read": "Lire maintenant",
+  "log.devices": "Les appareils de votre ligne dans le journal",
+  "log.since": "depuis {time}",
+  "log.this": "ce téléphone",
+  "log.out": "déconnecté {time}",
+  "log.stranger": "Votre ligne ne l'a pas admis",
+  "log.settle": "Je m'en suis occupé",
+  "log.evidence": "Enregistrer les preuves",
+  "log.evidence.how":
+    "Les deux états signés de chaque alerte, pour qui enquêtera. Aucun message ni clé, mais des adresses.",
+  "alarm.log.forked.title": "Le relais montre des journaux différents",
+  "alarm.log.forked.how":
+    "Il ne montre pas la même chose à tous, ou a réécrit le passé du journal. N'envoyez plus rien de sensible. Enregistrez les preuves et prévenez votre organisation par une autre voie.",
+  "alarm.log.forked.by.title": "Un autre journal a été montré à {who}",
+  "alarm.log.forked.by.how":
+    "Comparez de vive voix avec {who}, sous Transparence. Enregistrez les preuves et prévenez votre organisation par une autre voie.",
+  "alarm.log.frozen.title": "Le journal n'a rien montré de récent depuis un jour",
+  "alarm.log.frozen.how":
+    "De nouveaux appareils peuvent vous être cachés. Vérifiez l'heure de ce téléphone, puis demandez à l'opérateur du relais.",
+  "alarm.log.not_there.title": "Un appareil de {who} n'est pas dans le journal",
+  "alarm.log.not_there.how":
+    "C'est peut-être celui d'un imposteur. Il n'a pas été admis, ou rien n'est envoyé là où il se trouve. Demandez à {who} par une autre voie.",
+  "alarm.log.own_line.title": "Un appareil de votre ligne que vous n'avez pas admis",
+  "alarm.log.own_line.how":
+    "S'il n'est pas à vous, excluez-le tout de suite sous Appareils, et prévenez votre organisation par une autre voie.",
+  "alarm.log.broken.title": "Le journal contient ce qu'il ne peut contenir",
+  "alarm.log.broken.how":
+    "Rien de nouveau n'y est cru. Enregistrez les preuves et prévenez votre organisation par une autre voie.",
+  "alarm.log.release.title": "Cette page n'est pas celle des autres",
+  "alarm.log.release.how":
+    "Le journal ne l'annonce pas : elle a peut-être été faite pour vous seul. N'écrivez rien ici avant de l'avoir comparée, sous Cette version, avec celle de quelqu'un d'autre.",
+  "alarm.other": "Le journal n'est pas comme il devrait être ({what})",
+  "unlogged.title": "Un appareil de {who} n'est pas dans le journal",
+  "unlogged.how":
+    "Il lirait ce que vous écrivez ici, et le relais ne l'a pas annoncé. Demandez à son propriétaire, face à face ou de vive voix. Jusque-là, rien n'est envoyé ici.",
+  "unlogged.look": "Qui est ici",
+  "unlogged.accept": "Écrire quand même",
+  "unlogged.sure": "Écrire à un appareil que le journal ne montre pas ?",
+  "unlogged.sure.how":
+    "Seulement si son propriétaire vous a dit, face à face ou de vive voix, que c'est le sien.",
+  "notice.log_missing":
+    "Un appareil de {who} n'est pas dans le journal de transparence. Rien n'est envoyé ici tant que personne n'a vérifié.",
+  "notice.log_found": "L'appareil de {who} est désormais dans le journal de transparence.",
+  "error.log.not_there":
+    "Le journal de transparence ne montre pas un appareil d'ici. Demandez à son propriétaire avant d'écrire.",
+
   "version.title": "Cette version",
   "version.how":
     "Un relais compromis pourrait distribuer un autre code. Comparez ce code avec celui d'un collègue : il doit être le même sur chaque téléphone de votre relais.",

@@ -14,6 +14,9 @@ class Version {
   /** Why an offered release was not taken: `signature`, `manifest`, `older`, `file`; "" for none. */
   refused = $state("");
   fresh = $state(false);
+  /** SHA-256 of the manifest that the worker has checked, in hex; "" where it does not know. */
+  #digest = "";
+  #onRelease: (digest: string) => void = () => {};
   /** The bundle that this page is of. */
   #loaded = "";
   #registration: ServiceWorkerRegistration | undefined;
@@ -47,6 +50,12 @@ class Version {
     addEventListener("online", () => ask("check"));
   }
 
+  /** Called now, where it is known, and whenever it is told. */
+  set onRelease(listener: (digest: string) => void) {
+    this.#onRelease = listener;
+    if (this.#digest !== "") listener(this.#digest);
+  }
+
   /** Load the page anew, with the worker that came with it. */
   async restart(): Promise<void> {
     const waiting = this.#registration?.waiting;
@@ -65,6 +74,11 @@ class Version {
     this.bundle = told.bundle;
     this.version = told.version;
     this.refused = told.refused;
+    // Of the page that is open, not of the one that takes its place at the next loading.
+    if (told.digest !== "" && (this.#loaded === "" || this.#loaded === told.bundle)) {
+      this.#digest = told.digest;
+      this.#onRelease(told.digest);
+    }
     this.#loaded ||= told.bundle;
     this.fresh ||= told.fresh || told.bundle !== this.#loaded;
   }

@@ -10,6 +10,7 @@ export type View =
   | { name: "devices" }
   | { name: "changePin" }
   | { name: "version" }
+  | { name: "transparency" }
   | { name: "term" }
   /** `goal`: a message to show, found by searching; each finding is another one. */
   | { name: "chat"; id: string; goal?: { message: string; seq: number; turn: number } }

@@ -12,11 +12,13 @@ import type {
   Settings,
   Stage,
   Term,
+  Transparency,
 } from "../../client/face.ts";
 import type { Heard } from "../../sw/push.ts";
 import { explain, explainCode } from "./errors.ts";
 import { Notices } from "./notices.ts";
 import { Pushes } from "./push.ts";
+import { version } from "./release.svelte.ts";
 import { Route } from "./route.svelte.ts";
 
 type Listener = (event: Event) => void;
@@ -37,6 +39,8 @@ export class Session {
   persisted = $state(true);
   /** Of the line; null where it has none. */
   term = $state.raw<Term | null>(null);
+  /** The relay's transparency log, as the phone has read it. */
+  transparency = $state.raw<Transparency | null>(null);
   conversations = new SvelteMap<string, Conversation>();
   contacts = new SvelteMap<string, Contact>();
   /** Conversation id to who is typing there, each until when. */
@@ -206,21 +210,28 @@ export class Session {
 
   /** False, and nothing is kept, if the phone went to another stage meanwhile. */
   async #load(turn: number): Promise<boolean> {
-    const [me, conversations, contacts, settings, bounds, persisted, term] = await Promise.all([
-      this.phone.me(),
-      this.phone.conversations(),
-      this.phone.contacts(),
-      this.phone.settings(),
-      this.phone.bounds(),
-      this.phone.persisted(),
-      this.phone.term(),
-    ]);
+    const [me, conversations, contacts, settings, bounds, persisted, term, log] = await Promise.all(
+      [
+        this.phone.me(),
+        this.phone.conversations(),
+        this.phone.contacts(),
+        this.phone.settings(),
+        this.phone.bounds(),
+        this.phone.persisted(),
+        this.phone.term(),
+        this.phone.transparency(),
+      ],
+    );
     if (turn !== this.#stages) return false;
     this.me = me;
     this.settings = settings;
     this.bounds = bounds;
     this.persisted = persisted;
     this.term = term;
+    this.transparency = log;
+    version.onRelease = (digest) => {
+      if (this.#keeps) this.phone.runs(digest).catch(() => {});
+    };
     for (const one of conversations) this.conversations.set(one.id, one);
     for (const one of contacts) this.contacts.set(one.address, one);
     this.notices.clear(true);
@@ -237,6 +248,7 @@ export class Session {
     this.settings = null;
     this.bounds = null;
     this.term = null;
+    this.transparency = null;
     this.toast = "";
     this.route.reset();
     this.notices.clear(false);
@@ -276,6 +288,9 @@ export class Session {
       case "settings":
         this.settings = event.settings;
         this.bounds = event.bounds;
+        break;
+      case "transparency":
+        this.transparency = event.transparency;
         break;
       case "term":
         this.term = event.term;

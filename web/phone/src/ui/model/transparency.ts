@@ -1,0 +1,19 @@
+/** The transparency log's alarms in words. */
+import type { LogAlarm } from "../../client/face.ts";
+import { type Key, known, t } from "../i18n/index.svelte.ts";
+import { nameOf } from "./format.ts";
+
+/** What is amiss, in a line. */
+export const alarmTitle = (alarm: LogAlarm): string => words(alarm, "title");
+
+/** What it means, and what to do. */
+export const alarmAdvice = (alarm: LogAlarm): string => words(alarm, "how");
+
+function words({ code, address }: LogAlarm, part: "title" | "how"): string {
+  const key = `alarm.${code}.${part}`;
+  const by = `alarm.${code}.by.${part}`;
+  const chosen = address !== "" && known(by) ? by : key;
+  return known(chosen)
+    ? t(chosen as Key, { who: nameOf(address) })
+    : t("alarm.other", { what: code });
+}
