@@ -40,6 +40,8 @@ class Attack:
     name: ClassVar[str] = "nothing"
     does: ClassVar[str] = "Passes everything on."
 
+    needs_browser: ClassVar[bool] = False
+    """It is aimed at the phone's page in Chromium."""
     grace: ClassVar[int] = 10
     """Seconds that the log has to show what has happened: as phones have it. Less where an attack has them
     wait for what never comes."""
@@ -47,6 +49,8 @@ class Attack:
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
         self.struck = False
+        self.talking = False
+        """People have begun to talk: what went by before was about the conversation itself."""
         self.read: list[str] = []
         self.man: Middleman
         self.stage: Stage
@@ -95,10 +99,10 @@ def _content(frame: frames.Deliver) -> ContentType | None:
         return None
 
 
-def all_attacks() -> list[type[Attack]]:
-    """Every file of attacks/, by name."""
+def all_attacks(*, browser: bool = False) -> list[type[Attack]]:
+    """Every file of attacks/, by name; with `browser` those, too, that are aimed at one."""
     found = [
         importlib.import_module(f"{attacks.__name__}.{module.name}").Attack
         for module in pkgutil.iter_modules(attacks.__path__)
     ]
-    return sorted(found, key=lambda one: one.name)
+    return sorted((one for one in found if browser or not one.needs_browser), key=lambda one: one.name)

@@ -10,11 +10,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import tempfile
+from functools import partial
 from pathlib import Path
+
+from tests.e2e.browser import browsing, missing
+from tests.e2e.phone_page import FLAGS
 
 from bench.drill import report
 from bench.drill.attack import Attack, all_attacks
-from bench.drill.runs import drill
+from bench.drill.runs import Series, drill
 from chappe.wire.errors import error
 
 MEMORY = Path("/dev/shm")
@@ -24,21 +28,12 @@ def main(argv: list[str]) -> int:
     """Run and print; gives the exit status: 1 where the drill is not passed."""
     options = _options(argv)
     if options.list:
-        for kind in all_attacks():
+        for kind in all_attacks(browser=True):
             print(f"{kind.name:24} {kind.does}")
         return 0
     place = options.dir or (str(MEMORY) if MEMORY.is_dir() else None)
     with tempfile.TemporaryDirectory(dir=place) as folder:
-        done = asyncio.run(
-            drill(
-                Path(folder),
-                _chosen(options.attack),
-                seed=options.seed,
-                runs=options.runs,
-                honest=options.honest,
-                control=options.control,
-            )
-        )
+        done = asyncio.run(_drill(Path(folder), options))
     if options.json:
         print(report.as_json(done, seed=options.seed, control=options.control))
     else:
@@ -46,9 +41,27 @@ def main(argv: list[str]) -> int:
     return 0 if all(series.passed for series in done) else 1
 
 
-def _chosen(names: list[str]) -> list[type[Attack]]:
+async def _drill(folder: Path, options: argparse.Namespace) -> list[Series]:
+    go = partial(
+        drill,
+        folder,
+        _chosen(options.attack, browser=options.browser),
+        seed=options.seed,
+        runs=options.runs,
+        honest=options.honest,
+        control=options.control,
+    )
+    if not options.browser:
+        return await go()
+    if lacking := missing():
+        raise error("usage.invalid", f"There is no browser to attack here: {lacking}.")
+    async with browsing(*FLAGS) as browser:
+        return await go(browser=browser)
+
+
+def _chosen(names: list[str], *, browser: bool) -> list[type[Attack]]:
     """Raises usage.invalid."""
-    known = {kind.name: kind for kind in all_attacks()}
+    known = {kind.name: kind for kind in all_attacks(browser=browser)}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise error("usage.invalid", f"No such attack: {unknown[0]}. There is: {', '.join(known)}.")
@@ -65,6 +78,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--control", action="store_true", help="shut eyes and unchecked phones: harm must be called unnoticed"
     )
+    parser.add_argument("--browser", action="store_true", help="with the phone's page in Chromium, too")
     parser.add_argument("--dir", default=None, help="where relay and phones keep their data for the while")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(argv)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.e2e.browser import Browser
+
 from bench.drill.attack import Attack
 from bench.drill.stage import Stage, stage_on
 from bench.drill.verdict import HARMLESS, HONEST, NOTICED, UNNOTICED, Judged, judge, judge_honest
@@ -73,11 +75,13 @@ async def drill(
     honest: int,
     control: bool = False,
     forked: bool = False,
+    browser: Browser | None = None,
 ) -> list[Series]:
     """The honest runs first, then each attack's. With `control`, eyes are shut, and phones lack the check
     that an attack meets where it can be taken away: harm must then be called unnoticed."""
     done: list[Series] = []
     async with stage_on(folder, forked=forked) as stage:
+        stage.browser = browser
         if honest:
             series = Series("honest", Attack.does, (HONEST,))
             await _series(stage, series, Attack, seed, honest, None)

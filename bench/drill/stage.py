@@ -24,11 +24,13 @@ from pathlib import Path
 from typing import Final, TypeVar
 from unittest.mock import patch
 
+from tests.e2e.browser import Browser
 from tests.relay.world import RelayProcess
 
 from bench.drill.attack import Attack
 from bench.drill.eyes import Eyes, Sight
 from bench.drill.middleman import Middleman
+from bench.drill.page import Watched
 from chappe.client import Phone, keys, log_watch
 from chappe.vault import keeping
 from chappe.vault import keys as vault_keys
@@ -127,6 +129,8 @@ class Stage:
     cast: list[Person] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
     conversations: dict[bytes, set[str]] = field(default_factory=dict)
+    browser: Browser | None = None
+    watched: list[Watched] = field(default_factory=list)
     _regulars: list[Person] = field(default_factory=list)
     _played: int = 0
     _count: int = 0
@@ -140,6 +144,9 @@ class Stage:
         attack.man, attack.stage = self.man, self
         self.chance = attack.chance
         self.said, self.conversations = [], {}
+        for page in self.watched:
+            await page.phone.page.close()
+        self.watched = []
         await self._dismiss([one for one in self.cast if one not in self._regulars])
         self.cast = []
 
@@ -166,6 +173,14 @@ class Stage:
         """People with new phones."""
         made = [await self._person(name, 3) for name in NAMES[:count]]
         self.cast += made
+        return made
+
+    async def page(self, name: str) -> Watched:
+        """A new line in Chromium."""
+        assert self.browser is not None, "this attack needs --browser"
+        place = self.man.place(name)
+        made = await Watched.opened(name, self.browser, self.relay, place.port, self.folder)
+        self.watched.append(made)
         return made
 
     async def _person(self, name: str, packages: int) -> Person:
@@ -260,6 +275,7 @@ class Stage:
         await self.rest()
 
     async def round(self, people: list[Person], conversation: bytes) -> None:
+        self.man.attack.talking = True
         turns = [person for person in people for _ in range(self.chance.randint(1, 2))]
         self.chance.shuffle(turns)
         for person in turns:

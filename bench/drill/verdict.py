@@ -55,8 +55,10 @@ def judge_honest(stage: Stage) -> Judged:
 
 def _found(stage: Stage) -> tuple[list[str], list[Sight], list[Sight]]:
     return (
-        [harm for person in stage.cast for harm in _harms(stage, person)],
-        [alarm for person in stage.cast for alarm in stage.alarms(person)],
+        [harm for person in stage.cast for harm in _harms(stage, person)]
+        + [harm for page in stage.watched for harm in page.harms],
+        [alarm for person in stage.cast for alarm in stage.alarms(person)]
+        + [alarm for page in stage.watched for alarm in page.alarms],
         [sign for person in stage.cast for sign in _signs(stage, person)],
     )
 

@@ -14,9 +14,7 @@ from bench.drill.report import as_data, as_text
 from bench.drill.runs import Series, drill
 from bench.drill.verdict import HONEST, UNNOTICED
 
-RUNS = 2
-AWAITED: dict[str, str] = {"reorder": "messages have no chain yet: one that moved is not noticed"}
-"""Attacks that the phones do not notice yet."""
+RUNS = 1
 
 
 def runs(folder: Path, kinds: list[type[Attack]], count: int, **more: int | bool) -> list[Series]:
@@ -25,13 +23,13 @@ def runs(folder: Path, kinds: list[type[Attack]], count: int, **more: int | bool
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Series]:
-    series = runs(tmp_path_factory.mktemp("drill"), all_attacks(), RUNS, honest=4)
+    series = runs(tmp_path_factory.mktemp("drill"), all_attacks(), RUNS, honest=3)
     return {one.name: one for one in series}
 
 
 def test_honest_runs_raise_no_alarm(done: dict[str, Series]) -> None:
     honest = done["honest"]
-    assert honest.verdicts == {HONEST: 4}, honest.failures
+    assert honest.verdicts == {HONEST: 3}, honest.failures
     assert not honest.sees
 
 
@@ -39,8 +37,6 @@ def test_honest_runs_raise_no_alarm(done: dict[str, Series]) -> None:
 def test_every_attack_is_noticed_or_harmless(done: dict[str, Series], name: str) -> None:
     series = done[name]
     assert series.runs == RUNS
-    if name in AWAITED:
-        pytest.xfail(AWAITED[name])
     assert series.passed, series.failures
     if series.harmed:
         assert series.sees, "harm, and nobody was shown anything"
@@ -48,10 +44,10 @@ def test_every_attack_is_noticed_or_harmless(done: dict[str, Series], name: str)
 
 def test_the_drill_can_fail(tmp_path: Path) -> None:
     """Phones that take any key, and eyes that are shut: the harm is called unnoticed."""
-    wanted = ("drop one", "swap a key")
+    wanted = ("freeze", "swap a key")
     kinds = [kind for kind in all_attacks() if kind.name in wanted]
-    drop, swap = runs(tmp_path, kinds, 2, control=True)
-    assert drop.verdicts[UNNOTICED]
+    freeze, swap = runs(tmp_path, kinds, 2, control=True)
+    assert freeze.verdicts[UNNOTICED] == 2
     assert swap.verdicts[UNNOTICED] == 2
     assert swap.read == 2, "the attack is real: without the check, the attacker reads"
 
@@ -76,5 +72,5 @@ def test_its_options(capfd: pytest.CaptureFixture[str]) -> None:
 def test_the_page_names_every_attack() -> None:
     """docs/drill.md is in step, also with what people are shown."""
     page = (Path(__file__).parents[2] / "docs" / "drill.md").read_text()
-    for kind in all_attacks():
+    for kind in all_attacks(browser=True):
         assert f"| `{kind.name}` | {kind.does} |" in page

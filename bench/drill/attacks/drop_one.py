@@ -20,7 +20,7 @@ class Attack(attack.Attack):
         self._dropped: tuple[bytes, int] | None = None
 
     def down(self, peer: Peer, frame: frames.FromRelay) -> Iterable[frames.FromRelay]:
-        if not attack.carries_message(frame):
+        if not self.talking or not attack.carries_message(frame):
             return [frame]
         if self._dropped is None and self._which == 0:
             self._dropped = (peer.device, frame.sequence)

@@ -20,7 +20,7 @@ class Attack(attack.Attack):
         self._victim: Peer | None = None
 
     def down(self, peer: Peer, frame: frames.FromRelay) -> Iterable[frames.FromRelay]:
-        if self._victim is None and attack.carries_message(frame):
+        if self._victim is None and self.talking and attack.carries_message(frame):
             self._after -= 1
             if self._after < 0:
                 self._victim = peer

@@ -21,7 +21,12 @@ class Attack(attack.Attack):
         self._victim: Peer | None = None
 
     def down(self, peer: Peer, frame: frames.FromRelay) -> Iterable[frames.FromRelay]:
-        if self.struck or not isinstance(frame, frames.Deliver) or self._victim not in (None, peer):
+        if (
+            self.struck
+            or not self.talking
+            or not isinstance(frame, frames.Deliver)
+            or self._victim not in (None, peer)
+        ):
             return [frame]
         if self._victim is None and not attack.carries_message(frame):
             return [frame]

@@ -25,7 +25,7 @@ class Attack(attack.Attack):
         self._since = 0
 
     def down(self, peer: Peer, frame: frames.FromRelay) -> Iterable[frames.FromRelay]:
-        if not isinstance(frame, frames.Deliver):
+        if not self.talking or not isinstance(frame, frames.Deliver):
             return [frame]
         again = frames.Deliver(0, frame.id[::-1], frame.payload, frame.at)
         if self._old is not None:
