@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chappe.cli import show, words
 from chappe.cli.chat import Chat
-from chappe.client import Phone
+from chappe.client import Phone, ShownMessage
 from chappe.client.events import Offline
 from chappe.wire.errors import ChappeError
 
@@ -71,6 +71,28 @@ def test_chat_says_what_keeps_it_offline_for_good(code: str) -> None:
     (line,) = chat._told(Offline(code))
     assert line.endswith(f"[{code}]")
     assert chat._told(Offline("network.unreachable")) == [words.say("chat.offline")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "english", "french"),
+    [
+        ("gap", "1", "one message of theirs is missing", "il manque un de ses messages"),
+        ("gap", "12", "12 messages of theirs are missing", "il manque 12 de ses messages"),
+        ("fork", "number", "do not follow on one another", "ne se suivent pas"),
+        ("fork", "history", "another history", "autre histoire"),
+    ],
+)
+def test_what_is_missing_or_does_not_fit_is_said_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch, kind: str, text: str, english: str, french: str
+) -> None:
+    message = ShownMessage(
+        b"\0" * 32, b"c", "ada@a", False, 0, kind, text, False, None, (), None, "received", None
+    )
+    for language, said in (("en", english), ("fr", french)):
+        monkeypatch.setenv("CHAPPE_LANG", language)
+        assert said in show.message_text(message)
+        # What a fork asks for: compare in person, tell the officer.
+        assert ("offic" in show.message_text(message)) == (kind == "fork")
 
 
 def test_emoji_of_several_parts_stay_whole() -> None:

@@ -7,6 +7,7 @@ import pytest
 from chappe.mls import (
     Add,
     AlreadyConsumed,
+    ApplicationMessage,
     CommitApplied,
     Credential,
     Extension,
@@ -20,6 +21,7 @@ from chappe.mls import (
     SetExtensions,
     WrongEpoch,
     accept_any,
+    check_evidence,
     cipher_suite,
     create_key_package,
     default_capabilities,
@@ -41,6 +43,35 @@ def test_everyone_opens_what_everyone_sends(suite: int) -> None:
         world.send(name, f"from {name}".encode())
         world.commit(name)
         world.send(name, b"again")
+
+
+@both_suites
+def test_who_was_not_there_can_check_who_said_what(suite: int) -> None:
+    world = World.of(suite, "ana", "ben")
+    _, received = world.groups["ben"].process(world.send("ana", b"yes"), now=NOW, authenticate=accept_any)
+    assert isinstance(received, ApplicationMessage)
+    signed, key = received.signed, received.sender_member.signature_key
+    evidence = check_evidence(signed, received.signature, key)
+    assert (evidence.data, evidence.epoch, evidence.leaf) == (b"yes", received.epoch, received.sender)
+    assert evidence.group_id == world.groups["ben"].group_id
+    for changed, other in ((signed.replace(b"yes", b"nay"), key), (signed, bytes(len(key)))):
+        with pytest.raises(InvalidMessage):
+            check_evidence(changed, received.signature, other)
+    for cut in (signed[:-1], signed + b"\0", b""):
+        with pytest.raises(MLSError):
+            check_evidence(cut, received.signature, key)
+
+
+def test_an_epoch_and_those_kept_say_which_history_they_are_of() -> None:
+    world = World.of(0xF00D, "ana", "ben")
+    before, epoch = world.groups["ana"].transcript_hash(world.groups["ana"].epoch), world.groups["ana"].epoch
+    world.commit("ben")
+    for group in world.groups.values():
+        assert group.transcript_hash(epoch) == before
+        assert group.transcript_hash(epoch + 2) is None
+    hashes = {group.transcript_hash(epoch + 1) for group in world.groups.values()}
+    assert len(hashes) == 1
+    assert hashes != {before}
 
 
 @both_suites
