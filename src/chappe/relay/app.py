@@ -128,6 +128,13 @@ def _add_lines(app: FastAPI, relay: Relay) -> None:
             registered = await relay.store.run(operation)
         return Response(api.encode(registration.answer(registered)), media_type=JSON, headers=_PRIVATE)
 
+    @app.post("/v1/devices/enrolled")
+    async def enter(request: Request) -> Response:
+        with _attempt(relay, request):
+            body = api.decode(await read_body(request, api.MAX_BODY), api.Enter)
+            entered = await relay.store.run(registration.entry(body, relay.server_name, relay.unix_time()))
+        return Response(api.encode(registration.answer(entered)), media_type=JSON, headers=_PRIVATE)
+
     @app.post("/v1/renew")
     async def renew(request: Request) -> Response:
         async def key_of(device: bytes) -> bytes | None:

@@ -61,6 +61,8 @@ def identify(
         key = connection.execute(select(lines.c.identity_key).where(lines.c.line == envelope.line)).scalar()
         _check(envelope, key, server, now)
         return AsOwner(envelope.line)
+    if isinstance(ask, fleet.OPEN_DEVICES) and envelope.key != "device":
+        raise error("order.forged")
     key = _key_of_device(connection, envelope)
     if not isinstance(ask, fleet.Report):
         _check(envelope, key, server, now)

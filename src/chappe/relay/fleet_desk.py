@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
-from chappe.relay import asker, fleet_reads
+from chappe.relay import asker, enrolment_rows, fleet_reads
 from chappe.relay.asker import AsDevice, Asker, AsOfficer, AsOwner
 from chappe.relay.destroyer import Destroyer
 from chappe.relay.hub import Hub
@@ -21,6 +21,7 @@ from chappe.relay.ports import Clock, Found, Operation, Outcome
 from chappe.relay.store import Store
 from chappe.relay.usecases.amend_roster import AmendRoster
 from chappe.relay.usecases.approve_order import ApproveOrder
+from chappe.relay.usecases.enrol import ApproveEnrolment, EnrolPhone, WithdrawEnrolment
 from chappe.relay.usecases.execute_order import Effects
 from chappe.relay.usecases.give_order import GiveOrder
 from chappe.relay.usecases.receipts import TakeReceipt
@@ -98,6 +99,23 @@ class FleetDesk:
         if isinstance(ask, fleet.Epochs):
             groups_asked = ask.groups
             return await self._read(lambda c: fleet_reads.epochs(c, groups_asked))
+        if isinstance(ask, fleet.Salt):
+            wanted = ask.line
+            return await self._read(lambda c: enrolment_rows.salt_of(c, who.organisation, wanted))
+        if isinstance(ask, fleet.Enrol | fleet.ApproveEnrolment):
+            self._spend(who)
+            order = await self._store.run(
+                EnrolPhone(who, ask, self._server)
+                if isinstance(ask, fleet.Enrol)
+                else ApproveEnrolment(who, ask, self._server)
+            )
+            assert isinstance(order, bytes)
+            return await self._read(lambda c: enrolment_rows.one(c, order))
+        if isinstance(ask, fleet.Withdraw):
+            await self._store.run(WithdrawEnrolment(who, ask.order))
+            return fleet.Ok()
+        if isinstance(ask, fleet.ShowEnrolments):
+            return await self._read(lambda c: enrolment_rows.of_officers(c, who.organisation))
         if isinstance(ask, fleet.Audit):
             start = ask.start
             return await self._read(lambda c: fleet_reads.audit_page(c, who.organisation, start))
@@ -109,6 +127,11 @@ class FleetDesk:
             return fleet.Ok()
         if isinstance(ask, fleet.Rosters):
             return await self._read(lambda c: fleet_reads.rosters_of_device(c, who.device))
+        if isinstance(ask, fleet.Withdraw):
+            await self._store.run(WithdrawEnrolment(who, ask.order))
+            return fleet.Ok()
+        if isinstance(ask, fleet.ShowEnrolments):
+            return await self._read(lambda c: enrolment_rows.of_device(c, who.device))
         if isinstance(ask, fleet.Waiting):
             return await self._read(lambda c: fleet_reads.for_device(c, who.device))
         raise error("http.malformed")

@@ -118,6 +118,27 @@ proposals = Table(
     Column("message", Bytes(1024), nullable=False),
 )
 
+# New phones that officers let into a line (chappe.wire.enrolments).
+enrolments = Table(
+    "enrolments",
+    metadata,
+    Column("order_id", Bytes(16), primary_key=True),
+    Column("organisation", Bytes(16), nullable=False),
+    Column("line", Bytes(16), nullable=False),
+    Column("device", Bytes(16), nullable=False, unique=True),
+    # The MessagePack of a `SignedEnrolment`.
+    Column("signed", Bytes, nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("salt", Bytes(16), nullable=False),
+    Column("given_at", Big, nullable=False),
+    # In the transparency log since, as the entry there says. NULL: it waits for a second officer.
+    Column("announced_at", Big),
+    Column("added_at", Big),
+    Column("withdrawn_at", Big),
+    Index("enrolments_line", "line"),
+    Index("enrolments_organisation", "organisation", "given_at"),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -397,6 +397,35 @@ TABLES: Final[Mapping[str, Kept]] = {
             "sealed": ("ciphertext for the officers alone", "texte chiffré pour les seuls officiers"),
         },
     ),
+    "enrolments": Kept(
+        (
+            "A new phone that two officers let into a line which lost its own",
+            "Un nouveau téléphone que deux officiers font entrer dans une ligne qui a perdu le sien",
+        ),
+        (
+            "with its line; one that nobody approved, 7 days",
+            "avec sa ligne ; sans second officier, 7 jours",
+        ),
+        {
+            "order_id": THE_ORDER,
+            "organisation": THE_ORGANISATION,
+            "line": THE_LINE,
+            "device": THE_DEVICE,
+            "signed": (
+                "the order, with the phone's certificate: officers check by it why the line's key changed",
+                "l'ordre, avec le certificat : les officiers y vérifient pourquoi la clé a changé",
+            ),
+            "reason": ("why, for the audit log", "le motif, pour le journal d'audit"),
+            "salt": ("hides the reason from those who see the order", "cache le motif à qui voit l'ordre"),
+            "given_at": ("when it was ordered", "date de l'ordre"),
+            "announced_at": (
+                "when the public log announced it: a day counts from there",
+                "annonce au journal public : le jour d'attente part de là",
+            ),
+            "added_at": ("when the phone came", "arrivée du téléphone"),
+            "withdrawn_at": ("when it was taken back", "date du retrait"),
+        },
+    ),
     "postings": Kept(
         ("A removal that is under way in a conversation", "Un retrait en cours dans une conversation"),
         ("until settled, 30 days at the most", "jusqu'à son terme, 30 jours au plus"),

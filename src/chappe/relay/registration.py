@@ -8,6 +8,9 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from chappe.relay.usecases.approve_order import AWAIT_SECONDS
+from chappe.relay.usecases.enrol import ENTER_SECONDS
+from chappe.relay.usecases.enter import EnterPhone
 from chappe.relay.usecases.register import ActivateLine, AddDevice, CodeOf, Registered
 from chappe.relay.usecases.renew_line import RenewByDevice
 from chappe.wire import api, codes, frames
@@ -37,6 +40,14 @@ def addition(body: api.AddDevice, server: str, now: int) -> AddDevice:
     _check_proof(certificate, api.from_base64(body.proof), api.add_device_bytes(server, raw))
     by = Endorsement(api.from_base64(body.by, 32), api.from_base64(body.endorsement, 64))
     return AddDevice(certificate, by)
+
+
+def entry(body: api.Enter, server: str, now: int) -> EnterPhone:
+    """As `addition`, for a phone that officers let in: its certificate is a day old and more."""
+    raw = api.from_base64(body.certificate)
+    certificate = _checked(raw, server, now, since=ENTER_SECONDS + AWAIT_SECONDS + CLOCKS_MAY_DIFFER)
+    _check_proof(certificate, api.from_base64(body.proof), api.add_device_bytes(server, raw))
+    return EnterPhone(certificate)
 
 
 async def renewal(
@@ -78,12 +89,13 @@ def organisation(found: object) -> api.Organisation:
     return api.Organisation(found.name, api.to_base64(found.fleet_key), found.pin_length)
 
 
-def _checked(raw: bytes, server: str, now: int) -> DeviceCertificate:
+def _checked(raw: bytes, server: str, now: int, since: int = CLOCKS_MAY_DIFFER) -> DeviceCertificate:
+    """`since`: how many seconds ago it may have been issued."""
     certificate = DeviceCertificate.from_bytes(raw)
     certificate.verify()
     if certificate.address.partition("@")[2] != server:
         raise error("address.malformed", "The address is not of this relay; see the host in its links.")
-    if abs(certificate.issued_at - now) > CLOCKS_MAY_DIFFER:
+    if not now - since <= certificate.issued_at <= now + CLOCKS_MAY_DIFFER:
         raise error("certificate.invalid", "The certificate is not of today; set this device's clock.")
     return certificate
 

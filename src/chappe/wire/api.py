@@ -87,6 +87,14 @@ class AddDevice(Body, frozen=True):
     endorsement: Base64
 
 
+class Enter(Body, frozen=True):
+    """POST /v1/devices/enrolled: a new phone that two officers let in; `certificate` is the one that they
+    announced. `proof`: as in `AddDevice`."""
+
+    certificate: Base64
+    proof: Base64
+
+
 class Activated(Body, frozen=True):
     """Answer to both: ids as base64url of 16 bytes, the line's address, and the salt under which it stands in
     the transparency log (base64url of 32 bytes)."""

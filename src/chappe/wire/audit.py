@@ -29,6 +29,10 @@ What: TypeAlias = Literal[
     "line.renewed",
     "line.lapsed",
     "line.forgotten",
+    "line.phone_awaits",
+    "line.phone_announced",
+    "line.phone_entered",
+    "line.phone_withdrawn",
 ]
 MAX_ENTRY: Final = 8 * 1024
 

@@ -13,12 +13,14 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
 
+from chappe.wire.enrolments import SignedEnrolment
 from chappe.wire.errors import error
 from chappe.wire.frames import GroupId, OrderFrame
 from chappe.wire.orders import Kind, Reason, SignedOrder, SignedReceipt
 from chappe.wire.rosters import (
     MAX_ROSTERS,
     Id16,
+    Key32,
     OfficerSignature,
     Seconds,
     Signature,
@@ -138,12 +140,63 @@ class Report(Ask, tag="report", frozen=True):
     receipt: SignedReceipt
 
 
+class Salt(Ask, tag="salt", frozen=True):
+    """Officers: under which salt a line of theirs stands in the transparency log. Answered by `LineSalt`."""
+
+    line: Id16
+
+
+class Enrol(Ask, tag="enrol", frozen=True):
+    """Officers: let a new phone into a line that lost all of its own; signed by who asks, alone. The same
+    again is answered again. Answered by `Enrolments`."""
+
+    enrolment: SignedEnrolment
+    reason: Reason
+
+
+class ApproveEnrolment(Ask, tag="approve_enrolment", frozen=True):
+    """Officers: be the second. From then on it is announced. Answered by `Enrolments`."""
+
+    order: Id16
+    signature: OfficerSignature
+
+
+class Withdraw(Ask, tag="withdraw", frozen=True):
+    """Officers, each alone, and devices of the line that are not signed out: that phone does not come.
+    Answered by `Ok`."""
+
+    order: Id16
+
+
+class ShowEnrolments(Ask, tag="enrolments", frozen=True):
+    """Officers: those of the organisation, the newest first; devices: those of the line that are still to
+    come. Answered by `Enrolments`."""
+
+
 AnyAsk: TypeAlias = (
-    Amend | Rosters | Lines | Give | Approve | Status | Epochs | Post | Audit | Waiting | Report
+    Amend
+    | Rosters
+    | Lines
+    | Give
+    | Approve
+    | Status
+    | Epochs
+    | Post
+    | Audit
+    | Waiting
+    | Report
+    | Salt
+    | Enrol
+    | ApproveEnrolment
+    | Withdraw
+    | ShowEnrolments
 )
-OFFICERS: Final = (Amend, Rosters, Lines, Give, Approve, Status, Epochs, Post, Audit)
+_ENROLLING: Final = (Salt, Enrol, ApproveEnrolment, Withdraw, ShowEnrolments)
+OFFICERS: Final = (Amend, Rosters, Lines, Give, Approve, Status, Epochs, Post, Audit, *_ENROLLING)
 OWNERS: Final = (Give, Status)
-DEVICES: Final = (Waiting, Report, Rosters)
+DEVICES: Final = (Waiting, Report, Rosters, Withdraw, ShowEnrolments)
+OPEN_DEVICES: Final = (Withdraw, ShowEnrolments)
+"""What a device asks with its signature key alone: not while it is locked."""
 
 
 # --- envelopes
@@ -304,7 +357,29 @@ class ForDevice(Answer, tag="for_device", frozen=True):
     orders: list[OrderFrame]
 
 
-AnyAnswer: TypeAlias = Ok | RosterChain | LineList | Given | Orders | EpochList | AuditPage | ForDevice
+class LineSalt(Answer, tag="line_salt", frozen=True):
+    line: Id16
+    salt: Key32
+
+
+class EnrolmentStatus(Part, frozen=True):
+    """Unix seconds; None: not yet, or never. `announced_at`: when a second officer had signed."""
+
+    enrolment: SignedEnrolment
+    reason: Reason
+    given_at: Seconds
+    announced_at: Seconds | None
+    added_at: Seconds | None
+    withdrawn_at: Seconds | None
+
+
+class Enrolments(Answer, tag="enrolments", frozen=True):
+    enrolments: list[EnrolmentStatus]
+
+
+AnyAnswer: TypeAlias = (
+    Ok | RosterChain | LineList | Given | Orders | EpochList | AuditPage | ForDevice | LineSalt | Enrolments
+)
 
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _asks: msgspec.msgpack.Decoder[AnyAsk] = msgspec.msgpack.Decoder(AnyAsk)

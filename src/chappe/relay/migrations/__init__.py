@@ -7,7 +7,7 @@ from typing import Final
 
 from chappe.wire import migrating
 
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 """The newest revision in `versions/`."""
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from chappe.relay import audit, log_rows, mailbox_sql
 from chappe.relay.fleet_rows import AnyRow, devices_of_lines, pieces
-from chappe.relay.fleet_tables import order_devices, postings, proposals, registers
+from chappe.relay.fleet_tables import enrolments, order_devices, postings, proposals, registers
 from chappe.relay.mailroom import Mailroom
 from chappe.relay.ports import Unit
 from chappe.relay.tables import (
@@ -179,6 +179,7 @@ def _delete_lines(connection: Connection, found: list[AnyRow]) -> None:
         kept = upsert(given_addresses).values(digest=given_digest(row.address), organisation=row.organisation)
         connection.execute(kept.on_conflict_do_nothing())
     for piece in pieces(row.line for row in found):
+        connection.execute(delete(enrolments).where(enrolments.c.line.in_(piece)))
         connection.execute(delete(attachment_use).where(attachment_use.c.line.in_(piece)))
         connection.execute(update(codes).where(codes.c.renewed.in_(piece)).values(renewed=None))
         connection.execute(delete(lines).where(lines.c.line.in_(piece)))

@@ -58,8 +58,8 @@ class ActivateLine:
         code = find_code(connection, self.code_digest)
         if code.used_at is not None:
             # One that renewed a line made none: whose certificate this is does not matter.
-            if code.renewed is None and _has_device(connection, certificate):
-                return _registered(connection, certificate)
+            if code.renewed is None and has_device(connection, certificate):
+                return registered(connection, certificate)
             raise error("code.used")
         check_open(connection, code, unit.now)
         _check_fleet_key(connection, code.organisation, certificate)
@@ -83,14 +83,14 @@ class ActivateLine:
             )
         except IntegrityError:
             raise error("certificate.invalid", "This line id is taken; make a fresh one.") from None
-        _add_device(unit, certificate)
-        _tell_policy(unit, code.organisation, certificate)
+        add_device(unit, certificate)
+        tell_policy(unit, code.organisation, certificate)
         entry = AuditEntry(
             1, unit.now, "line.activated", line=certificate.line_id, device=certificate.device_id
         )
         audit.append(unit, code.organisation, entry)
         log_rows.append(unit, log_rows.line_created(unit.now, salt, certificate))
-        return _registered(connection, certificate)
+        return registered(connection, certificate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +116,15 @@ class AddDevice:
             raise error("certificate.invalid", "The certificate is not signed by this line's identity key.")
         term_rows.check_devices(line, unit.now)
         _check_fleet_key(connection, line.organisation, certificate)
-        if not _has_device(connection, certificate):
+        if not has_device(connection, certificate):
             if _count_devices(connection, line.line) >= frames.MAX_DEVICES:
                 raise error("devices.too_many")
             added = log_rows.device_added(unit.now, line.salt, certificate, self.by)
             _check_endorsed(connection, line.line, added)
-            _add_device(unit, certificate)
-            _tell_policy(unit, line.organisation, certificate)
+            add_device(unit, certificate)
+            tell_policy(unit, line.organisation, certificate)
             log_rows.append(unit, added)
-        return _registered(connection, certificate)
+        return registered(connection, certificate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,7 @@ def _line_at(connection: Connection, certificate: DeviceCertificate) -> Row[Any]
     return next((row for row in found if row.line == certificate.line_id), found[0])
 
 
-def _tell_policy(unit: Unit, organisation: bytes | None, certificate: DeviceCertificate) -> None:
+def tell_policy(unit: Unit, organisation: bytes | None, certificate: DeviceCertificate) -> None:
     """A policy for all lines is for those that come later, too."""
     policy = None if organisation is None else newest_policy(unit.connection, organisation)
     if policy is not None:
@@ -272,12 +272,12 @@ def _check_endorsed(connection: Connection, line: bytes, added: DeviceAdded) -> 
         ) from None
 
 
-def _registered(connection: Connection, certificate: DeviceCertificate) -> Registered:
+def registered(connection: Connection, certificate: DeviceCertificate) -> Registered:
     salt = connection.execute(select(lines.c.salt).where(lines.c.line == certificate.line_id)).scalar_one()
     return Registered(certificate.line_id, certificate.device_id, certificate.address, salt)
 
 
-def _has_device(connection: Connection, certificate: DeviceCertificate) -> bool:
+def has_device(connection: Connection, certificate: DeviceCertificate) -> bool:
     """Whether this very certificate is registered here already."""
     stored = connection.execute(
         select(devices.c.certificate).where(devices.c.device == certificate.device_id)
@@ -293,7 +293,7 @@ def _count_devices(connection: Connection, line: bytes) -> int:
     ).scalar_one()
 
 
-def _add_device(unit: Unit, certificate: DeviceCertificate) -> None:
+def add_device(unit: Unit, certificate: DeviceCertificate) -> None:
     key = unit.connection.execute(
         insert(mailboxes).values(gone_sequence=0, gone_bytes=0)
     ).inserted_primary_key

@@ -22,6 +22,7 @@ from chappe.relay.tables import (
     payloads,
     sent_ids,
 )
+from chappe.relay.usecases import enrol
 from chappe.relay.usecases.approve_order import AWAIT_SECONDS
 from chappe.relay.usecases.attachments import DAY
 from chappe.relay.usecases.key_packages import REMEMBER_TAKEN_SECONDS
@@ -155,6 +156,7 @@ class Sweep:
             connection.execute(delete(orders).where(orders.c.order_id == row.order_id))
             entry = AuditEntry(1, unit.now, "order.lapsed", order=row.order_id, kind=row.kind)
             audit.append(unit, row.organisation, entry)
+        enrol.lapse(unit)
         old = select(orders.c.order_id).where(orders.c.executed_at <= before)
         connection.execute(delete(proposals).where(proposals.c.order_id.in_(old)))
         gone = select(devices.c.device).where(devices.c.revoked_at <= before)

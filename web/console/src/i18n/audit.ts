@@ -55,6 +55,22 @@ export const audit = {
     "Une ligne a été fermée à son échéance",
   ],
   "audit.line.forgotten": ["The relay forgot a line", "Le relais a oublié une ligne"],
+  "audit.line.phone_awaits": [
+    "An officer asked to let a new phone into a line; a second has to approve it",
+    "Un responsable demande l'entrée d'un nouveau téléphone dans une ligne ; un second doit l'approuver",
+  ],
+  "audit.line.phone_announced": [
+    "Two officers announced a new phone of a line: it comes after a day",
+    "Deux responsables ont annoncé un nouveau téléphone d'une ligne : il entre après un jour",
+  ],
+  "audit.line.phone_entered": [
+    "The new phone came, and the line has its identity key",
+    "Le nouveau téléphone est entré, et la ligne a sa clé d'identité",
+  ],
+  "audit.line.phone_withdrawn": [
+    "A new phone was taken back before it came",
+    "Un nouveau téléphone a été retiré avant son entrée",
+  ],
   "audit.outcome.erased": ["erased", "effacé"],
   "audit.outcome.revoked": ["signed out", "déconnecté"],
   "audit.outcome.locked": ["locked", "verrouillé"],
