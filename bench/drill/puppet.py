@@ -26,8 +26,8 @@ from chappe.mls import (
     create_key_package,
     parse_key_package,
 )
+from chappe.wire import chain, frames
 from chappe.wire import content as c
-from chappe.wire import frames
 from chappe.wire.errors import ChappeError
 from chappe.wire.links import RelayPlace
 
@@ -125,7 +125,7 @@ class Puppet:
 
     def _read(self, data: bytes) -> None:
         try:
-            body = c.decode(data).body
+            body = c.decode(chain.decode(data).body).body
         except ChappeError:
             return
         if isinstance(body, c.Text):
@@ -149,5 +149,11 @@ class Puppet:
         )
         result = group.commit([Add(parse_key_package(package))], now=now)
         assert result.welcome is not None
-        _, message = result.group.encrypt(c.encode(c.Message(bytes(16), c.Text(text))), now=now)
+        after = result.group
+        link = chain.Link(secrets.token_bytes(chain.STREAM_BYTES), 1, after.epoch, chain.START)
+        content = c.encode(c.Message(secrets.token_bytes(16), c.Text(text)))
+        history = after.transcript_hash(after.epoch)
+        assert history is not None
+        said = chain.history(group_id, after.epoch, history)
+        _, message = after.encrypt(link.encode() + content, now=now, authenticated_data=said)
         return result.welcome, message
