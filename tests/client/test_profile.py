@@ -216,7 +216,7 @@ def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
 def test_an_unfinished_profile_of_another_command_is_replaced(tmp_path: Path) -> None:
     opened = profile.create(tmp_path / "p")
     opened.close()
-    assert activation._unfinished(tmp_path / "p", "0" * 16, "a@localhost") is None
+    assert activation.unfinished(tmp_path / "p", "0" * 16, "a@localhost") is None
     assert not profile.exists(tmp_path / "p")
 
 

@@ -9,6 +9,7 @@ import typer
 
 from chappe.cli import show
 from chappe.cli.common import Json
+from chappe.cli.enrol_commands import enrol_app
 from chappe.cli.officer_commands import key_app, officer_app
 from chappe.cli.officers import OfficerFile, PassphraseFile, ReasonText, Yes, confirm, with_officer
 from chappe.cli.report_commands import report_app
@@ -25,6 +26,7 @@ app = typer.Typer(no_args_is_help=True, help="For officers: an organisation's li
 app.add_typer(key_app, name="key")
 app.add_typer(officer_app, name="officer")
 app.add_typer(report_app, name="report")
+app.add_typer(enrol_app, name="enrol")
 
 Targets = Annotated[
     list[str], typer.Argument(metavar="LINE|DEVICE…", help="An address, ADDRESS/DEVICE, or an id.")

@@ -191,5 +191,58 @@ FLEET_WORDS: Final[dict[str, tuple[str, str]]] = {
         "Les ordres que seul l'officier révoqué a signés ne valent plus pour les téléphones : signez-les à "
         "nouveau avec chappe erase approve, s'ils ne sont pas terminés.",
     ),
+    "enrol.link": (
+        "Hand this to {address}'s person, who runs on the new phone:",
+        "Remettez ceci au titulaire de {address}, qui lance sur le nouveau téléphone :",
+    ),
+    "enrol.compare": (
+        "A new phone for {address}. Have its person read out, by voice: {digits}",
+        "Un nouveau téléphone pour {address}. Faites lire de vive voix : {digits}",
+    ),
+    "enrol.does": (
+        "It takes the line over, with a new identity key: contacts are told, and have to accept it. It gets "
+        "none of the old messages.",
+        "Il reprend la ligne, avec une nouvelle clé d'identité : les contacts en sont avertis et devront "
+        "l'accepter. Il ne reçoit aucun ancien message.",
+    ),
+    "enrol.alive": (
+        "The line has {count} devices that are not signed out. Erase or revoke them (chappe erase "
+        "{address}/DEVICE), or the new phone does not come in.",
+        "La ligne a {count} appareils non déconnectés. Effacez-les ou révoquez-les (chappe erase "
+        "{address}/APPAREIL), sinon le nouveau téléphone n'entre pas.",
+    ),
+    "enrol.awaits": (
+        "Order {id} waits for a second officer: chappe fleet enrol approve {id}. Nothing is announced yet.",
+        "L'ordre {id} attend un second officier : chappe fleet enrol approve {id}. Rien n'est annoncé.",
+    ),
+    "enrol.announced": (
+        "Order {id} is announced. The phone comes in from {when} on; to take it back: chappe fleet enrol "
+        "cancel {id}",
+        "L'ordre {id} est annoncé. Le téléphone entre à partir de {when} ; pour le retirer : chappe fleet "
+        "enrol cancel {id}",
+    ),
+    "enrol.entered": ("Order {id}: the phone has come.", "Ordre {id} : le téléphone est entré."),
+    "enrol.withdrawn": ("Order {id} was taken back.", "L'ordre {id} a été retiré."),
+    "enrol.about": ("By {by}, because: {reason}", "Par {by}, motif : {reason}"),
+    "enrol.cancel": ("Take this order back?", "Retirer cet ordre ?"),
+    "enrol.none": ("No new phones.", "Aucun nouveau téléphone."),
+    "enrol.refused": (
+        "It does not come. Officers meant it: ask them why.",
+        "Il n'entre pas. Des officiers l'ont voulu : demandez-leur pourquoi.",
+    ),
+    "enrol.coming": (
+        "New phones on their way to this line: {count}. If you did not lose a phone, refuse it, and ask your "
+        "officers.",
+        "Nouveaux téléphones en route vers cette ligne : {count}. Si vous n'avez rien perdu, refusez, et "
+        "interrogez vos officiers.",
+    ),
+    "recover.request": (
+        "Send this to the officer, and read the digits out by voice, not by the same way:",
+        "Envoyez ceci à l'officier, et lisez-lui les chiffres de vive voix, par une autre voie :",
+    ),
+    "recover.again": (
+        "A day after two officers have approved it, run: chappe recover",
+        "Un jour après l'accord de deux officiers, lancez : chappe recover",
+    ),
     "roster.version": ("Roster version {version}, of {date}.", "Liste version {version}, du {date}."),
 }

@@ -31,6 +31,7 @@ from chappe.cli import (
     log_commands,
     organisation_commands,
     phone_commands,
+    recover_commands,
     relay_commands,
     report_commands,
     reseller_commands,
@@ -67,6 +68,7 @@ desk_commands.app.add_typer(subscriber_commands.app, name="subscriber")
 app.add_typer(desk_commands.app, name="desk")
 app.add_typer(dossier_commands.app, name="dossier")
 app.command()(phone_commands.activate)
+app.command()(recover_commands.recover)
 app.command()(chat.chat)
 app.command()(locking.unlock)
 app.command()(locking.lock)

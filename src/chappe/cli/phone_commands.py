@@ -312,6 +312,32 @@ def lock_device(
     end_own("lock", targets, reason, yes=yes, home=home)
 
 
+@devices_app.command("refuse")
+def refuse_phone(
+    order: Annotated[
+        str | None,
+        typer.Argument(metavar="ORDER", help="Its first digits; none: show them.", show_default=False),
+    ] = None,
+    home: Home = None,
+) -> None:
+    """New phones that officers are letting into this line: show them, or refuse one."""
+    from chappe.cli.enrol_commands import one_of
+    from chappe.wire.recovery import digits
+
+    async def work(phone: Phone) -> None:
+        await phone.wait_online(SECONDS)
+        coming = {read.order.id: read for read in await phone.coming_phones()}
+        if order is not None:
+            await phone.refuse_phone(one_of(order, list(coming)))
+            out(say("enrol.refused"))
+            return
+        for id_, read in coming.items():
+            out(f"{id_.hex()[:8]}  {digits(read.order.certificate)}")
+        note(say("enrol.coming", count=len(coming)))
+
+    with_phone(home, work)
+
+
 @devices_app.command("revoke")
 def revoke_device(
     targets: Annotated[list[str], typer.Argument(metavar="DEVICE…", help="First digits of its id.")],

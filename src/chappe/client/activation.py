@@ -50,17 +50,14 @@ async def activate(home: Path, place: RelayPlace, code: str, address: str, fleet
     network.*; network.untrusted where the relay names another organisation than the link."""
     code, address = codes.parse(code), check_address(address)
     await settle_erased(home)
-    opened = _unfinished(home, code, address)
+    opened = unfinished(home, code, address)
     try:
-        async with _api(place) as connection:
-            await _check_host(connection, address)
+        async with api_of(place) as connection:
+            await check_host(connection, address)
             if opened is None:
                 name, key = await _organisation_of(connection, code, fleet_key)
                 opened = profile.create(home)
-                with opened.store.transaction():
-                    new_line(address, place, int(time.time()), key).keep(opened.store)
-                    opened.store.set(ORGANISATION, name.encode())
-                    opened.store.set(_PENDING, msgspec.msgpack.encode(_Pending(code)))
+                keep_pending(opened, new_line(address, place, int(time.time()), key), code, name)
             me = Me.kept(opened.store)
             raw = me.certificate.to_bytes()
             proof = me.sign(api.activate_bytes(me.server, code, raw))
@@ -68,15 +65,15 @@ async def activate(home: Path, place: RelayPlace, code: str, address: str, fleet
     except BaseException as problem:
         _give_up(opened, problem)
         raise
-    return _finished(opened)
+    return finished(opened)
 
 
 async def link(home: Path, place: RelayPlace, show: Callable[[str], None]) -> Profile:
     """A new device of a line that another device of it lets in. Raises link.*, storage.*, network.*."""
     await settle_erased(home)
-    opened = _unfinished(home, "", None)
+    opened = unfinished(home, "", None)
     try:
-        async with _api(place) as connection:
+        async with api_of(place) as connection:
             if opened is None:
                 if profile.exists(home):
                     raise error("storage.exists")
@@ -91,7 +88,7 @@ async def link(home: Path, place: RelayPlace, show: Callable[[str], None]) -> Pr
     except BaseException as problem:
         _give_up(opened, problem)
         raise
-    return _finished(opened)
+    return finished(opened)
 
 
 async def _organisation_of(connection: HttpApi, code: str, fleet_key: bytes) -> tuple[str, bytes]:
@@ -114,7 +111,7 @@ async def _organisation_of(connection: HttpApi, code: str, fleet_key: bytes) -> 
 
 
 @asynccontextmanager
-async def _api(place: RelayPlace) -> AsyncIterator[HttpApi]:
+async def api_of(place: RelayPlace) -> AsyncIterator[HttpApi]:
     connection = await HttpApi.to(place)
     try:
         yield connection
@@ -136,7 +133,7 @@ async def deliver_receipt(home: Path, left: erasing.Tombstone) -> None:
     """The receipt of an erased profile. One that the relay refuses is not said again. Raises network.*."""
     assert left.receipt is not None
     try:
-        async with _api(left.place) as connection:
+        async with api_of(left.place) as connection:
             await connection.fleet(fleet.unsigned_report(left.device, left.receipt), fleet.Ok)
     except (Refused, CryptoFailure) as problem:
         if problem.code not in ("order.unknown", "receipt.invalid"):
@@ -146,7 +143,7 @@ async def deliver_receipt(home: Path, left: erasing.Tombstone) -> None:
 
 async def relay_name(place: RelayPlace) -> str:
     """The host part of a relay's addresses. Raises network.*."""
-    async with _api(place) as connection:
+    async with api_of(place) as connection:
         return (await connection.info()).name
 
 
@@ -184,8 +181,16 @@ def _addition(opened: Profile) -> api.AddDevice:
     return api.AddDevice(*(api.to_base64(part) for part in parts))
 
 
-def _unfinished(home: Path, code: str, address: str | None) -> Profile | None:
-    """A profile that the same command left unfinished; one of another command is taken away.
+def keep_pending(opened: Profile, me: Me, code: str, organisation: str = "") -> None:
+    """Who this is, before the relay hears of it."""
+    with opened.store.transaction():
+        me.keep(opened.store)
+        opened.store.set(ORGANISATION, organisation.encode())
+        opened.store.set(_PENDING, msgspec.msgpack.encode(_Pending(code)))
+
+
+def unfinished(home: Path, code: str, address: str | None, *, keep: bool = False) -> Profile | None:
+    """A profile that the same command left unfinished; one of another command is taken away, but with `keep`.
 
     Raises storage.exists for a finished one.
     """
@@ -202,11 +207,14 @@ def _unfinished(home: Path, code: str, address: str | None) -> Profile | None:
         same = msgspec.msgpack.decode(pending, type=_Pending).code == code
         if same and (address is None or Me.kept(opened.store).address == address):
             return opened
-    opened.destroy()
+    if keep:
+        opened.close()
+    else:
+        opened.destroy()
     return None
 
 
-async def _check_host(connection: HttpApi, address: str) -> None:
+async def check_host(connection: HttpApi, address: str) -> None:
     """Better said before a key is made than refused after. Raises address.malformed."""
     info = await connection.info()
     if address.partition("@")[2] != info.name:
@@ -225,7 +233,7 @@ def _give_up(opened: Profile | None, problem: BaseException) -> None:
         opened.close()
 
 
-def _finished(opened: Profile) -> Profile:
+def finished(opened: Profile) -> Profile:
     with opened.store.transaction():
         opened.store.run("DELETE FROM meta WHERE key = ?", _PENDING)
     return opened

@@ -140,12 +140,15 @@ def linked(
     return Me(private, signer, read, place)
 
 
-def new_line(address: str, place: RelayPlace, now: int, fleet_key: bytes = b"") -> Me:
-    """The first device of a new line, with fresh keys and ids. `fleet_key`: of its organisation, or empty."""
+def new_line(
+    address: str, place: RelayPlace, now: int, fleet_key: bytes = b"", line: bytes | None = None
+) -> Me:
+    """The first device of a new line, with fresh keys and ids. `fleet_key`: of its organisation, or empty.
+    `line`: of one that lost every device, whose id stays."""
     identity, signer = Ed25519PrivateKey.generate(), new_signer()
     certificate = issue(
         identity,
-        line_id=secrets.token_bytes(16),
+        line_id=secrets.token_bytes(16) if line is None else line,
         address=address,
         device_id=secrets.token_bytes(16),
         signature_key=signer.public,

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, TypeVar
 
-from chappe.client import appointing, auditing, officer_removals, order_views
+from chappe.client import appointing, auditing, enrolling, officer_removals, order_views
 from chappe.client.officer_file import Head, KnownLine, OfficerFile, OfficerState, Place, Removal
 from chappe.client.officer_keys import KeyPairs, fleet_keys, new_seed, officer_keys
 from chappe.client.officer_lines import FleetLine, checked_line, remember
@@ -156,6 +156,10 @@ class Officer:
         """Every version, oldest first."""
         return appointing.bodies(self.state.rosters)
 
+    def now(self) -> int:
+        """Unix seconds."""
+        return int(self._clock())
+
     @property
     def request(self) -> Request:
         return appointing.request_of(self.state)
@@ -206,10 +210,18 @@ class Officer:
             if not page.more or not page.lines or page.lines[-1].line <= after:
                 break
             after = page.lines[-1].line
-        known = remember(self.state.lines, found)
+        known = remember(await self._followed(found), found)
         if known != self.state.lines:
             self.file.keep(lines=known)
         return found
+
+    async def _followed(self, found: list[FleetLine]) -> list[KnownLine]:
+        """What is known of lines; the identity keys of those that two officers gave a new phone are new."""
+        known = {line.line: line.identity_key for line in self.state.lines}
+        if all(known.get(line.id, line.identity_key) == line.identity_key for line in found):
+            return self.state.lines
+        await self.refresh()
+        return enrolling.followed(self.state.lines, found, await enrolling.new_keys(self))
 
     # --- reports
 
@@ -285,6 +297,12 @@ class Officer:
             shown = order_views.view(
                 status, lambda one: self._check(one, chain), known, self.fleet_pair.public
             )
+            if any(device.receipt == "false" for device in shown.devices):
+                # Of a phone that was lost: its line may have a new key since.
+                former = {(k.certificate.line_id, k.order.former_key) for k in await enrolling.new_keys(self)}
+                shown = order_views.view(
+                    status, lambda one: self._check(one, chain), known, self.fleet_pair.public, former
+                )
             if order is not None and shown.id != order:
                 raise error("order.unknown")
             views.append(shown)

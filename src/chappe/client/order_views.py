@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from chappe.client.officer_file import KnownLine
 from chappe.wire.certificate import DeviceCertificate
@@ -82,15 +84,17 @@ def view(
     check: Callable[[OrderStatus], tuple[Order, tuple[str, ...]]],
     known: dict[bytes, KnownLine],
     fleet_key: bytes,
+    former: Collection[tuple[bytes, bytes]] = (),
 ) -> OrderView:
-    """`check` verifies the order's signatures and names its officers; what it raises is raised."""
+    """`check` verifies the order's signatures and names its officers; what it raises is raised. `former`:
+    lines with identity keys that they had, as officers signed."""
     order, by = check(status)
     if status.reason.digest() != order.reason_digest or status.kind != order.kind:
         raise error("order.forged", "The relay shows an order with another reason or kind than was signed.")
     for one in status.devices:
         if not order.covers(one.line, one.device):
             raise error("order.forged", "The relay shows a device with an order that does not name it.")
-    devices = tuple(_device(one, order, known.get(one.line), fleet_key) for one in status.devices)
+    devices = tuple(_device(one, order, known.get(one.line), fleet_key, former) for one in status.devices)
     shown = {device.device for device in devices}
     named = [target.device for target in order.targets if target.device is not None]
     missing = tuple(device for device in named if device not in shown and not status.awaiting)
@@ -99,10 +103,19 @@ def view(
     )
 
 
-def _device(one: DeviceStages, order: Order, known: KnownLine | None, fleet_key: bytes) -> DeviceView:
+def _device(
+    one: DeviceStages,
+    order: Order,
+    known: KnownLine | None,
+    fleet_key: bytes,
+    former: Collection[tuple[bytes, bytes]] = (),
+) -> DeviceView:
     proof: Proof = "none"
     if one.receipt is not None:
-        proof = "holds" if receipt_holds(one, order, known, fleet_key) else "false"
+        keys = [] if known is None else [key for line, key in former if line == known.line]
+        each = [known, *(known and msgspec.structs.replace(known, identity_key=key) for key in keys)]
+        holds = any(receipt_holds(one, order, as_known, fleet_key) for as_known in each)
+        proof = "holds" if holds else "false"
     return DeviceView(
         one.device,
         one.line,

@@ -14,6 +14,7 @@ from chappe.client.order_views import has_pin
 from chappe.client.transport import HttpApi
 from chappe.wire import fleet
 from chappe.wire.certificate import DeviceCertificate
+from chappe.wire.enrolments import Read, read
 from chappe.wire.errors import ChappeError, CryptoFailure, Unreachable, error
 from chappe.wire.orders import (
     DESTROYING,
@@ -76,13 +77,32 @@ async def status(engine: Engine, order: bytes | None) -> list[OrderProgress]:
     return [_progress(one, stages, identity) for one in answer.orders for stages in one.devices]
 
 
-async def _asked(engine: Engine, ask: fleet.Ask, kind: type[A]) -> A:
-    """The same again where no answer came: the relay answers it again."""
+async def coming(engine: Engine) -> list[Read]:
+    """New phones that officers are letting into this line. Raises order.forged for what is not about it,
+    network.*."""
+    me = engine.core.me
+    answer = await _asked(engine, fleet.ShowEnrolments(), fleet.Enrolments, as_device=True)
+    found = [read(one.enrolment.body) for one in answer.enrolments]
+    if any(one.certificate.line_id != me.line_id for one in found):
+        raise error("order.forged")
+    return found
+
+
+async def refuse(engine: Engine, order: bytes) -> None:
+    """Such a phone does not come. Raises order.unknown, signin.revoked, network.*."""
+    await _asked(engine, fleet.Withdraw(order), fleet.Ok, as_device=True)
+
+
+async def _asked(engine: Engine, ask: fleet.Ask, kind: type[A], *, as_device: bool = False) -> A:
+    """The same again where no answer came: the relay answers it again. By the owner, or this device."""
     me = engine.core.me
     for left in reversed(range(GIVE_TIMES)):
         api = HttpApi(me.place, await engine.connection.context())
         try:
-            envelope = fleet.by_owner(me.server, me.line_id, me.identity, engine.core.now(), ask)
+            now = engine.core.now()
+            envelope: fleet.AnyEnvelope = fleet.by_owner(me.server, me.line_id, me.identity, now, ask)
+            if as_device:
+                envelope = fleet.by_device(me.server, me.device_id, "device", me.signing_key, now, ask)
             return await api.fleet(envelope, kind)
         except Unreachable:
             if not left:

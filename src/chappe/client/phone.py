@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from chappe.client import activation, linking, locking, ordering, waiting
+from chappe.client import activation, linking, locking, ordering, recovering, waiting
 from chappe.client import intents as i
 from chappe.client.engine import Engine
 from chappe.client.events import Event, OrderObeyed
@@ -50,6 +50,7 @@ from chappe.vault.profile import Profile
 from chappe.wire import content as c
 from chappe.wire import frames, links
 from chappe.wire.certificate import check_address
+from chappe.wire.enrolments import Read
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.links import RelayPlace
 from chappe.wire.log_entries import device_hash
@@ -100,6 +101,12 @@ class Phone:
         """A new device of a line. `show` gets the link that another device must read within ten minutes.
         Raises link.*, storage.exists, network.*."""
         return cls(await activation.link(home, place, show))
+
+    @classmethod
+    async def recover(cls, home: Path) -> Phone:
+        """A line that lost every phone, on this one, once officers have let it in (`client.recovering`).
+        Raises order.*, devices.too_many, storage.missing, network.*."""
+        return cls(await recovering.finish(home))
 
     @classmethod
     async def open(cls, home: Path, key: bytes | bytearray | None = None) -> Phone:
@@ -276,6 +283,14 @@ class Phone:
     async def order_status(self, order: bytes | None = None) -> list[OrderProgress]:
         """What became of one order of this line's owner, or of the newest. Raises order.*, network.*."""
         return await ordering.status(self._engine, order)
+
+    async def coming_phones(self) -> list[Read]:
+        """New phones that officers are letting into this line. Raises order.forged, network.*."""
+        return await ordering.coming(self._engine)
+
+    async def refuse_phone(self, order: bytes) -> None:
+        """Raises order.unknown, network.*."""
+        await ordering.refuse(self._engine, order)
 
     # --- who and where
 

@@ -110,6 +110,11 @@ class HttpApi:
     async def add_device(self, body: api.AddDevice) -> api.Activated:
         return _body(await self._request("POST", "/v1/devices", content=api.encode(body)), api.Activated)
 
+    async def enter(self, body: api.Enter) -> api.Activated:
+        """A new phone that officers let in."""
+        content = api.encode(body)
+        return _body(await self._request("POST", "/v1/devices/enrolled", content=content), api.Activated)
+
     async def renew(self, body: api.Renew) -> api.Renewed:
         return _body(await self._request("POST", "/v1/renew", content=api.encode(body)), api.Renewed)
 
