@@ -44,7 +44,7 @@ async def alarmed(phone: WebPhone, code: str) -> dict[str, Any]:
         if found:
             break
         await asyncio.sleep(0.1)
-    assert [one["code"] for one in found] == [code]
+    assert [one["code"] for one in found] == [code], found
     return dict(found[0])
 
 

@@ -195,7 +195,7 @@ class LogWatch:
             tiles = await self._fetch(api, new_bundles(ledger.size, signed.checkpoint.size))
             self._adopt(ledger.advance(note, from_mapping(tiles)))
         except Broken as broken:
-            self._alarm("log.broken", str(broken), note, theirs=note, ledger=ledger)
+            self._alarm("log.broken", str(broken), b"entry", theirs=note, ledger=ledger)
         except Rollback as problem:
             self._rolled_back(ledger, note, problem)
         except TlogError as problem:
@@ -243,7 +243,7 @@ class LogWatch:
         somebody on the way has kept it, and the age of ours tells if it stays so."""
         held = ledger.held
         if held is not None and ledger.view.check(note).signed_at > held.signed_at:
-            self._alarm("log.forked", str(problem), note, theirs=note, ledger=ledger)
+            self._alarm("log.forked", str(problem), b"head", theirs=note, ledger=ledger)
 
     async def _refused(self, api: HttpApi, ledger: Ledger, note: bytes, problem: TlogError) -> None:
         """A head that was not taken. Witnesses may be away: then the age of ours tells if it stays so."""
@@ -256,7 +256,7 @@ class LogWatch:
                 tiles = await self._fetch(api, consistency_tiles(ledger.size, size))
                 if ledger.forked(note, from_mapping(tiles)):
                     said = "the new head does not contain the one that was believed [tlog.fork]"
-        self._alarm("log.forked", said, note, theirs=note, ledger=ledger)
+        self._alarm("log.forked", said, b"head", theirs=note, ledger=ledger)
 
     async def _fetch(self, api: HttpApi, tiles: list[Tile]) -> dict[Tile, bytes]:
         return {tile: await api.log(tile.path) for tile in tiles}

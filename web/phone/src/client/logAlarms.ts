@@ -1,6 +1,6 @@
 /** What the watch over the log found amiss, kept with its evidence until a person has seen to it. */
 
-import { type Bytes, toHex } from "../wire/bytes";
+import type { Bytes } from "../wire/bytes";
 import { error } from "../wire/errors";
 import type { Core, Tx } from "./core";
 import type { LogAlarmRow, LogCode } from "./logRows";
@@ -63,6 +63,3 @@ export class Alarms {
     return this.core.book.logAlarms.all().sort((a, b) => b.row - a.row);
   }
 }
-
-/** Of a head, for `about`. */
-export const noteMark = (note: Uint8Array): string => toHex(note.slice(0, 200));

@@ -16,7 +16,7 @@ import { verifiedCertificate } from "./contacts";
 import type { Core, Tx } from "./core";
 import type { Groups } from "./groups";
 import type { HttpApi } from "./http";
-import { Alarms, noteMark, type Raised } from "./logAlarms";
+import { Alarms, type Raised } from "./logAlarms";
 import { Doubts } from "./logDoubts";
 import { Ledger } from "./logLedger";
 import { OwnLine } from "./logOwn";
@@ -211,7 +211,7 @@ export class LogWatch {
   readonly #fetch: Fetch = (tile) => this.api.log(tilePath(tile));
 
   async #take(ledger: Ledger, note: Bytes): Promise<void> {
-    const theirs = { about: noteMark(note), theirs: note };
+    const theirs = { about: "head", theirs: note };
     try {
       await this.#adopt(await ledger.advance(note, this.#fetch));
     } catch (problem) {
