@@ -206,3 +206,43 @@ def test_what_is_refused(desk: Desk) -> None:
     assert inside("erase", max_, *ada, "--passphrase-file", str(wrong)).status == 2, "no reason"
     assert desk.run("ada", "fleet", "officer", "request", "--name", "Ada").status == 55
     assert desk.ok("ada", "erase", "status").lines == ["No orders."]
+
+
+@pytest.mark.usefixtures("cheap")
+def test_a_line_on_a_new_phone(desk: Desk, tmp_path: Path) -> None:
+    """Asked for, approved, and seen by the line that still has a phone, which refuses it."""
+    desk.activate("max")
+    max_ = desk.people.address("max")
+    request, answer = desk.paper("ben.request"), desk.paper("ben.answer")
+    desk.ok("ben", "fleet", "officer", "request", "--name", "Ben", "--out", request)
+    desk.ok("ada", "fleet", "officer", "add", request, "--yes", "--out", answer)
+    desk.ok("ben", "fleet", "officer", "accept", answer)
+
+    (command,) = desk.ok("ada", "fleet", "enrol", "link", max_).lines
+    link, home = command.split("'")[1], str(tmp_path / "new")
+    first = inside("--home", home, "recover", link)
+    assert first.status == 0, first.err
+    text, *rows = first.lines
+    digits = " ".join(" ".join(rows).split())
+    asking = ["fleet", "enrol", "request", text, "--reason", "left in a taxi"]
+    unasked = desk.run("ada", *asking)
+    assert (unasked.status, digits in unasked.err) == (2, True), "nobody compared the digits"
+    desk.ok("ada", *asking, "--yes")
+    (waits,) = desk.ok("ben", "fleet", "enrol", "list", "--json").json
+    assert (waits["state"], waits["digits"], waits["by"]) == ("awaits", digits, ["Ada"])
+    assert desk.run("ada", "fleet", "enrol", "approve", waits["order"], "--yes").status == 120
+    desk.ok("ben", "fleet", "enrol", "approve", waits["order"][:8], "--yes")
+    early = inside("--home", home, "recover")
+    assert early.status == 123
+    assert "UTC" in early.err
+    assert inside("--home", home, "devices").status == 76, "it is no phone yet"
+
+    assert digits in desk.people.ok("max", "devices", "refuse").out
+    assert "log.own_line" in desk.people.ok("max", "log", "status").out
+    desk.people.ok("max", "devices", "refuse", waits["order"][:8])
+    (gone,) = desk.ok("ada", "fleet", "enrol", "list", "--json").json
+    assert gone["state"] == "withdrawn"
+    assert inside("--home", home, "recover").status == 119
+    assert desk.run("ada", "fleet", "enrol", "cancel", "00000000", "--yes").status == 119
+    again = inside("--home", home, "recover", link, "--anew")
+    assert again.lines[0] != text

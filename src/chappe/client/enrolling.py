@@ -19,7 +19,7 @@ from chappe.client.officer_lines import FleetLine
 from chappe.wire import enrolments as wire
 from chappe.wire import fleet, recovery
 from chappe.wire.certificate import DeviceCertificate
-from chappe.wire.errors import ChappeError, error
+from chappe.wire.errors import ChappeError, Refused, error
 from chappe.wire.links import RelayPlace
 from chappe.wire.orders import Reason
 from chappe.wire.rosters import needed_signatures
@@ -90,7 +90,16 @@ async def begin(officer: Officer, certificate: DeviceCertificate, line: FleetLin
     body = msgspec.msgpack.encode(order)
     mark = wire.sign(body, officer.state.id, officer.keys.signing)
     ask = fleet.Enrol(wire.SignedEnrolment(body, [mark]), reason)
-    return _one(officer, await officer.ask(ask, fleet.Enrolments), order.id)
+    try:
+        return _one(officer, await officer.ask(ask, fleet.Enrolments), order.id)
+    except Refused as problem:
+        if problem.code == "devices.too_many":
+            raise error(
+                problem.code, "Another phone is on its way to this line; take it back first."
+            ) from None
+        if problem.code == "order.hold":
+            raise error(problem.code, "The line is under legal hold: no phone is let in.") from None
+        raise
 
 
 async def approve(officer: Officer, coming: Coming, status: fleet.EnrolmentStatus) -> Coming:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final, TypeVar
 
 import httpx
@@ -14,7 +15,7 @@ import msgspec
 
 from chappe.wire import api, fleet
 from chappe.wire.cryptology import TLS_MINIMUM
-from chappe.wire.errors import error, from_peer
+from chappe.wire.errors import ChappeError, error, from_peer
 from chappe.wire.links import RelayPlace
 
 T = TypeVar("T", bound=api.Body)
@@ -111,9 +112,10 @@ class HttpApi:
         return _body(await self._request("POST", "/v1/devices", content=api.encode(body)), api.Activated)
 
     async def enter(self, body: api.Enter) -> api.Activated:
-        """A new phone that officers let in."""
+        """A new phone that officers let in. What stands in its way is said in words of its own."""
         content = api.encode(body)
-        return _body(await self._request("POST", "/v1/devices/enrolled", content=content), api.Activated)
+        path = "/v1/devices/enrolled"
+        return _body(await self._request("POST", path, refused=not_yet, content=content), api.Activated)
 
     async def renew(self, body: api.Renew) -> api.Renewed:
         return _body(await self._request("POST", "/v1/renew", content=api.encode(body)), api.Renewed)
@@ -178,13 +180,19 @@ class HttpApi:
         except httpx.HTTPError as problem:
             raise unreachable(self._place, problem) from None
 
-    async def _request(self, method: str, path: str, **rest: object) -> httpx.Response:
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        refused: Callable[[httpx.Response], Exception] | None = None,
+        **rest: object,
+    ) -> httpx.Response:
         try:
             answer = await self._client.request(method, path, **rest)  # type: ignore[arg-type]
         except httpx.HTTPError as problem:
             raise unreachable(self._place, problem) from None
         if answer.is_error:
-            raise refusal(answer)
+            raise (refused or refusal)(answer)
         return answer
 
 
@@ -214,3 +222,23 @@ def refusal(answer: httpx.Response) -> Exception:
         # HEAD has no body; a proxy may answer in its own words.
         return error("attachment.unknown" if answer.status_code == 404 else "network.unreachable")
     return from_peer(failure.code, failure.message)
+
+
+_NOT_YET = {
+    "order.two_officers": "One officer asked for this phone; a second has to approve it first.",
+    "order.unknown": "No officers let this phone in, or they took it back; ask them.",
+    "order.hold": "The line is under legal hold: no phone is let in until it ends.",
+    "devices.too_many": "The line has a device that is not signed out: officers erase or revoke it first.",
+}
+_WHEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} UTC")
+
+
+def not_yet(answer: httpx.Response) -> Exception:
+    """Why a phone that officers let in may not come now. Of the relay's words, the time alone is shown."""
+    problem = refusal(answer)
+    if not isinstance(problem, ChappeError):
+        return problem
+    if problem.code == "order.stale":
+        when = _WHEN.search(answer.text)
+        return error(problem.code, f"The new phone is let in at {when[0] if when else 'a later time'}; wait.")
+    return error(problem.code, _NOT_YET[problem.code]) if problem.code in _NOT_YET else problem
