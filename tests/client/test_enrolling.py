@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from chappe.client import enrolling, recovering
+from chappe.client import Phone, enrolling, recovering
 from chappe.client.identity import Me
 from chappe.client.officer import Officer
 from chappe.client.officer_lines import FleetLine
-from chappe.wire import recovery
+from chappe.wire import log_entries, recovery
 from chappe.wire.errors import ChappeError
 from chappe.wire.orders import Target
 from tests.client.test_officer import Bureau, bureau, cheap
-from tests.client.world import World
+from tests.client.world import World, gather, until
 
 __all__ = ["bureau", "cheap"]
 DAY = 24 * 3600
@@ -82,6 +82,40 @@ async def test_a_line_on_a_new_phone(bureau: Bureau, tmp_path: Path) -> None:
         ((entered, _),) = await enrolling.listed(ada)
         assert entered.state == "entered"
         await refused("order.unknown", enrolling.withdraw(ada, entered.order))
+
+
+async def test_who_talks_with_the_line_is_told(
+    bureau: Bureau, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole way to a group again. For readers of the log in this process a day is no time; the
+    relay's own clock goes on as it does."""
+    monkeypatch.setattr(log_entries, "ANNOUNCED_SECONDS", 0)
+    world, address, home = bureau.world, bureau.world.address("max"), bureau.world.home("new")
+    lea = await bureau.phone("lea")
+    max_ = await bureau.phone("max")
+    await gather(lea, max_)
+    await world.shut("max")
+    async with bureau.ada as ada, await bureau.second() as ben:
+        line = await line_at(ada, address)
+        certificate = await recovering.begin(home, enrolling.link(ada, line))
+        await ada.order("revoke", [Target(line.id, line.devices[0].id)], "lost")
+        await enrolling.begin(ada, certificate, await line_at(ada, address), "lost")
+        await ben.lines()
+        ((seen, status),) = await enrolling.listed(ben)
+        await enrolling.approve(ben, seen, status)
+    a_day_passes(world)
+    new = await world._enter("new", await Phone.recover(home))
+    await world.ready(new)
+    with pytest.raises(ChappeError, match=r"identity\.changed"):
+        await lea.create_group("again", [address])
+    (contact,) = [one for one in lea.contacts() if one.address == address]
+    assert contact.changed
+    lea.accept_identity(address, contact.identity)
+    group = await gather(lea, new, name="again")
+    await lea.send_text(group, "welcome back")
+    await until(lambda: bool(new.unseen()), "the message")
+    for phone in (lea, new):
+        assert phone.log.standing().alarms == ()
 
 
 async def test_a_key_that_no_two_officers_signed_is_not_taken(bureau: Bureau) -> None:
