@@ -52,6 +52,8 @@ async def test_a_line_on_a_new_phone(bureau: Bureau, tmp_path: Path) -> None:
         asked = recovery.parse_request(recovery.request(certificate))
         assert enrolling.line_of(ada, asked, [line]) == line
         await refused("order.unknown", recovering.finish(home))
+        await refused("storage.exists", bureau.activated("max", home))
+        assert recovering.waiting(home) == certificate, "a slip of the hand costs no keys"
 
         coming = await enrolling.begin(ada, asked, line, "left in a taxi")
         assert (coming.state, coming.by) == ("awaits", ("Ada",))

@@ -43,9 +43,9 @@ class Bureau:
     def code(self) -> str:
         return new_codes(self.world.relay.settings, 1, self.name).codes[0]
 
-    async def activated(self, name: str) -> Phone:
+    async def activated(self, name: str, home: Path | None = None) -> Phone:
         """A line whose device has not connected yet."""
-        home, address = self.world.home(name), self.world.address(name)
+        home, address = home or self.world.home(name), self.world.address(name)
         key = self.ada.fleet_pair.public
         return await Phone.activate(home, self.world.place, self.code(), address, key)
 

@@ -31,6 +31,8 @@ from chappe.wire.links import RelayPlace
 
 _PENDING: Final = "pending"
 DELIVER_SECONDS: Final = 10.0
+RECOVERY: Final = "recovery"
+"""Stands where an activation's code would, in a profile that officers are to let in (`recovering`)."""
 
 
 class _Pending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -192,7 +194,7 @@ def keep_pending(opened: Profile, me: Me, code: str, organisation: str = "") -> 
 def unfinished(home: Path, code: str, address: str | None, *, keep: bool = False) -> Profile | None:
     """A profile that the same command left unfinished; one of another command is taken away, but with `keep`.
 
-    Raises storage.exists for a finished one.
+    Raises storage.exists for a finished one, and for one that waits to be let in by officers.
     """
     if not profile.exists(home):
         return None
@@ -204,9 +206,15 @@ def unfinished(home: Path, code: str, address: str | None, *, keep: bool = False
         opened.close()
         raise error("storage.exists")
     if pending is not None:
-        same = msgspec.msgpack.decode(pending, type=_Pending).code == code
-        if same and (address is None or Me.kept(opened.store).address == address):
+        before = msgspec.msgpack.decode(pending, type=_Pending).code
+        if before == code and (address is None or Me.kept(opened.store).address == address):
             return opened
+        if before == RECOVERY and not keep:
+            # Officers may have approved its keys: no slip of the hand costs them a day.
+            opened.close()
+            raise error(
+                "storage.exists", "This profile waits to be let in: chappe recover. Or take another --home."
+            )
     if keep:
         opened.close()
     else:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Final
 
 from chappe.client import activation
+from chappe.client.activation import RECOVERY
 from chappe.client.identity import Me, new_line
 from chappe.vault import profile
 from chappe.vault.profile import Profile
@@ -18,9 +18,6 @@ from chappe.wire import api
 from chappe.wire.certificate import DeviceCertificate
 from chappe.wire.errors import error
 from chappe.wire.recovery import RecoveryLink
-
-RECOVERY: Final = "recovery"
-"""Stands where an activation's code would; no code looks like it."""
 
 
 async def begin(home: Path, link: RecoveryLink) -> DeviceCertificate:
