@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,19 @@ from chappe.wire.errors import ChappeError
 from chappe.wire.orders import Target
 from tests.client.test_officer import Bureau, bureau, cheap
 from tests.client.world import World, gather, until
+from tests.relay.world import RelayProcess
 
 __all__ = ["bureau", "cheap"]
 DAY = 24 * 3600
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
+    """One of its own: a device that came in before its day was over breaks the log for every phone that is
+    not told otherwise."""
+    process = RelayProcess(tmp_path_factory.mktemp("relay") / "data", attempts_burst=10_000)
+    yield process
+    assert process.stop() == 0
 
 
 def a_day_passes(world: World) -> None:

@@ -493,7 +493,7 @@ async def test_nothing_in_an_envelope_stops_what_comes_after(world: World) -> No
     assert "real" not in texts(ben)
     hand(ben, real)
     assert texts(ben)[-1] == "real"
-    assert {m.kind for m in all_messages(ben)} <= {"text", "unreadable"}
+    assert {m.kind for m in all_messages(ben)} <= {"text", "unreadable", "fork"}
 
 
 async def test_a_member_cannot_speak_for_another(world: World) -> None:
