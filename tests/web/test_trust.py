@@ -76,8 +76,20 @@ async def heard(ada: WebPhone, code: str, since: int) -> None:
 async def met(ada: WebPhone, ben: Phone) -> tuple[str, bytes]:
     mine = (await ada.call("conversationWith", ben.address))["id"]
     await until(lambda: any(one.name == ada.address for one in ben.conversations()), "the conversation")
-    await ada.settled()
+    await acquainted(ada, ben, bytes.fromhex(mine))
     return mine, bytes.fromhex(mine)
+
+
+async def acquainted(ada: WebPhone, ben: Phone, chat: bytes) -> None:
+    """Each has the other's token: what they say by themselves comes before what a test lets them say."""
+    tokens, (device,) = ben._engine.tokens, ben._engine.groups.other_devices(chat)
+    await until(lambda: tokens.of([device]) is not None, "the phone's token")
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while not await ada.ask("knows", device=ben._engine.core.me.device_id.hex()):
+        assert asyncio.get_running_loop().time() < deadline, "the terminal's token"
+        await asyncio.sleep(0.05)
+    await ben.settled(PATIENCE)
+    await ada.settled()
 
 
 async def take_answer(ada: WebPhone, me: Me) -> None:

@@ -9,6 +9,7 @@
  *     {"op": "deliver_at", "at": …}                             the time that the relay says of envelopes; null: its own
  *     {"op": "keep_back", "conversation": …, "counts": [2, 3]}, {"op": "hand_over", "which": 0}
  *     {"op": "ways"}                                             messages said so far, without a sign-in and with one
+ *     {"op": "knows", "device": hex}                             whether its delivery token has come
  *     {"op": "receive_link", "pin": …}                           the link comes as an event
  *
  * Every event of the phone is a line `{"event": …}`.
@@ -127,6 +128,8 @@ const operations: Record<string, Operation> = {
   replays: ({ conversation }) =>
     here().engine.groups.row(String(conversation)).chain?.replays ?? null,
   ways: () => ({ ...ways }),
+  /** Whether a device's delivery token has come. */
+  knows: ({ device }) => here().engine.tokens.of([unhex(device)]) !== null,
   /** What the log does not show by then it will not show. */
   hasten: () => {
     Object.assign(here().engine.log.pace, { graceSeconds: 1, pollMs: 100 });
