@@ -160,6 +160,19 @@ def dump(relay: RelayProcess) -> dict[str, set[tuple[Any, ...]]]:
         return {name: set(connection.execute(f"SELECT * FROM {name}").fetchall()) for (name,) in names}
 
 
+async def without_journal(relay: RelayProcess) -> bytes:
+    """All files of the relay, once its journal is written back: that holds whole pages, and so what stands
+    beside a change comes again with it."""
+
+    def written_back() -> bool:
+        with closing(sqlite3.connect(relay.settings.database, timeout=10)) as connection:
+            (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
+
+    await until(written_back, "the journal is written back")
+    return folder_image(relay.data_dir)
+
+
 def traces(
     before: dict[str, set[tuple[Any, ...]]], after: dict[str, set[tuple[Any, ...]]], who: set[Any]
 ) -> set[str]:
@@ -172,7 +185,7 @@ def traces(
 
 
 async def test_nothing_at_the_relay_says_who_sent(world: World) -> None:
-    """Tables, their files with the journal, and the log, while messages wait and after. The control: room for
+    """Tables, all files, and the log, while messages wait and after. The control: room for
     an attachment is counted by line, and that is found; a mailbox that a message came into is found, too."""
     await world.relay.device("first" + secrets.token_hex(4))
     with closing(sqlite3.connect(world.relay.settings.database, timeout=10)) as connection, connection:
@@ -191,11 +204,11 @@ async def test_nothing_at_the_relay_says_who_sent(world: World) -> None:
     # What she was sent is acknowledged: that changes her own row, and tells of nothing that she sends.
     mine = boxes[me.device_id]
     await until(lambda: all(row[0] != mine for row in dump(relay)["entries"]), "her mailbox is empty")
-    before, image = dump(relay), folder_image(relay.data_dir)
+    before, image = dump(relay), await without_journal(relay)
     for number in range(20):
         await ada.send_text(chat, f"secret {number}")
     await ada.settled(60)
-    waiting, later = dump(relay), folder_image(relay.data_dir)
+    waiting, later = dump(relay), await without_journal(relay)
     assert len(waiting["entries"] - before["entries"]) == 20
     assert traces(before, waiting, who) == set()
     assert traces(before, waiting, {boxes[her.device_id]}) == {"entries"}

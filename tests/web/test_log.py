@@ -114,7 +114,7 @@ async def test_the_page_finds_a_log_with_two_pasts(world: World, tmp_path: Path)
     ada = await WebPhone.activate(world, "ada")
     try:
         await ada.settled()
-        await standing(ada)
+        first = await standing(ada)
         copy = tmp_path / "copy"
         one = world.relay
         one.stop()
@@ -123,7 +123,13 @@ async def test_the_page_finds_a_log_with_two_pasts(world: World, tmp_path: Path)
         await world.phone("carl")
         await world.shut("carl")
         await ada.settled()
-        seen = await standing(ada)
+        # The one past has to be read before there is another: its head comes a moment after what it tells of.
+        for _ in range(600):
+            seen = await standing(ada)
+            if seen["entries"] > first["entries"]:
+                break
+            await asyncio.sleep(0.1)
+        assert seen["entries"] > first["entries"]
         assert seen["alarms"] == []
         one.stop()
         two = RelayProcess(copy, start=False, attempts_burst=10_000)

@@ -303,9 +303,10 @@ async def test_a_message_of_another_history_is_told_from_a_damaged_one(ada: WebP
     data = ben._engine.messages.new(id_, c.Text("hello"))[1]
     # Two commits of one epoch: a relay that shows each to other members has made two histories.
     one, other = group.commit([], now=now), group.commit([], now=now)
-    damaged = bytearray(say(ben, one.group, data)[1])
+    whole = say(ben, one.group, data)[1]
+    damaged = bytearray(whole)
     damaged[-1] ^= 1
-    await send(ben, ada, one.message, bytes(damaged), say(ben, one.group, data)[1])
+    await send(ben, ada, one.message, bytes(damaged), whole)
     await ada.reads(mine, "hello")
     await ada.notes(mine)
     there = say(ben, other.group, data)[1]
