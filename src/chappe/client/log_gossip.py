@@ -36,6 +36,10 @@ class Gossip:
     def waiting(self) -> bool:
         return bool(self._waiting)
 
+    def beyond(self, size: int) -> bool:
+        """Whether a head that waits is of more entries than that."""
+        return any(seen.size > size for seen in self._waiting.values())
+
     def heard(self, seen: Seen) -> bool:
         """True if it is new."""
         key = seen.size, seen.root

@@ -39,6 +39,8 @@ GRACE_SECONDS: Final = 10
 """How long the log may take to show what has happened: its sequencer takes milliseconds."""
 POLL_SECONDS: Final = 0.5
 TRIES: Final = 3
+MAX_PAST: Final = 64
+"""Tiles that are kept in memory, of 8 KiB at most each."""
 _MEMBERS: Final = "log.members"
 _NO_FILE: Final = ("http.unknown_path", "attachment.unknown")
 
@@ -60,6 +62,7 @@ class LogWatch:
         self.doubts = Doubts(core, groups, self.alarms)
         self.own = OwnLine(core, self.alarms)
         self.gossip = Gossip(self.alarms)
+        self._past: dict[Tile, bytes] = {}
         self.groups = groups
 
     # --- what others ask
@@ -261,6 +264,12 @@ class LogWatch:
     async def _fetch(self, api: HttpApi, tiles: list[Tile]) -> dict[Tile, bytes]:
         return {tile: await api.log(tile.path) for tile in tiles}
 
+    async def _fetch_past(self, tiles: list[Tile]) -> dict[Tile, bytes]:
+        """Tiles that were found to be of the believed log are asked for once: in a conversation of a hundred
+        each has another head, and a tile never changes."""
+        missing = await self._fetch(await self._http(), [tile for tile in tiles if tile not in self._past])
+        return {tile: self._past[tile] if tile in self._past else missing[tile] for tile in tiles}
+
     def _check_age(self, ledger: Ledger) -> None:
         held = ledger.held
         if held is None:
@@ -288,7 +297,8 @@ class LogWatch:
         waits. Raises network.*."""
         if not self.busy and not self.due():
             return False
-        await self.refresh()
+        if self._ledger is None or self.due() or self.doubts.waiting or self.gossip.beyond(self._ledger.size):
+            await self.refresh()
         ledger = self._ledger
         if ledger is None:
             return False
@@ -302,10 +312,11 @@ class LogWatch:
         for seen in self.gossip.take():
             known = ledger.knows(seen.size, seen.root)
             if known is None and seen.size < ledger.size:
-                tiles = await self._fetch(await self._http(), consistency_tiles(seen.size, ledger.size))
+                tiles = await self._fetch_past(consistency_tiles(seen.size, ledger.size))
                 known = self.gossip.holds(ledger, seen, tiles)
                 if known:
                     self._ledger = ledger = ledger.remembering(seen.size, seen.root)
+                    self._past = dict(list((self._past | tiles).items())[-MAX_PAST:])
             self.gossip.judged(ledger, seen, known, self._core.now(), GRACE_SECONDS)
 
 

@@ -32,6 +32,8 @@ const AGAIN_SECONDS = 3600;
 const PACE = { graceSeconds: 10, pollMs: 500 };
 const TRIES = 3;
 const MOST_HEARD = 64;
+/** Tiles that are kept in memory, of 8 KiB at most each. */
+const MAX_PAST = 64;
 const NO_FILE: ReadonlySet<string> = new Set(["http.unknown_path", "attachment.unknown"]);
 const MEMBERS = "log.members";
 const NOTHING = new Uint8Array(0);
@@ -54,6 +56,7 @@ export class LogWatch {
   readonly pace = { ...PACE };
   #ledger: Ledger | null = null;
   #heard = new Map<string, Heard>();
+  #past = new Map<string, Bytes>();
   /** SHA-256 of the manifest of the page that runs here, in hex; "" where nobody has said. */
   #release = "";
   #due = 0;
@@ -306,7 +309,9 @@ export class LogWatch {
   /** Look up what waits. True if something still does. Raises network.*. */
   async pump(): Promise<boolean> {
     if (!this.busy && !this.due) return false;
-    await this.refresh();
+    const before = this.#ledger;
+    const beyond = [...this.#heard.values()].some((one) => one.size > (before?.size ?? 0));
+    if (before === null || this.due || this.doubts.waiting || beyond) await this.refresh();
     const ledger = this.#ledger;
     if (ledger === null) return false;
     if (this.doubts.waiting)
@@ -333,10 +338,20 @@ export class LogWatch {
 
   /** Whether the believed tree had this head; null where the tiles are not that tree's. */
   async #had(ledger: Ledger, heard: Heard): Promise<boolean | null> {
+    // Asked for once: in a conversation of a hundred each has another head, and a tile never changes.
+    const fetched = new Map<string, Bytes>();
+    const fetch: Fetch = async (tile) => {
+      const path = tilePath(tile);
+      const data = this.#past.get(path) ?? (await this.api.log(path));
+      fetched.set(path, data);
+      return data;
+    };
     try {
-      const reader = await TileReader.open(BigInt(ledger.size), ledger.root, this.#fetch);
+      const reader = await TileReader.open(BigInt(ledger.size), ledger.root, fetch);
       const root = (await reader.frontier(BigInt(heard.size))).root();
-      return toHex(root) === heard.root;
+      const had = toHex(root) === heard.root;
+      if (had) this.#past = new Map([...this.#past, ...fetched].slice(-MAX_PAST));
+      return had;
     } catch (problem) {
       if (problem instanceof TlogError) return null;
       throw problem;
