@@ -123,11 +123,11 @@ class Page:
     async def fill(self, selector: str, text: str) -> None:
         await self.on(selector, "fill", text)
 
-    async def see(self, selector: str, seconds: float = 20) -> None:
+    async def see(self, selector: str, seconds: float = 45) -> None:
         """Wait until it is visible. Raises BrowserError with what the page shows instead."""
         await self._wait(selector, "visible", seconds)
 
-    async def gone(self, selector: str, seconds: float = 20) -> None:
+    async def gone(self, selector: str, seconds: float = 45) -> None:
         await self._wait(selector, "hidden", seconds)
 
     async def _wait(self, selector: str, state: str, seconds: float) -> None:

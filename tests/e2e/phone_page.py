@@ -140,14 +140,14 @@ class PhonePage:
     def message(self, text: str) -> str:
         return f'li[id^="m-"]:has-text("{text}")'
 
-    async def sees(self, text: str, seconds: float = 20) -> None:
+    async def sees(self, text: str, seconds: float = 45) -> None:
         await self.page.see(f'text="{text}"', seconds)
 
     async def reads(self, text: str) -> None:
         """A message with this text, in the conversation that is open."""
         await self.page.see(self.message(text))
 
-    async def gone(self, text: str, seconds: float = 20) -> None:
+    async def gone(self, text: str, seconds: float = 45) -> None:
         await self.page.gone(self.message(text), seconds)
 
     async def state(self, text: str, word: str) -> None:

@@ -104,7 +104,7 @@ async function pid({ context: name }) {
 }
 
 function keep(name, opened, options, folder) {
-  opened.setDefaultTimeout(options?.timeout ?? 20_000);
+  opened.setDefaultTimeout(options?.timeout ?? 45_000);
   const log = [];
   opened.on("console", (message) => log.push(`${message.type()}: ${message.text()}`));
   opened.on("weberror", (problem) =>
