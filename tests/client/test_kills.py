@@ -129,7 +129,7 @@ async def test_the_relay_is_killed_twenty_times(tmp_path: Path, names: list[str]
     world = World(relay, tmp_path)
     await found(world, names)
     file, digest = a_file(tmp_path, 50 * MIB)
-    talkers = plans(world, names, 120, file, 0.25)
+    talkers = plans(world, names, 60, file, 0.25)
     chance = random.Random(SEED)
     try:
         for _ in range(20):
@@ -141,7 +141,7 @@ async def test_the_relay_is_killed_twenty_times(tmp_path: Path, names: list[str]
         (tmp_path / "end").touch()
         for talker in talkers:
             talker.finish()
-        await check(world, names, 120, digest)
+        await check(world, names, 60, digest)
     finally:
         for talker in talkers:
             talker.destroy()
@@ -157,7 +157,7 @@ async def test_the_phones_are_killed(tmp_path: Path) -> None:
     names = ["ada", "ben", "cyd"]
     await found(world, names)
     file, digest = a_file(tmp_path, 8 * MIB)
-    talkers = plans(world, names, 300, file, 0.05)
+    talkers = plans(world, names, 200, file, 0.05)
     chance = random.Random(SEED)
     try:
         for _ in range(40):
@@ -169,7 +169,7 @@ async def test_the_phones_are_killed(tmp_path: Path) -> None:
         (tmp_path / "end").touch()
         for talker in talkers:
             talker.finish()
-        await check(world, names, 300, digest)
+        await check(world, names, 200, digest)
     finally:
         for talker in talkers:
             talker.destroy()
