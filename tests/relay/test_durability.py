@@ -47,7 +47,7 @@ async def test_killed_between_accepted_and_delivery(data_dir: Path) -> None:
 async def test_killed_while_messages_pour_in(data_dir: Path) -> None:
     """Twice killed in full flow: all that was accepted is there, once, in order; a client that sends
     again what it has no answer for loses nothing either."""
-    own = RelayProcess(data_dir)
+    own = RelayProcess(data_dir, sends_burst=1_000_000)
     ids = [secrets.token_bytes(16) for _ in range(3_000)]
     accepted = 0
     try:
