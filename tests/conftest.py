@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Final
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 HEAVY: Final = ("e2e", "console", "web", "client", "interop", "cli", "fuzz")
 """Folders with files that take half a minute and more, the heaviest first."""
@@ -25,6 +27,42 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return HEAVY.index(folder) if folder in HEAVY else len(HEAVY)
 
     items.sort(key=turn)
+
+
+TRIED_AGAIN: Final = ("e2e", "console", "web", "client", "cli")
+"""Folders whose tests wait for browsers and other processes. On a machine that has no processor to spare one
+of thousands may wait in vain: it is tried once more, and named at the end, so that nobody takes it for a
+steady one."""
+PATIENT_SECONDS: Final = 120
+"""What failed after longer than that is not tried again: the timeout is for both tries together."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    if item.path.relative_to(Path(__file__).parent).parts[0] not in TRIED_AGAIN:
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    began = time.monotonic()
+    reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    if any(report.failed for report in reports) and time.monotonic() - began < PATIENT_SECONDS:
+        first = "\n".join(report.longreprtext for report in reports if report.failed)
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        for report in reports:
+            report.user_properties.append(("first_try", first[-2_000:]))
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Which tests held on the second try alone, and how they failed first."""
+    passed = terminalreporter.getreports("passed")
+    unsteady = {report.nodeid: dict(report.user_properties).get("first_try") for report in passed}
+    for name, first in unsteady.items():
+        if first:
+            terminalreporter.section(f"held on the second try: {name}", yellow=True)
+            terminalreporter.line(str(first))
 
 
 @pytest.fixture(scope="session")
