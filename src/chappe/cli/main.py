@@ -17,6 +17,7 @@ import chappe
 from chappe.cli import (
     audit_commands,
     bench,
+    chaos,
     chat,
     conversation_commands,
     desk_commands,
@@ -88,6 +89,9 @@ app.command(
 app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )(drill.drill)
+app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)(chaos.chaos)
 
 
 def _show_version(wanted: bool) -> None:
