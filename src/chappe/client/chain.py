@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from chappe.wire.chain import Link
+from chappe.wire.errors import error
 
 MAX_HOLES: Final = 32
 """Of a stream. Where there are more the oldest is closed: what still comes of it is taken in silence."""
@@ -132,5 +133,8 @@ def encode(stream: Stream) -> bytes:
 
 
 def decode(data: bytes) -> Stream:
-    """Raises msgspec.DecodeError."""
-    return msgspec.msgpack.decode(data, type=Stream)
+    """From the store. Raises storage.failed for what is none."""
+    try:
+        return msgspec.msgpack.decode(data, type=Stream)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise error("storage.failed", "What the store knows of a conversation cannot be read.") from None

@@ -9,6 +9,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from chappe.wire.errors import error
+
 
 class Intent(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
     """The root."""
@@ -72,8 +74,11 @@ def encode(intent: AnyIntent) -> bytes:
 
 
 def decode(data: bytes) -> AnyIntent:
-    """From the store."""
-    return _decoder.decode(data)
+    """From the store. Raises storage.failed for what is none."""
+    try:
+        return _decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise error("storage.failed", "A change that waited in the store cannot be read.") from None
 
 
 def tag(intent: AnyIntent) -> str:

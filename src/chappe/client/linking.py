@@ -98,12 +98,25 @@ async def receive(
     await api.put_link(rendezvous_id(link.rendezvous), "offer", offer)
     show(str(link))
     answer = await _await_slot(api, link.rendezvous, "answer", RENDEZVOUS_SECONDS)
+    return opened(keys.private, link.rendezvous, answer)
+
+
+def opened(private: bytes, secret: bytes, answer: bytes) -> Handover:
+    """What the other device sealed. Raises link.malformed."""
     try:
         sealed = parse(HPKECiphertext.read, answer)
-        opened = SUITE.decrypt_with_label(keys.private, _LABEL, link.rendezvous, sealed)
-        return msgspec.msgpack.decode(opened, type=Handover)
-    except (MLSError, msgspec.MsgspecError, UnicodeDecodeError):
+        found = SUITE.decrypt_with_label(private, _LABEL, secret, sealed)
+        return msgspec.msgpack.decode(found, type=Handover)
+    except (MLSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise error("link.malformed", "The other device's answer does not open; start again.") from None
+
+
+def sealed_handover(public: bytes, secret: bytes, handover: bytes) -> bytes:
+    """The answer, for the key of the offer. Raises link.malformed for a key that is none."""
+    try:
+        return SUITE.encrypt_with_label(public, _LABEL, secret, handover).encode()
+    except MLSError:
+        raise error("link.malformed") from None
 
 
 async def give(api: HttpApi, link: DeviceLink, handover: Callable[[Offer], Handover]) -> None:
@@ -112,13 +125,10 @@ async def give(api: HttpApi, link: DeviceLink, handover: Callable[[Offer], Hando
     offer = await _await_slot(api, link.rendezvous, "offer", _WAIT)
     if not hmac.compare_digest(hashlib.sha256(offer).digest(), link.key_hash):
         raise error("link.malformed", "The link's key is not the one that the relay gave; do not go on.")
-    try:
-        read = Offer.from_bytes(offer)
-        given = msgspec.msgpack.encode(handover(read))
-        sealed = SUITE.encrypt_with_label(read.sealing_key, _LABEL, link.rendezvous, given)
-    except MLSError:
-        raise error("link.malformed") from None
-    await api.put_link(rendezvous_id(link.rendezvous), "answer", sealed.encode())
+    read = Offer.from_bytes(offer)
+    given = msgspec.msgpack.encode(handover(read))
+    answer = sealed_handover(read.sealing_key, link.rendezvous, given)
+    await api.put_link(rendezvous_id(link.rendezvous), "answer", answer)
 
 
 async def _await_slot(api: HttpApi, secret: bytes, slot: str, seconds: float) -> bytes:

@@ -188,7 +188,7 @@ def restore(path: Path) -> Ledger | None:
         return Ledger.restore(server, policy, note, ledger, [])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, TlogError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, TlogError):
         raise error(
             "storage.failed", "The file of what was seen last cannot be read; name another with --state."
         ) from None

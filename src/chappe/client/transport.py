@@ -218,7 +218,7 @@ def refusal(answer: httpx.Response) -> Exception:
     """What an answer that is a failure says."""
     try:
         failure = msgspec.json.decode(answer.content, type=api.Failure)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # HEAD has no body; a proxy may answer in its own words.
         return error("attachment.unknown" if answer.status_code == 404 else "network.unreachable")
     return from_peer(failure.code, failure.message)

@@ -119,7 +119,7 @@ def load(folder: Path | None) -> dict[str, Page]:
     except FileNotFoundError:
         log.warning("the phone's page is not built", hint="make phone")
         return _plain()
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         log.error("the phone's page is not served", reason=type(problem).__name__, detail=_reason(problem))
         return _plain()
     pages["/"] = pages.pop("/index.html")
@@ -133,7 +133,7 @@ def released(folder: Path | None) -> Release | None:
     try:
         manifest = ((folder or DEFAULT_DIR) / MANIFEST).read_bytes()
         version = json.loads(manifest)["version"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     if not isinstance(version, str) or not 1 <= len(version) <= MAX_VERSION:
         return None
