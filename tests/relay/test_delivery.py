@@ -76,6 +76,18 @@ class Mailbox(RuleBasedStateMachine):
                 self._ask()
         del self.notices[:count]
 
+    @precondition(lambda self: self.notices)
+    @rule(count=st.integers(1, 300), told=st.booleans())
+    def never_hear(self, count: int, told: bool) -> None:
+        """Another process stored it, and word of it was lost. Sooner or later somebody looks."""
+        del self.notices[:count]
+        if told:
+            self.look()
+
+    def look(self) -> None:
+        self.delivery.look()
+        self._ask()
+
     @precondition(lambda self: self.reading is not None and not self.reading.seen)
     @rule()
     def page_is_read(self) -> None:
@@ -148,6 +160,7 @@ class Mailbox(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """With a device that reads and acknowledges, everything comes."""
+        self.look()
         for _ in range(10_000):
             if self.notices:
                 self.hear(len(self.notices))

@@ -27,6 +27,7 @@ class Delivery:
 
     __slots__ = (
         "_acknowledged",
+        "_again",
         "_behind",
         "_held",
         "_noted_when_asked",
@@ -43,6 +44,7 @@ class Delivery:
         self._unacked: deque[tuple[int, int]] = deque()
         self._held = 0
         self._behind = True
+        self._again = False
         self._reading = False
         self._noted_when_asked = gone_sequence
 
@@ -59,21 +61,30 @@ class Delivery:
         return self._acknowledged if self._unacked else None
 
     def offer(self, sequence: int, size: int) -> bool:
-        """An envelope became durable. True if it is to be pushed now, which this takes as done."""
+        """An envelope became durable. True if it is to be pushed now, which this takes as done.
+
+        One before it may never have been offered, where another relay process stored it: then it comes by a
+        page with this one, for a device that acknowledges this one says that it has all before.
+        """
         if sequence <= self.pushed:
             return False
         self.noted = max(self.noted, sequence)
-        if self._behind or size > LARGEST_FROM_MEMORY or self.room <= 0:
+        if self._behind or sequence != self.pushed + 1 or size > LARGEST_FROM_MEMORY or self.room <= 0:
             self._behind = True
             return False
         self._push(sequence, size)
         return True
+
+    def look(self) -> None:
+        """Something may be there that was never offered: a page after this moment tells."""
+        self._behind = self._again = True
 
     def wants_page(self) -> bool:
         """True if a page after `pushed` is to be read now, which this takes as begun."""
         if not self._behind or self._reading or self.room <= 0:
             return False
         self._reading = True
+        self._again = False
         self._noted_when_asked = self.noted
         return True
 
@@ -93,7 +104,7 @@ class Delivery:
         if complete:
             # Noted before the reading and not in it: expired, and will not come any more.
             self.pushed = max(self.pushed, self._noted_when_asked)
-            self._behind = self.noted > self.pushed
+            self._behind = self.noted > self.pushed or self._again
         return pushed
 
     def page_failed(self) -> None:

@@ -18,6 +18,8 @@ class Listener(Protocol):
 
     def arrived(self, arrival: Arrival, sequence: int) -> None: ...
 
+    def look(self) -> None: ...
+
     def superseded(self) -> None: ...
 
     def posted(self, posted: Sequence[frames.Posted]) -> None: ...
@@ -74,6 +76,11 @@ class Hub:
                     listener.arrived(arrival, sequence)
                 elif self._absent is not None:
                     self._absent(mailbox)
+
+    def look(self) -> None:
+        """Something may be in anybody's mailbox that nobody told of: all who are here look."""
+        for listener in tuple(self._here.values()):
+            listener.look()
 
     # --- orders
 

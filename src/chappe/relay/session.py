@@ -350,6 +350,13 @@ class Session:
             return [_deliver(sequence, arrival.id, arrival.payload, arrival.at)]
         return self._next_page()
 
+    def look(self) -> list[Action]:
+        """Something may be in the mailbox that nobody told of."""
+        if self._delivery is None or self.phase is not Phase.OPEN:
+            return []
+        self._delivery.look()
+        return self._next_page()
+
     def page_read(self, page: Page | None) -> list[Action]:
         """The answer to `ReadPage`; None if it could not be read, which the shell tries again later."""
         if self._delivery is None or self.phase is not Phase.OPEN:

@@ -204,6 +204,10 @@ class Socket(asyncio.Protocol):
         if self._session is not None:
             self._carry_out(self._session.arrived(arrival, sequence))
 
+    def look(self) -> None:
+        if self._session is not None:
+            self._carry_out(self._session.look())
+
     def superseded(self) -> None:
         if self._session is not None:
             self._carry_out(self._session.supersede())
