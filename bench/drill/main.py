@@ -8,17 +8,15 @@ every attack was noticed by a person or did no harm, and no honest run raised an
 from __future__ import annotations
 
 import argparse
-import asyncio
+import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 
-from tests.e2e.browser import browsing, missing
-from tests.e2e.phone_page import FLAGS
+from tests.e2e.browser import missing
 
 from bench.drill import report
 from bench.drill.attack import Attack, all_attacks
-from bench.drill.runs import Series, drill
+from bench.drill.campaign import Plan, names, run
 from chappe.wire.errors import error
 
 MEMORY = Path("/dev/shm")
@@ -31,9 +29,13 @@ def main(argv: list[str]) -> int:
         for kind in all_attacks(browser=True):
             print(f"{kind.name:24} {kind.does}")
         return 0
+    if options.browser and (lacking := missing()):
+        raise error("usage.invalid", f"There is no browser to attack here: {lacking}.")
     place = options.dir or (str(MEMORY) if MEMORY.is_dir() else None)
+    if place is not None:
+        Path(place).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place) as folder:
-        done = asyncio.run(_drill(Path(folder), options))
+        done = run(_plan(Path(folder), options), options.jobs, _told)
     if options.json:
         print(report.as_json(done, seed=options.seed, control=options.control))
     else:
@@ -41,22 +43,23 @@ def main(argv: list[str]) -> int:
     return 0 if all(series.passed for series in done) else 1
 
 
-async def _drill(folder: Path, options: argparse.Namespace) -> list[Series]:
-    go = partial(
-        drill,
+def _plan(folder: Path, options: argparse.Namespace) -> Plan:
+    """Raises usage.invalid."""
+    attacks = names(_chosen(options.attack, browser=options.browser)) if options.runs else ()
+    return Plan(
+        attacks,
+        options.seed,
+        options.runs,
+        options.honest,
+        options.control,
+        options.browser,
         folder,
-        _chosen(options.attack, browser=options.browser),
-        seed=options.seed,
-        runs=options.runs,
-        honest=options.honest,
-        control=options.control,
+        Path(options.journal) if options.journal else folder / "journal",
     )
-    if not options.browser:
-        return await go()
-    if lacking := missing():
-        raise error("usage.invalid", f"There is no browser to attack here: {lacking}.")
-    async with browsing(*FLAGS) as browser:
-        return await go(browser=browser)
+
+
+def _told(how_far: str) -> None:
+    print(how_far, file=sys.stderr, flush=True)
 
 
 def _chosen(names: list[str], *, browser: bool) -> list[type[Attack]]:
@@ -80,5 +83,9 @@ def _options(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--browser", action="store_true", help="with the phone's page in Chromium, too")
     parser.add_argument("--dir", default=None, help="where relay and phones keep their data for the while")
+    parser.add_argument("--jobs", type=int, default=1, help="so many processes at once")
+    parser.add_argument(
+        "--journal", default=None, help="a file for each run's result; with the same file it goes on"
+    )
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(argv)

@@ -7,7 +7,7 @@ import random
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -15,8 +15,9 @@ from typing import Final
 from tests.e2e.browser import Browser
 
 from bench.drill.attack import Attack
+from bench.drill.eyes import Sight
 from bench.drill.stage import Stage, stage_on
-from bench.drill.verdict import HARMLESS, HONEST, NOTICED, UNNOTICED, Judged, judge, judge_honest
+from bench.drill.verdict import HARMLESS, HONEST, NOTICED, UNNOTICED, judge, judge_honest
 
 RUN_SECONDS: Final = 120.0
 BROKEN: Final = "broken"
@@ -24,14 +25,35 @@ _KEPT: Final = 10
 """Failures of which the report tells more than the number."""
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run, and what became of it. `signs`: own messages that people see were never read; `read`: the
+    attacker read a text."""
+
+    series: str
+    number: int
+    verdict: str
+    harms: list[str] = field(default_factory=list)
+    alarms: list[Sight] = field(default_factory=list)
+    signs: list[Sight] = field(default_factory=list)
+    read: bool = False
+    seconds: float = 0.0
+
+    @property
+    def sees(self) -> list[Sight]:
+        return [*self.alarms, *self.signs]
+
+
 @dataclass
 class Series:
-    """All runs of one attack, or the honest ones. `sees`: how many runs showed a text; `harms`: how many runs
-    did harm, noticed or not; `read`: in how many the attacker read a text."""
+    """All runs of one attack, or the honest ones. `planned`: so many there must be; `sees`: how many runs
+    showed a text; `harmed`: how many runs did harm, noticed or not; `read`: in how many the attacker read a
+    text."""
 
     name: str
     does: str
     good: tuple[str, ...]
+    planned: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
     alarmed: int = 0
     harmed: int = 0
@@ -46,24 +68,28 @@ class Series:
 
     @property
     def passed(self) -> bool:
-        return self.runs == sum(self.verdicts[word] for word in self.good)
+        good = sum(self.verdicts[word] for word in self.good)
+        return self.runs == good and self.runs >= self.planned
 
-    def take(self, number: int, judged: Judged) -> None:
-        self.verdicts[judged.verdict] += 1
-        self.alarmed += judged.verdict == NOTICED and any(sight.text for sight in judged.alarms)
-        self.harmed += bool(judged.harms)
-        self.sees.update({sight.text for sight in judged.sees if sight.text})
-        if judged.verdict not in self.good and len(self.failures) < _KEPT:
-            sights = [f"{sight.who}: {sight.what}: {sight.text}" for sight in judged.sees]
+    def take(self, run: Run) -> None:
+        self.verdicts[run.verdict] += 1
+        self.alarmed += run.verdict == NOTICED and any(sight.text for sight in run.alarms)
+        self.harmed += bool(run.harms)
+        self.read += run.read
+        self.seconds = round(self.seconds + run.seconds, 2)
+        self.sees.update({sight.text for sight in run.sees if sight.text})
+        if run.verdict not in self.good and len(self.failures) < _KEPT:
+            sights = [f"{sight.who}: {sight.what}: {sight.text}" for sight in run.sees]
             self.failures.append(
-                {"run": number, "verdict": judged.verdict, "harms": judged.harms, "sees": sights}
+                {"run": run.number, "verdict": run.verdict, "harms": run.harms, "sees": sights}
             )
 
-    def broke(self, number: int, problem: BaseException) -> None:
-        """The drill itself failed: that is no result."""
-        self.verdicts[BROKEN] += 1
-        told = "".join(traceback.format_exception(problem)[-3:])
-        self.failures.append({"run": number, "verdict": BROKEN, "harms": [told], "sees": []})
+
+def series_of(kind: type[Attack], planned: int, *, control: bool = False) -> Series:
+    """To be filled. `Attack` itself is the honest relay."""
+    if kind is Attack:
+        return Series("honest", Attack.does, (HONEST,), planned)
+    return Series(kind.name, kind.does, (UNNOTICED, HARMLESS) if control else (NOTICED, HARMLESS), planned)
 
 
 async def drill(
@@ -74,47 +100,59 @@ async def drill(
     runs: int,
     honest: int,
     control: bool = False,
-    forked: bool = False,
     browser: Browser | None = None,
 ) -> list[Series]:
-    """The honest runs first, then each attack's. With `control`, eyes are shut, and phones lack the check
-    that an attack meets where it can be taken away: harm must then be called unnoticed."""
+    """All on one stage: the honest runs first, then each attack's. With `control`, eyes are shut, and phones
+    lack the check that an attack meets where it can be taken away: harm must then be called unnoticed."""
     done: list[Series] = []
-    async with stage_on(folder, forked=forked) as stage:
+    async with stage_on(folder) as stage:
         stage.browser = browser
-        if honest:
-            series = Series("honest", Attack.does, (HONEST,))
-            await _series(stage, series, Attack, seed, honest, None)
-            done.append(series)
-        for kind in attacks:
-            series = Series(kind.name, kind.does, (UNNOTICED, HARMLESS) if control else (NOTICED, HARMLESS))
-            if runs and control:
-                async with kind.disarmed():
-                    await _series(stage, series, kind, seed, runs, True)
-            elif runs:
-                await _series(stage, series, kind, seed, runs, False)
-            done.append(series)
+        for kind, count in [(Attack, honest), *((kind, runs) for kind in attacks)]:
+            series = series_of(kind, count, control=control)
+            async for run in play(stage, kind, range(count), seed, control=control):
+                series.take(run)
+            if kind is not Attack or count:
+                done.append(series)
     return done
 
 
-async def _series(
-    stage: Stage, series: Series, kind: type[Attack], seed: int, runs: int, eyes_shut: bool | None
-) -> None:
+async def play(
+    stage: Stage, kind: type[Attack], numbers: Iterable[int], seed: int, *, control: bool = False
+) -> AsyncIterator[Run]:
+    """The runs with these numbers: a number and the seed make the same choices again, whatever was played
+    before."""
+    if control and kind is not Attack:
+        async with kind.disarmed():
+            for number in numbers:
+                yield await _run(stage, kind, number, seed, eyes_shut=True)
+    else:
+        for number in numbers:
+            yield await _run(stage, kind, number, seed, eyes_shut=False)
+
+
+async def _run(stage: Stage, kind: type[Attack], number: int, seed: int, *, eyes_shut: bool) -> Run:
     began = time.monotonic()
-    for number in range(runs):
-        attack = kind(random.Random(f"{seed} {kind.name} {number}"))
-        try:
-            async with asyncio.timeout(RUN_SECONDS):
-                await stage.enter(attack)
-                await attack.scene(stage)
-                await stage.later()
-                if stage.man.faults:
-                    raise stage.man.faults.pop()
-            judged = judge_honest(stage) if eyes_shut is None else judge(stage, attack, eyes_shut=eyes_shut)
-        except Exception as problem:  # noqa: BLE001 - one broken run is told, and ends no drill
-            series.broke(number, problem)
-            stage.renew()
-            continue
-        series.take(number, judged)
-        series.read += bool(attack.read)
-    series.seconds = round(time.monotonic() - began, 1)
+    series = "honest" if kind is Attack else kind.name
+    attack = kind(random.Random(f"{seed} {kind.name} {number}"))
+    try:
+        async with asyncio.timeout(RUN_SECONDS):
+            await stage.enter(attack)
+            await attack.scene(stage)
+            await stage.later()
+            if stage.man.faults:
+                raise stage.man.faults.pop()
+        judged = judge_honest(stage) if kind is Attack else judge(stage, attack, eyes_shut=eyes_shut)
+    except Exception as problem:  # noqa: BLE001 - one broken run is told, and ends no drill
+        stage.renew()
+        told = "".join(traceback.format_exception(problem)[-3:])
+        return Run(series, number, BROKEN, [told], seconds=time.monotonic() - began)
+    return Run(
+        series,
+        number,
+        judged.verdict,
+        judged.harms,
+        judged.alarms,
+        judged.signs,
+        bool(attack.read),
+        time.monotonic() - began,
+    )

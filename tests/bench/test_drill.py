@@ -18,7 +18,7 @@ RUNS = 1
 
 
 def runs(folder: Path, kinds: list[type[Attack]], count: int, **more: int | bool) -> list[Series]:
-    return asyncio.run(drill(folder, kinds, seed=7, runs=count, forked=True, **{"honest": 0} | more))  # type: ignore[arg-type]
+    return asyncio.run(drill(folder, kinds, seed=7, runs=count, **{"honest": 0} | more))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ async def test_the_page_notices_or_is_not_harmed(tmp_path: Path) -> None:
     need_browser()
     kinds = [kind for kind in all_attacks(browser=True) if kind.needs_browser]
     async with browsing(*FLAGS) as browser:
-        done = await drill(tmp_path, kinds, seed=7, runs=1, honest=0, forked=True, browser=browser)
+        done = await drill(tmp_path, kinds, seed=7, runs=1, honest=0, browser=browser)
     for series in done:
         assert series.passed, series.failures
         assert any("A new version was refused" in text for text in series.sees)

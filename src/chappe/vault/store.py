@@ -22,6 +22,8 @@ Row: TypeAlias = tuple[Any, ...]
 
 VERSION: Final = 4
 KEY_BYTES: Final = SECRET_BYTES
+_STATEMENTS: Final = 512
+"""Statements that stay compiled: more than there are. Compiling is most of what a small one costs."""
 
 _SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -232,7 +234,7 @@ def new_key() -> bytes:
 
 def _connect(path: Path, key: bytes | bytearray) -> Any:
     try:
-        connection = sqlcipher3.connect(str(path), isolation_level=None)
+        connection = sqlcipher3.connect(str(path), isolation_level=None, cached_statements=_STATEMENTS)
         # Before the key: SQLCipher would write its complaint about a wrong one to standard error.
         connection.execute("PRAGMA cipher_log_level = NONE")
         _give_key(connection, key)
