@@ -215,7 +215,7 @@ def test_acknowledging_again_asks_nothing_of_the_store() -> None:
     for sequence in (1, 2, 3):
         session.arrived(Arrival(b"i" * 16, b"x", 1, ()), sequence)
     asked = [session.receive(frames.encode(frames.Ack(sequence)), 0) for sequence in (0, 2, 2, 1, 0, 3, 3)]
-    assert asked == [[], [Acknowledge(2)], [], [], [], [Acknowledge(3)], []]
+    assert asked == [[], [Acknowledge(2, 2)], [], [], [], [Acknowledge(3, 1)], []]
 
 
 def test_answers_go_to_their_requests() -> None:

@@ -44,6 +44,10 @@ def serve(
     quorum: Annotated[
         int | None, typer.Option(help="Witnesses that a head needs (all).", show_default=False)
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT of the private port: metrics and health.", show_default=False),
+    ] = None,
     welcome: Annotated[bool, typer.Option("--welcome", help="Show codes and what to try next.")] = False,
 ) -> None:
     """Run the relay. Every setting can also be CHAPPE_… in the environment (docs/operating.md)."""
@@ -61,6 +65,7 @@ def serve(
         behind_proxy=behind_proxy or None,
         witness=" ".join(witness) if witness else None,
         quorum=quorum,
+        metrics=metrics,
     )
 
     def ready(relay: Ready) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Annotated, Final, Literal, TypeAlias
@@ -25,6 +25,8 @@ from chappe.relay.log_routes import add_log
 from chappe.relay.ranges import Span, parse_range
 from chappe.relay.relay import Relay
 from chappe.relay.usecases.register import FindCode
+from chappe.relay.watching.health import add_health
+from chappe.relay.watching.readiness import Doctor
 from chappe.wire import api, codes, frames
 from chappe.wire.errors import ChappeError, error
 
@@ -45,10 +47,11 @@ _NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 Slot: TypeAlias = Literal["offer", "answer"]
 
 
-def build_app(relay: Relay, beside: Iterable[BaseRoute] = ()) -> FastAPI:
+def build_app(relay: Relay, beside: Iterable[BaseRoute] = (), doctor: Doctor | None = None) -> FastAPI:
     """The application, with what else answers at the port. WebSockets do not come here (see socket.py)."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    add_errors(app)
+    add_errors(app, relay.refused)
+    add_health(app, doctor or Doctor(relay))
     _add_lines(app, relay)
     _add_links(app, relay)
     _add_attachments(app, relay)
@@ -61,11 +64,12 @@ def build_app(relay: Relay, beside: Iterable[BaseRoute] = ()) -> FastAPI:
     return app
 
 
-def add_errors(app: FastAPI) -> None:
-    """Every failure as a typed body."""
+def add_errors(app: FastAPI, refused: Callable[[str], None] = lambda code: None) -> None:
+    """Every failure as a typed body. `refused` hears of its code."""
 
     @app.exception_handler(ChappeError)
     async def typed(_request: Request, problem: ChappeError) -> Response:
+        refused(problem.code)
         return failure(problem)
 
     @app.exception_handler(RequestValidationError)

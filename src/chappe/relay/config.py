@@ -95,6 +95,11 @@ class Settings(BaseSettings):
     quorum: int | None = Field(
         None, ge=1, description="Witnesses that must have cosigned a head; all, if not given."
     )
+    metrics: str | None = Field(
+        None,
+        pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$",
+        description="HOST:PORT of the private port with metrics and health; none if not given.",
+    )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
     log_json: bool = Field(False, description="Logs as JSON lines.")
 
@@ -112,6 +117,8 @@ class Settings(BaseSettings):
             raise ValueError("share_service is https, or http on loopback")
         if self.push_service is not None and not _is_private(self.push_service):
             raise ValueError("push_service is https, or http on loopback")
+        if self.metrics is not None and int(self.metrics.rpartition(":")[2]) == self.port != 0:
+            raise ValueError("metrics has a port of its own, never the public one")
         witnesses = len(read_witnesses(self.witness))
         if self.quorum is not None and self.quorum > witnesses:
             raise ValueError("quorum is at most the number of witnesses")

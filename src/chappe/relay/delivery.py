@@ -111,18 +111,19 @@ class Delivery:
         """The page could not be read: stay behind."""
         self._reading = False
 
-    def acknowledge(self, sequence: int) -> bool:
-        """The device has everything up to `sequence`. False if it said so before: then the store, which has
-        no other bound on acknowledgements, is not to be asked. Raises mailbox.not_yours if it was not pushed
-        that."""
+    def acknowledge(self, sequence: int) -> int:
+        """The device has everything up to `sequence`: gives how many envelopes are new in that. 0 if it said
+        so before: then the store, which has no other bound on acknowledgements, is not to be asked. Raises
+        mailbox.not_yours if it was not pushed that."""
         if sequence > self.pushed:
             raise error("mailbox.not_yours")
         if sequence <= self._acknowledged:
-            return False
+            return 0
+        owed = len(self._unacked)
         self._acknowledged = sequence
         while self._unacked and self._unacked[0][0] <= sequence:
             self._held -= self._unacked.popleft()[1]
-        return True
+        return owed - len(self._unacked)
 
     def _push(self, sequence: int, size: int) -> None:
         self.pushed = sequence

@@ -145,6 +145,12 @@ class Sequencer:
         """In a thread of its own: who floods the relay with requests for tiles does not hold the log up."""
         return asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
 
+    @property
+    def head(self) -> tuple[int, float]:
+        """How many entries the head has that is served, and when this process signed it in Unix seconds; 0
+        before it did."""
+        return max(self._signed_size, 0), self._signed_at
+
     def wake(self) -> None:
         """The log has grown."""
         self._awake.set()

@@ -144,6 +144,9 @@ class ShareService(Protocol):
         """Once it returns, no share of these devices is released, nor enrolled again. Raises storage.*,
         unlock.unavailable: then it is to be asked again."""
 
+    async def ping(self) -> None:
+        """It answers. Raises unlock.unavailable, limit.rate."""
+
     async def close(self) -> None: ...
 
 

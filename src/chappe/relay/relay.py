@@ -56,6 +56,7 @@ from chappe.relay.usecases.renew_line import RenewByCode, RenewByDesk, RenewByDe
 from chappe.relay.usecases.subscriptions import Subscribe
 from chappe.relay.usecases.sweep import Sweep, Swept
 from chappe.relay.usecases.tokens import LeaveToken
+from chappe.relay.watching.tally import Tally
 from chappe.relay.web import released
 from chappe.wire import delivery, frames
 from chappe.wire.api import to_base64
@@ -97,6 +98,9 @@ class Relay:
         self.ping_seconds = settings.ping_seconds
         self.sign_in_seconds = settings.sign_in_seconds
         self._clock = clock
+        self._started_at = clock()
+        self.draining = False
+        """It is going: whoever asks is told that it takes nobody new."""
         self.clock_guard = ClockGuard(settings.data_dir, clock)
         self._loop = asyncio.get_running_loop()
         push_key = PushKey(settings.data_dir)
@@ -108,7 +112,8 @@ class Relay:
             limits=TokenLimits(messages=settings.token_burst, messages_per_second=settings.token_per_second),
         )
         self.hub = Hub(self._absent)
-        self.store = Store(settings.database, mailroom, clock, self.hub.arrived, self._logged)
+        self.tally = Tally()
+        self.store = Store(settings.database, mailroom, clock, self.hub.arrived, self._logged, self.tally)
         self.log = Sequencer(
             settings.data_dir,
             settings.server_name,
@@ -159,6 +164,7 @@ class Relay:
             self._loop.create_task(self._every(self.settings.sweep_seconds, self.sweep_if_due)),
             self._loop.create_task(self._every(self._tick_seconds(), self._tick)),
             self._loop.create_task(self._every(self._tick_seconds(), self._tick_terms)),
+            self._loop.create_task(self.tally.measure_lag()),
         ]
 
     async def close(self) -> None:
@@ -184,6 +190,7 @@ class Relay:
         self._sockets.discard(socket)
 
     def enter(self, record: DeviceRecord, socket: Socket) -> None:
+        self.tally.signed_in += 1
         self.hub.enter(record.mailbox, socket)
         self._knocker.came(record.mailbox)
         self.terms.enter(record, socket)
@@ -226,7 +233,11 @@ class Relay:
         """The fleet orders that wait for a device."""
         return await self.store.read(lambda connection: waiting_orders(connection, record.device))
 
-    def acknowledge(self, record: DeviceRecord, sequence: int) -> None:
+    def refused(self, code: str) -> None:
+        self.tally.refuse(code)
+
+    def acknowledge(self, record: DeviceRecord, sequence: int, count: int) -> None:
+        self.tally.acknowledged += count
         self._knocker.took(record.mailbox)
         self.store.submit(AckOperation(record.mailbox, sequence), _forget_outcome)
 
@@ -323,9 +334,15 @@ class Relay:
 
     async def deliver(self, messages: Sequence[delivery.Sealed]) -> list[Outcome]:
         """What became of each: `Stored`, `Stale` or a ChappeError. They are stored in their order."""
+        outcomes: list[Outcome]
         if self.store.waiting_bytes > MAX_WAITING_BYTES:
-            return [error("limit.rate")] * len(messages)
-        return await asyncio.gather(*(self.store.outcome(_sealed(message)) for message in messages))
+            outcomes = [error("limit.rate")] * len(messages)
+        else:
+            outcomes = await asyncio.gather(*(self.store.outcome(_sealed(message)) for message in messages))
+        for outcome in outcomes:
+            if isinstance(outcome, ChappeError):
+                self.tally.refuse(outcome.code)
+        return outcomes
 
     def reserve(self, host: str, size: int) -> AbstractContextManager[Allowance]:
         """Room for a body of nobody's while it comes. See `Doorway.reserve`."""
@@ -349,10 +366,15 @@ class Relay:
     async def unlock(self, device: bytes, sealed: bytes) -> bytes:
         """The answer to a locked phone's guess. See `ShareService`. Raises signin.revoked as well, while its
         share is being destroyed."""
-        self.destroyer.check(device)
-        answer = await self._shares.unlock(device, sealed)
-        # An order that came meanwhile holds back what was on its way.
-        self.destroyer.check(device)
+        try:
+            self.destroyer.check(device)
+            answer = await self._shares.unlock(device, sealed)
+            # An order that came meanwhile holds back what was on its way.
+            self.destroyer.check(device)
+        except ChappeError as problem:
+            self.tally.unlocked(problem)
+            raise
+        self.tally.unlocked(None)
         return answer
 
     async def unlock_counts(self) -> UnlockCounts | None:
@@ -361,6 +383,21 @@ class Relay:
             return None
         status = await self._shares.status()
         return UnlockCounts(status.devices, status.failing, status.worn_out)
+
+    async def check_shares(self) -> None:
+        """Raises unlock.unavailable, limit.rate where the share service does not answer."""
+        await self._shares.ping()
+
+    def log_head(self) -> tuple[int, float]:
+        """Entries of the transparency log's head, and its age in seconds: since the start, where none was
+        signed."""
+        size, at = self.log.head
+        return size, max(0.0, self._clock() - (at or self._started_at))
+
+    def days_ahead(self) -> int:
+        """By how many days the clock went forward, where that is not believed; else 0."""
+        jump = self.clock_guard.jump()
+        return 0 if jump is None else jump.days
 
     def load(self) -> tuple[int, int]:
         """Sockets that are here, and bytes of requests that wait for the store."""
@@ -414,6 +451,7 @@ class Relay:
             more = swept.more
         await self._close_lapsed()
         await self._forget_lapsed()
+        self.tally.swept(self.unix_time())
 
     async def _close_lapsed(self) -> None:
         more = True
@@ -452,6 +490,7 @@ class Relay:
                 await chore()
             except (ChappeError, OSError) as problem:
                 # The next round tries again.
+                self.tally.failed_chores += 1
                 log.warning("a chore failed", kind=type(problem).__name__)
             await asyncio.sleep(seconds)
 

@@ -34,6 +34,8 @@ from chappe.relay.shares.remote import Place, RemoteShares, read_token
 from chappe.relay.shares.service import Shares
 from chappe.relay.shares.worker import LocalShares
 from chappe.relay.socket import protocol_class
+from chappe.relay.watching.private import PrivatePort
+from chappe.relay.watching.readiness import Doctor
 from chappe.wire.errors import error
 
 log = structlog.get_logger()
@@ -99,6 +101,7 @@ async def _run(
 ) -> None:
     relay = Relay(settings, open_shares(settings))
     parts: list[Part] = []
+    private: PrivatePort | None = None
     try:
         await relay.start()
         for mount in mounts:
@@ -107,13 +110,27 @@ async def _run(
         routes = [route for part in parts for route in part.routes()]
         # uvicorn asks for a class and only ever calls it.
         sockets = cast(type[asyncio.Protocol], protocol_class(relay))
-        config = server_config(settings, build_app(relay, routes), sockets, context)
+        doctor = Doctor(relay)
+        private = await _open_private(settings, relay, doctor)
+        config = server_config(settings, build_app(relay, routes, doctor), sockets, context)
         told = partial(on_ready, ready) if on_ready else None
         await Server(config, told, "the relay").serve(sockets=[listener])
     finally:
+        if private is not None:
+            await private.close()
         for part in reversed(parts):
             await part.close()
         await relay.close()
+
+
+async def _open_private(settings: Settings, relay: Relay, doctor: Doctor) -> PrivatePort | None:
+    """Raises network.port_taken."""
+    if settings.metrics is None:
+        return None
+    host, _, port = settings.metrics.rpartition(":")
+    private = PrivatePort(relay, doctor, listen(host.strip("[]"), int(port)))
+    await private.start()
+    return private
 
 
 def open_shares(settings: Settings) -> ShareService:

@@ -59,9 +59,10 @@ OUT_OF_TERM: Final = frozenset({"suspended", "closed"})
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Send these bytes as one binary WebSocket message."""
+    """Send these bytes as one binary WebSocket message. `refused`: the code, where it refuses something."""
 
     data: bytes
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """Delete the mailbox up to `sequence`."""
+    """Delete the mailbox up to `sequence`, `count` envelopes."""
 
     sequence: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,7 @@ class Session:
             raise error("signin.required")
         if isinstance(frame, frames.Ack):
             news = self._delivery.acknowledge(frame.sequence)
-            return [Acknowledge(frame.sequence), *self._next_page()] if news else []
+            return [Acknowledge(frame.sequence, news), *self._next_page()] if news else []
         if isinstance(frame, frames.Lookup):
             self._allowed.spend(now)
             size += LOOKUP_WITH_PACKAGES_WEIGHT if frame.key_packages else LOOKUP_WEIGHT
@@ -413,7 +415,7 @@ def _deliver(sequence: int, id_: bytes, payload: bytes, at: int) -> Say:
 
 
 def _refusal(ref: int | None, refusal: ChappeError) -> Say:
-    return Say(frames.encode(frames.Refusal(ref, refusal.code, refusal.message)))
+    return Say(frames.encode(frames.Refusal(ref, refusal.code, refusal.message)), refusal.code)
 
 
 def _check_sign_in(record: DeviceRecord | None, signature: bytes, signed: bytes) -> None:

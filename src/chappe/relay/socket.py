@@ -89,7 +89,9 @@ class Desk(Protocol):
 
     def carry_out(self, record: DeviceRecord, ask: Ask, answer: Answer) -> float: ...
 
-    def acknowledge(self, record: DeviceRecord, sequence: int) -> None: ...
+    def acknowledge(self, record: DeviceRecord, sequence: int, count: int) -> None: ...
+
+    def refused(self, code: str) -> None: ...
 
 
 class Socket(asyncio.Protocol):
@@ -313,6 +315,7 @@ class Socket(asyncio.Protocol):
         code = "frame.oversized" if isinstance(problem, PayloadTooBig) else "frame.malformed"
         for action in session.end(error(code)):
             if isinstance(action, Say):
+                self._desk.refused(code)
                 self._buffer.append(Frame(Opcode.BINARY, action.data).serialize(mask=False))
 
     # --- actions
@@ -321,12 +324,14 @@ class Socket(asyncio.Protocol):
         for action in actions:
             if isinstance(action, Say):
                 self._say(action.data)
+                if action.refused is not None:
+                    self._desk.refused(action.refused)
             elif isinstance(action, Ask):
                 self._ask(action)
             elif isinstance(action, Acknowledge):
                 session = self._session
                 if session is not None and session.record is not None:
-                    self._desk.acknowledge(session.record, action.sequence)
+                    self._desk.acknowledge(session.record, action.sequence, action.count)
             elif isinstance(action, ReadPage):
                 self._spawn(self._read_page(action))
             elif isinstance(action, ReadOrders):

@@ -14,6 +14,7 @@ from chappe.relay.database import open_engine
 from chappe.relay.mailroom import Mailroom
 from chappe.relay.ports import Answer, Arrival, Clock, DeviceRecord, Operation, Outcome
 from chappe.relay.reader import AttachmentRecord, Page, Reader
+from chappe.relay.watching.tally import Tally
 from chappe.relay.writer import Answers, Writer
 from chappe.wire.errors import ChappeError
 
@@ -32,7 +33,9 @@ class Store:
         clock: Clock,
         arrived: Callable[[list[Arrival]], None],
         logged: Callable[[], None] = lambda: None,
+        tally: Tally | None = None,
     ) -> None:
+        self._tally = tally or Tally()
         self.mailroom = mailroom
         self._arrived = arrived
         self._clock = clock
@@ -40,7 +43,9 @@ class Store:
         self._writes = open_engine(path, writes=True)
         self._reads = open_engine(path, writes=False)
         self._logged = logged
-        self._writer = Writer(self._writes, mailroom, clock, self._report, self._report_log)
+        self._writer = Writer(
+            self._writes, mailroom, clock, self._report, self._report_log, self._tally.committed
+        )
         self._reader = Reader(self._reads)
         self.waiting_bytes = 0
         self._writer.start()
@@ -115,6 +120,7 @@ class Store:
         if arrivals:
             self._arrived(arrivals)
         for answer, outcome in answers:
+            self._tally.answered(outcome)
             answer(outcome)
 
     def _answer(self, weight: int, answer: Answer, outcome: Outcome) -> None:

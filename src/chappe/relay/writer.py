@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
@@ -57,13 +58,16 @@ class Writer:
         clock: Clock,
         report: Report,
         logged: Callable[[], None] = lambda: None,
+        committed: Callable[[int, float], None] = lambda operations, seconds: None,
     ) -> None:
-        """`logged` is called in the thread, too, after a commit that made the transparency log longer."""
+        """`logged` is called in the thread, too, after a commit that made the transparency log longer;
+        `committed` after each, with how many operations it had and how many seconds it took."""
         self._engine = engine
         self._bulk = bulk
         self._clock = clock
         self._report = report
         self._logged = logged
+        self._committed = committed
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._main, name="chappe-writer", daemon=True)
@@ -133,9 +137,11 @@ class Writer:
     def _transaction(self, batch: list[_Waiting]) -> tuple[Unit, list[Outcome]]:
         if self._connection is None:
             self._connection = self._engine.connect()
+        began = time.perf_counter()
         with self._connection.begin():
             unit = Unit(self._connection, int(self._clock()))
             outcomes = self._run(unit, [waiting.operation for waiting in batch])
+        self._committed(len(batch), time.perf_counter() - began)
         return unit, outcomes
 
     def _run(self, unit: Unit, operations: list[Operation]) -> list[Outcome]:

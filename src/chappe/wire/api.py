@@ -31,6 +31,13 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The root of every body."""
 
 
+class Ready(Body, frozen=True):
+    """GET /readyz. `ready`: it takes messages; `whole`: nothing else is wrong either."""
+
+    ready: bool
+    whole: bool
+
+
 class Info(Body, frozen=True):
     """GET /v1/info. Sizes in bytes; `name` is the host part of this relay's addresses."""
 

@@ -79,6 +79,10 @@ class RemoteShares:
             self._public_key = _bytes(body.share_key, PUBLIC_KEY_BYTES)
         return self._public_key
 
+    async def ping(self) -> None:
+        """It answers, now."""
+        await self._ask("GET", "/v1/shares/key", api.ShareKey, seconds=KEY_SECONDS)
+
     async def enrol(self, device: bytes, sealed: bytes) -> None:
         await self._send("PUT", f"/v1/shares/{api.to_base64(device)}", sealed)
 

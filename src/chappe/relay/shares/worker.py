@@ -49,6 +49,10 @@ class LocalShares:
     async def public_key(self) -> bytes:
         return self._shares.public_key
 
+    async def ping(self) -> None:
+        """Its thread comes round. Raises limit.rate where too many wait for it."""
+        await self._ask(lambda: None)
+
     async def status(self) -> Status:
         return await self._ask(self._shares.status)
 
