@@ -21,6 +21,7 @@ from chappe.relay.log_tree import Tree
 from chappe.relay.mailroom import Mailroom
 from chappe.relay.relay import Relay
 from chappe.relay.serve import open_shares
+from chappe.relay.storage.sqlite import SqliteDatabase
 from chappe.relay.store import Store
 from chappe.relay.tables import log_entries
 from chappe.relay.web import Release
@@ -78,7 +79,7 @@ async def sequencer(
     page: Release | None = None,
 ) -> AsyncIterator[Sequencer]:
     mailroom = Mailroom(max_items=1, max_bytes=1, keep_seconds=1)
-    store = Store(data_dir / "relay.db", mailroom, now, lambda arrivals: None)
+    store = Store(SqliteDatabase(data_dir / "relay.db"), mailroom, now, lambda arrivals: None)
     made = Sequencer(data_dir, "localhost", store, now, step=step, cosigners=cosigners, page=page)
     try:
         await made.start()

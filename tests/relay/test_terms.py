@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chappe.relay.new_codes import new_codes
+from chappe.relay.storage import look, open_database
 from chappe.wire import api, codes, fleet
 from chappe.wire.clock_guard import ClockGuard
 from chappe.wire.errors import ChappeError
@@ -349,15 +350,11 @@ async def test_messages_for_a_forgotten_device_are_passed_over(world: TermWorld)
     await world.relay.sweep()
     world.now += 30 * DAY
     await world.relay.sweep()
-    with world.relay.store._writes.connect() as connection, connection.begin():
+    with look(open_database(world.relay.settings)) as connection:
         found = world.relay.store.mailroom.resolve(connection, [device.id, stays.id])
     assert found == ((await world.record(stays)).mailbox,)
     world.relay.store.mailroom.forget()
-    with (
-        world.relay.store._writes.connect() as connection,
-        connection.begin(),
-        pytest.raises(ChappeError),
-    ):
+    with look(open_database(world.relay.settings)) as connection, pytest.raises(ChappeError):
         world.relay.store.mailroom.resolve(connection, [secrets.token_bytes(16)])
 
 

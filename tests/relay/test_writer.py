@@ -9,6 +9,7 @@ from typing import Any
 from chappe.relay.database import open_engine
 from chappe.relay.mailroom import Mailroom
 from chappe.relay.ports import Arrival, Unit
+from chappe.relay.storage.sqlite import SqliteDatabase
 from chappe.relay.writer import Answers, Writer
 from chappe.wire.errors import ChappeError, error
 
@@ -40,7 +41,8 @@ def test_an_operation_that_fails_takes_no_other_with_it(tmp_path: Path) -> None:
         threads.add(threading.current_thread().name)
         outcomes.extend(outcome for _, outcome in answers)
 
-    writer = Writer(engine, Mailroom(max_items=1, max_bytes=1, keep_seconds=1), lambda: 1.0, report)
+    mailroom = Mailroom(max_items=1, max_bytes=1, keep_seconds=1)
+    writer = Writer(SqliteDatabase(tmp_path / "relay.db"), mailroom, lambda: 1.0, report)
     problems = [None, error("address.taken"), RuntimeError("a bug"), MemoryError(), None]
     # Queued before the thread runs, so that they are one batch.
     for number, problem in enumerate(problems):

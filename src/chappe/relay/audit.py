@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from chappe.relay.fleet_tables import audit, audit_heads
 from chappe.relay.ports import Unit
+from chappe.relay.storage import upsert
 from chappe.tlog.chain import Chain, Row, replay_to
 from chappe.tlog.errors import BrokenChain, Malformed
 from chappe.wire.audit import AuditEntry, encode
@@ -46,7 +46,7 @@ def append(unit: Unit, organisation: bytes | None, *entries: AuditEntry) -> None
             }
         )
     unit.connection.execute(insert(audit), rows)
-    head = upsert(audit_heads).values(organisation=organisation, chain=chain.to_bytes())
+    head = upsert(unit.connection, audit_heads).values(organisation=organisation, chain=chain.to_bytes())
     unit.connection.execute(
         head.on_conflict_do_update(index_elements=["organisation"], set_={"chain": chain.to_bytes()})
     )

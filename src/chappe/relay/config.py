@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chappe.relay.log_cosigners import read_witnesses
@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     data_dir: Path = Field(Path("chappe-relay"), description="Where the database, files and keys are kept.")
+    database_url: SecretStr | None = Field(
+        None,
+        description="postgresql://… where the tables are kept; SQLite in the data directory, if not given.",
+    )
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 for all.")
     port: int = Field(8440, ge=0, le=65535, description="The one port; 0 lets the system choose.")
     server_name: str = Field(
@@ -131,6 +135,7 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> Path:
+        """Of SQLite."""
         return self.data_dir / "relay.db"
 
 

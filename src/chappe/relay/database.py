@@ -1,4 +1,4 @@
-"""What the relay's statements of many rows are made of, and the database of `chappe.wire.sqlite`."""
+"""What SQLite's statements of many rows are made of, and the database of `chappe.wire.sqlite`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from chappe.wire.sqlite import open_engine, os_failure, prepare_folder, storage_failure
+from chappe.relay.failures import storage_failure
+from chappe.wire.sqlite import open_engine, os_failure, prepare_folder
 
 __all__ = [
     "chunks",

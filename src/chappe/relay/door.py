@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, exc
+from sqlalchemy import Connection
 
 from chappe.relay import door_fleet, door_lines
 from chappe.relay.config import Settings
-from chappe.relay.database import open_engine, prepare_folder, storage_failure
-from chappe.relay.migrations import upgrade
+from chappe.relay.database import prepare_folder
 from chappe.relay.ports import Clock, Operation, Unit, system_clock
 from chappe.relay.relay import Relay
+from chappe.relay.storage import change, look, open_database
 from chappe.relay.usecases.make_codes import (
     Filed,
     MakeCodes,
@@ -187,15 +187,16 @@ class DirectoryDoor(_Door):
     def __init__(self, settings: Settings, clock: Clock = system_clock) -> None:
         """Makes the directory and its database where they are not there. Raises storage.*."""
         prepare_folder(settings.data_dir)
-        upgrade(settings.database)
-        self._path: Final = settings.database
+        self._database: Final = open_database(settings)
+        self._database.upgrade()
         self._clock = clock
 
     def _now(self) -> int:
         return int(self._clock())
 
     async def _change(self, operation: Operation) -> object:
-        return self._with(lambda connection: operation.run(Unit(connection, self._now())), writes=True)
+        with change(self._database) as connection:
+            return operation.run(Unit(connection, self._now()))
 
     async def _renew(self, operation: RenewByCode | RenewByDesk) -> tuple[RenewedLine, ...]:
         outcome = await self._change(operation)
@@ -203,17 +204,8 @@ class DirectoryDoor(_Door):
         return tuple(one for one in renewed if isinstance(one, RenewedLine))
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
-        return self._with(work, writes=False)
-
-    def _with(self, work: Callable[[Connection], T], *, writes: bool) -> T:
-        engine: Engine = open_engine(self._path, writes=writes)
-        try:
-            with engine.connect() as connection, connection.begin():
-                return work(connection)
-        except exc.DBAPIError as problem:
-            raise storage_failure(problem) from None
-        finally:
-            engine.dispose()
+        with look(self._database) as connection:
+            return work(connection)
 
 
 def fit(given: S) -> S:

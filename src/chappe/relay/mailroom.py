@@ -1,20 +1,21 @@
 """Mailboxes: payloads stored once, one entry per recipient, ids remembered, acknowledgement deletes.
 
 Runs in the writer's thread alone, many operations at a time. What it remembers of mailboxes (last sequence
-number, bytes) is only ever a copy of what the database says, and is dropped when a transaction fails.
+number, bytes) is only ever a copy of what the database says: it is dropped when a transaction fails, and at
+the beginning of each where other relays write to the same database.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy import Connection
 
-from chappe.relay import mailbox_sql as sql
 from chappe.relay.ports import Arrival, Operation, Outcome, Refusing, Stale, Stored, Unit
+from chappe.relay.storage import statements_of
 from chappe.relay.tokens import TokenLimits, Tokens
 from chappe.wire import frames
 from chappe.wire.errors import ChappeError, error
@@ -95,8 +96,9 @@ class Post:
 
 @dataclass(slots=True)
 class _Rows:
-    """Rows gathered for one statement per table."""
+    """Rows gathered for one statement per table. `most`: payloads that they may become."""
 
+    most: int
     ids: list[tuple[bytes, bytes, int]] = field(default_factory=list)
     payloads: list[tuple[int, int, bytes]] = field(default_factory=list)
     shares: list[tuple[int, int]] = field(default_factory=list)
@@ -115,7 +117,7 @@ class Mailroom:
         self._boxes: dict[int, _Box] = {}
         self._devices: dict[bytes, int] = {}
         self._tokens = Tokens(limits or TokenLimits())
-        self._next_payload: int | None = None
+        self._numbers: Iterator[int] | None = None
 
     # --- for the writer
 
@@ -125,13 +127,17 @@ class Mailroom:
     def run(self, unit: Unit, operations: list[Operation]) -> list[Outcome]:
         """Sends and acknowledgements do not touch each other's entries: an acknowledgement reaches only
         what was delivered, so the two kinds may be gathered apart."""
+        sql = statements_of(unit.connection)
         sends = [operation for operation in operations if isinstance(operation, SendOperation)]
-        stored = iter(self._send(unit, sends) if sends else [])
-        acks = [operation for operation in operations if isinstance(operation, AckOperation)]
-        if acks:
-            upto: dict[int, int] = {}
-            for ack in acks:
+        upto: dict[int, int] = {}
+        for ack in operations:
+            if isinstance(ack, AckOperation):
                 upto[ack.mailbox] = max(ack.sequence, upto.get(ack.mailbox, 0))
+        self._learn_devices(unit.connection, {device for send in sends for device in send.to})
+        # All at once, and before anything of them is read that another relay may be changing.
+        sql.lock(unit.connection, self._boxes_of(sends) | upto.keys())
+        stored = iter(self._send(unit, sends) if sends else [])
+        if upto:
             sql.acknowledge(unit.connection, list(upto.items()))
         return [
             next(stored)
@@ -146,7 +152,7 @@ class Mailroom:
         self._boxes.clear()
         self._devices.clear()
         self._tokens.clear()
-        self._next_payload = None
+        self._numbers = None
 
     def forget_device(self, device: bytes) -> None:
         """The device was revoked: it takes no more mail."""
@@ -160,7 +166,7 @@ class Mailroom:
 
     def known_id(self, connection: Connection, id_: bytes, digest: bytes) -> Stored | None:
         """What was answered to this id before, or None. Raises id.reused if it was something else."""
-        found = sql.find_ids(connection, [id_]).get(id_)
+        found = statements_of(connection).find_ids(connection, [id_]).get(id_)
         return _repeated(found, digest) if found else None
 
     def resolve(self, connection: Connection, devices: Iterable[bytes]) -> tuple[int, ...]:
@@ -173,7 +179,7 @@ class Mailroom:
     def file(self, unit: Unit, id_: bytes, digest: bytes, posts: list[Post]) -> Stored:
         """File all of `posts` and remember the id. Raises mailbox.full before anything is written."""
         self._learn_boxes(unit.connection, {box for post in posts for box in post.mailboxes})
-        rows = _Rows()
+        rows = _Rows(len(posts))
         taken: dict[int, tuple[int, int]] = {}
         for post in posts:
             for mailbox in post.mailboxes:
@@ -190,15 +196,13 @@ class Mailroom:
     # --- sends
 
     def _send(self, unit: Unit, sends: list[SendOperation]) -> list[Outcome]:
+        """Their devices are learned."""
         connection = unit.connection
-        known = sql.find_ids(connection, [send.id for send in sends])
-        self._learn_devices(connection, {device for send in sends for device in send.to})
-        self._learn_boxes(
-            connection, {self._devices[d] for send in sends for d in send.to if self._devices.get(d)}
-        )
+        known = statements_of(connection).find_ids(connection, [send.id for send in sends])
+        self._learn_boxes(connection, self._boxes_of(sends))
         sealed = {d for send in sends if send.tokens is not None for d in send.to}
         self._tokens.learn(connection, {self._devices[d] for d in sealed if self._devices.get(d)})
-        rows = _Rows()
+        rows = _Rows(len(sends))
         outcomes = [self._send_one(unit, send, known, rows) for send in sends]
         _write(connection, rows)
         return outcomes
@@ -245,7 +249,7 @@ class Mailroom:
         """Give the payload its next number in each mailbox."""
         if not post.mailboxes:
             return
-        payload = self._take_payload_number(unit.connection)
+        payload = self._take_payload_number(unit.connection, rows.most)
         places = []
         for mailbox in post.mailboxes:
             box = self._boxes[mailbox]
@@ -258,12 +262,10 @@ class Mailroom:
             rows.shares.append((payload, len(places)))
         unit.arrivals.append(Arrival(post.id, post.payload, unit.now, tuple(places)))
 
-    def _take_payload_number(self, connection: Connection) -> int:
-        if self._next_payload is None:
-            self._next_payload = sql.last_payload(connection) + 1
-        number = self._next_payload
-        self._next_payload += 1
-        return number
+    def _take_payload_number(self, connection: Connection, wanted: int) -> int:
+        if self._numbers is None:
+            self._numbers = statements_of(connection).payload_numbers(connection, wanted)
+        return next(self._numbers)
 
     def _check_room(
         self, connection: Connection, taken: dict[int, tuple[int, int]], share: float = 1.0
@@ -277,7 +279,7 @@ class Mailroom:
             box = self._boxes[mailbox]
             if self._has_room(box, items, size, share):
                 continue
-            box.gone, box.gone_total = sql.gone(connection, mailbox)
+            box.gone, box.gone_total = statements_of(connection).gone(connection, mailbox)
             if not self._has_room(box, items, size, share):
                 raise error("mailbox.full")
 
@@ -302,7 +304,11 @@ class Mailroom:
         if len(self._devices) + len(missing) > _REMEMBERED:
             self._devices.clear()
             missing = list(devices)
-        self._devices.update(sql.find_mailboxes(connection, missing))
+        self._devices.update(statements_of(connection).find_mailboxes(connection, missing))
+
+    def _boxes_of(self, sends: list[SendOperation]) -> set[int]:
+        """The mailboxes that these may be put into."""
+        return {self._devices[device] for send in sends for device in send.to if self._devices.get(device)}
 
     def _learn_boxes(self, connection: Connection, mailboxes: set[int]) -> None:
         missing = [mailbox for mailbox in mailboxes if mailbox not in self._boxes]
@@ -311,11 +317,13 @@ class Mailroom:
         if len(self._boxes) + len(missing) > _REMEMBERED:
             self._boxes.clear()
             missing = list(mailboxes)
-        for mailbox, last, total, gone, gone_total in sql.load_boxes(connection, missing):
+        found = statements_of(connection).load_boxes(connection, missing)
+        for mailbox, last, total, gone, gone_total in found:
             self._boxes[mailbox] = _Box(last, total, gone, gone_total)
 
 
 def _write(connection: Connection, rows: _Rows) -> None:
+    sql = statements_of(connection)
     sql.insert_ids(connection, rows.ids)
     sql.insert_payloads(connection, rows.payloads)
     sql.insert_shares(connection, rows.shares)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from sqlalchemy import exc, insert
+from sqlalchemy import insert
 
 from chappe.relay.config import Settings
-from chappe.relay.database import open_engine, prepare_folder, storage_failure
-from chappe.relay.migrations import upgrade
+from chappe.relay.database import prepare_folder
 from chappe.relay.organisations import find
+from chappe.relay.storage import change, open_database
 from chappe.relay.tables import codes as table
 from chappe.wire import codes
 
@@ -37,18 +37,13 @@ def new_codes(settings: Settings, count: int = 1, organisation: str | None = Non
     storage.*.
     """
     prepare_folder(settings.data_dir)
-    upgrade(settings.database)
+    database = open_database(settings)
+    database.upgrade()
     fresh = [codes.new() for _ in range(count)]
     now = int(time.time())
     expires = now + settings.code_days * _DAY
-    engine = open_engine(settings.database, writes=True)
-    try:
-        with engine.connect() as connection, connection.begin():
-            id_, fleet_key = (None, b"") if organisation is None else find(connection, organisation)
-            row = {"created_at": now, "expires_at": expires, "organisation": id_}
-            connection.execute(insert(table), [row | {"digest": codes.digest(code)} for code in fresh])
-    except exc.DBAPIError as problem:
-        raise storage_failure(problem) from None
-    finally:
-        engine.dispose()
+    with change(database) as connection:
+        id_, fleet_key = (None, b"") if organisation is None else find(connection, organisation)
+        row = {"created_at": now, "expires_at": expires, "organisation": id_}
+        connection.execute(insert(table), [row | {"digest": codes.digest(code)} for code in fresh])
     return NewCodes(fresh, fleet_key)

@@ -18,11 +18,11 @@ from sqlalchemy import Connection, exc, func, insert, select
 
 from chappe.relay import audit, log_rows
 from chappe.relay.config import Settings
-from chappe.relay.database import open_engine, prepare_folder, storage_failure
+from chappe.relay.database import prepare_folder
 from chappe.relay.fleet_rows import newest_roster
 from chappe.relay.fleet_tables import organisations, rosters
-from chappe.relay.migrations import upgrade
 from chappe.relay.ports import Unit
+from chappe.relay.storage import change, open_database
 from chappe.relay.tables import lines
 from chappe.wire.audit import AuditEntry
 from chappe.wire.errors import ChappeError, error
@@ -143,12 +143,7 @@ def _no_roster() -> ChappeError:
 @contextmanager
 def _database(settings: Settings) -> Iterator[Unit]:
     prepare_folder(settings.data_dir)
-    upgrade(settings.database)
-    engine = open_engine(settings.database, writes=True)
-    try:
-        with engine.connect() as connection, connection.begin():
-            yield Unit(connection, int(time.time()))
-    except exc.DBAPIError as problem:
-        raise storage_failure(problem) from None
-    finally:
-        engine.dispose()
+    database = open_database(settings)
+    database.upgrade()
+    with change(database) as connection:
+        yield Unit(connection, int(time.time()))

@@ -1,18 +1,20 @@
-"""Reads for sign-ins and pushes, in threads of their own, beside the writer (WAL lets them)."""
+"""Reads for sign-ins and pushes, in threads of their own, beside the writer."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, exc, func, select
+from sqlalchemy import Connection, exc, func, select
 
 from chappe.relay import term_rows
-from chappe.relay.database import storage_failure
+from chappe.relay.failures import is_lost, storage_failure
 from chappe.relay.ports import DeviceRecord, Envelope
+from chappe.relay.storage import Database, statements_of
 from chappe.relay.tables import (
     attachments,
     devices,
@@ -20,11 +22,8 @@ from chappe.relay.tables import (
     last_resort_packages,
     lines,
     mailboxes,
-    payloads,
 )
 from chappe.relay.usecases.key_packages import count_free
-
-THREADS: Final = 2
 
 T = TypeVar("T")
 
@@ -50,17 +49,18 @@ class Page:
 class Reader:
     """Each method blocks; run it in `executor`. Raises StorageFailure."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._engine = database.engine(writes=False)
         self._local = threading.local()
         self._opened: list[Connection] = []
         self._guard = threading.Lock()
-        self.executor = ThreadPoolExecutor(THREADS, thread_name_prefix="chappe-reader")
+        self.executor = ThreadPoolExecutor(database.readers, thread_name_prefix="chappe-reader")
 
     def close(self) -> None:
         self.executor.shutdown(wait=True)
         for connection in self._opened:
             connection.close()
+        self._engine.dispose()
 
     def device(self, device: bytes, now: int) -> DeviceRecord | None:
         """What a sign-in needs to know at `now`; None if the device is not here."""
@@ -87,14 +87,15 @@ class Reader:
             .join(lines, lines.c.line == devices.c.line)
             .where(devices.c.device == device)
         )
-        try:
-            with self._connection().begin():
-                row = self._connection().execute(statement).one_or_none()
-                if row is None:
-                    return None
-                free = count_free(self._connection(), row.mailbox)
-        except exc.DBAPIError as problem:
-            raise self._failed(problem) from None
+
+        def read(connection: Connection) -> tuple[Any, int] | None:
+            row = connection.execute(statement).one_or_none()
+            return None if row is None else (row, count_free(connection, row.mailbox))
+
+        found = self.run(read)
+        if found is None:
+            return None
+        row, free = found
         return DeviceRecord(
             device,
             row.line,
@@ -111,49 +112,42 @@ class Reader:
     def page(self, mailbox: int, after: int, *, newer_than: int, items: int, size: int) -> Page:
         """Envelopes with a sequence above `after`, oldest first: at most `items`, and no more once `size`
         bytes are reached. What is not newer than `newer_than` has expired."""
-        statement = (
-            select(entries.c.sequence, entries.c.envelope, payloads.c.data, entries.c.at)
-            .join(payloads, payloads.c.payload == entries.c.payload)
-            .where(entries.c.mailbox == mailbox, entries.c.sequence > after, entries.c.at > newer_than)
-            .order_by(entries.c.sequence)
-            .limit(items)
-        )
-        found: list[Envelope] = []
-        held, complete = 0, True
-        try:
-            connection = self._connection()
-            # Closed even where it is not read to its end: an open cursor would keep the log from shrinking.
-            with connection.begin(), connection.execute(statement) as rows:
-                for row in rows:
-                    found.append(Envelope(row[0], row[1], row[2], row[3]))
-                    held += len(row[2])
-                    if held >= size:
-                        complete = False
-                        break
-        except exc.DBAPIError as problem:
-            raise self._failed(problem) from None
-        return Page(found, complete and len(found) < items)
+
+        def read(connection: Connection) -> Page:
+            rows, complete = statements_of(connection).page(
+                connection, mailbox, after, newer_than=newer_than, items=items, size=size
+            )
+            return Page([Envelope(*row) for row in rows], complete)
+
+        return self.run(read)
 
     def attachment(self, attachment: bytes) -> AttachmentRecord | None:
         """An attachment's row, or None."""
         statement = select(
             attachments.c.token_digest, attachments.c.size, attachments.c.received, attachments.c.expires
         ).where(attachments.c.attachment == attachment)
-        try:
-            with self._connection().begin():
-                row = self._connection().execute(statement).one_or_none()
-        except exc.DBAPIError as problem:
-            raise self._failed(problem) from None
+        row = self.run(lambda connection: connection.execute(statement).one_or_none())
         return None if row is None else AttachmentRecord(row[0], row[1], row[2], row[3])
 
     def run(self, work: Callable[[Connection], T]) -> T:
-        """Anything else, in one transaction: what it reads is of one moment."""
+        """In one transaction: what it reads is of one moment. Once more on another connection, where the one
+        that was kept had died unnoticed."""
+        kept = getattr(self._local, "connection", None) is not None
         try:
-            connection = self._connection()
-            with connection.begin():
-                return work(connection)
+            return self._run(work)
+        except exc.DBAPIError as problem:
+            failure = self._failed(problem)
+            if not (kept and is_lost(problem)):
+                raise failure from None
+        try:
+            return self._run(work)
         except exc.DBAPIError as problem:
             raise self._failed(problem) from None
+
+    def _run(self, work: Callable[[Connection], T]) -> T:
+        connection = self._connection()
+        with connection.begin():
+            return work(connection)
 
     def _connection(self) -> Connection:
         connection: Connection | None = getattr(self._local, "connection", None)
@@ -169,5 +163,6 @@ class Reader:
             self._local.connection = None
             with self._guard:
                 self._opened.remove(connection)
-            connection.close()
+            with suppress(exc.DBAPIError):
+                connection.close()
         return storage_failure(problem)

@@ -40,6 +40,7 @@ from chappe.relay.rendezvous import Rendezvous
 from chappe.relay.session import Ask, ReadPage
 from chappe.relay.shares.worker import LocalShares
 from chappe.relay.socket import Socket
+from chappe.relay.storage import Database, open_database
 from chappe.relay.store import Store
 from chappe.relay.term_rows import frame_of
 from chappe.relay.term_watch import TermWatch
@@ -91,8 +92,15 @@ Shape: TypeAlias = Callable[[Outcome], Outcome]
 class Relay:
     """Made, used and closed in one event loop. The database must be migrated before."""
 
-    def __init__(self, settings: Settings, shares: ShareService, clock: Clock = system_clock) -> None:
-        """`shares` is closed with the relay."""
+    def __init__(
+        self,
+        settings: Settings,
+        shares: ShareService,
+        clock: Clock = system_clock,
+        *,
+        database: Database | None = None,
+    ) -> None:
+        """`shares` is closed with the relay. `database`: the one that the settings name, if not given."""
         self.settings = settings
         self.server_name = settings.server_name
         self.ping_seconds = settings.ping_seconds
@@ -113,7 +121,15 @@ class Relay:
         )
         self.hub = Hub(self._absent)
         self.tally = Tally()
-        self.store = Store(settings.database, mailroom, clock, self.hub.arrived, self._logged, self.tally)
+        self.store = Store(
+            database or open_database(settings),
+            mailroom,
+            clock,
+            self.hub.arrived,
+            self._logged,
+            self.hub.look,
+            self.tally,
+        )
         self.log = Sequencer(
             settings.data_dir,
             settings.server_name,

@@ -10,7 +10,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,13 +27,13 @@ from chappe.relay.app import build_app
 from chappe.relay.config import Settings
 from chappe.relay.database import os_failure, prepare_folder
 from chappe.relay.http_protocol import PatientProtocol
-from chappe.relay.migrations import upgrade
 from chappe.relay.ports import ShareService
 from chappe.relay.relay import Relay
 from chappe.relay.shares.remote import Place, RemoteShares, read_token
 from chappe.relay.shares.service import Shares
 from chappe.relay.shares.worker import LocalShares
 from chappe.relay.socket import protocol_class
+from chappe.relay.storage import Database, open_database
 from chappe.relay.watching.private import PrivatePort
 from chappe.relay.watching.readiness import Doctor
 from chappe.wire.errors import error
@@ -81,25 +81,27 @@ def serve(settings: Settings, *, on_ready: OnReady | None = None, mounts: Sequen
     """
     logs.configure(settings)
     prepare_folder(settings.data_dir)
-    with alone_in(settings.data_dir), closing(listen(settings.host, settings.port)) as listener:
-        upgrade(settings.database)
+    database = open_database(settings)
+    with hold(settings, database), closing(listen(settings.host, settings.port)) as listener:
+        database.upgrade()
         context = tls.server_context(settings)
         ready = Ready(settings.host, listener.getsockname()[1], tls.pin_in_force(settings))
         _raise_file_limit()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.get_loop().set_exception_handler(logs.report_loop_problem)
-            runner.run(_run(settings, listener, context, ready, on_ready, mounts))
+            runner.run(_run(settings, database, listener, context, ready, on_ready, mounts))
 
 
 async def _run(
     settings: Settings,
+    database: Database,
     listener: socket.socket,
     context: ssl.SSLContext | None,
     ready: Ready,
     on_ready: OnReady | None,
     mounts: Sequence[Mount],
 ) -> None:
-    relay = Relay(settings, open_shares(settings))
+    relay = Relay(settings, open_shares(settings), database=database)
     parts: list[Part] = []
     private: PrivatePort | None = None
     try:
@@ -193,6 +195,12 @@ class Server(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
             log.info(f"{self._name} has stopped")
+
+
+def hold(settings: Settings, database: Database) -> AbstractContextManager[None]:
+    """What keeps a second relay away: of SQLite's data directory there is one. A shared database takes
+    several; which of them does what only one may do is the leader's lock in the database."""
+    return nullcontext() if database.shared else alone_in(settings.data_dir)
 
 
 @contextmanager

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from chappe.relay.database import open_engine
 from chappe.relay.mailroom import Mailroom
 from chappe.relay.ports import Answer, Arrival, Clock, DeviceRecord, Operation, Outcome
 from chappe.relay.reader import AttachmentRecord, Page, Reader
+from chappe.relay.storage import Database
 from chappe.relay.watching.tally import Tally
 from chappe.relay.writer import Answers, Writer
 from chappe.wire.errors import ChappeError
@@ -24,15 +23,16 @@ T = TypeVar("T")
 class Store:
     """Made and used in one event loop. `arrived` hears of every payload that became durable, in order,
     before the operations that brought it are answered; `logged` after a change that the transparency log
-    tells of."""
+    tells of; `doubted` where payloads may have become durable that `arrived` never hears of."""
 
     def __init__(
         self,
-        path: Path,
+        database: Database,
         mailroom: Mailroom,
         clock: Clock,
         arrived: Callable[[list[Arrival]], None],
         logged: Callable[[], None] = lambda: None,
+        doubted: Callable[[], None] = lambda: None,
         tally: Tally | None = None,
     ) -> None:
         self._tally = tally or Tally()
@@ -40,13 +40,18 @@ class Store:
         self._arrived = arrived
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._writes = open_engine(path, writes=True)
-        self._reads = open_engine(path, writes=False)
         self._logged = logged
+        self._doubted = doubted
         self._writer = Writer(
-            self._writes, mailroom, clock, self._report, self._report_log, self._tally.committed
+            database,
+            mailroom,
+            clock,
+            self._report,
+            self._report_log,
+            self._report_doubt,
+            self._tally.committed,
         )
-        self._reader = Reader(self._reads)
+        self._reader = Reader(database)
         self.waiting_bytes = 0
         self._writer.start()
 
@@ -54,8 +59,6 @@ class Store:
         """Finish what is queued, then let go of the files."""
         await asyncio.to_thread(self._writer.stop)
         await asyncio.to_thread(self._reader.close)
-        self._writes.dispose()
-        self._reads.dispose()
 
     def submit(self, operation: Operation, answer: Answer) -> None:
         """Queue an operation. `answer` is called in the loop with its result or its ChappeError, after
@@ -115,6 +118,10 @@ class Store:
     def _report_log(self) -> None:
         """In the writer's thread."""
         self._loop.call_soon_threadsafe(self._logged)
+
+    def _report_doubt(self) -> None:
+        """In the writer's thread."""
+        self._loop.call_soon_threadsafe(self._doubted)
 
     def _hand_over(self, answers: Answers, arrivals: list[Arrival]) -> None:
         if arrivals:

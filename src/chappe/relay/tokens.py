@@ -14,8 +14,8 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from chappe.relay import mailbox_sql as sql
 from chappe.relay.limits import Allowances
+from chappe.relay.storage import statements_of
 from chappe.wire.delivery import token_digest
 from chappe.wire.errors import ChappeError
 
@@ -65,7 +65,7 @@ class Tokens:
             self._known.clear()
             missing = list(mailboxes)
         self._known.update(dict.fromkeys(missing, _Known(None, None, 0)))
-        for mailbox, digest, before, until in sql.find_tokens(connection, missing):
+        for mailbox, digest, before, until in statements_of(connection).find_tokens(connection, missing):
             self._known[mailbox] = _Known(digest, before, until or 0)
 
     def holds(self, mailbox: int, token: bytes, now: int) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import exc
+from sqlalchemy import Connection, exc, inspect
 
 from chappe.wire.errors import error
 from chappe.wire.sqlite import open_engine, os_failure, storage_failure
@@ -55,22 +55,37 @@ def _revision(path: Path) -> str | None:
 
 
 def _migrate(path: Path, history: Path) -> None:
+    engine = open_engine(path, writes=True)
+    try:
+        with engine.connect() as connection, connection.begin():
+            bring_up(connection, history)
+    except exc.DBAPIError as problem:
+        raise storage_failure(problem) from None
+    finally:
+        engine.dispose()
+
+
+def bring_up(connection: Connection, history: Path) -> None:
+    """To the newest revision, in the transaction that is open. Raises storage.failed, and what the driver
+    raises."""
     # Only here: it takes as long to load as all else together, and most starts do not need it.
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
 
-    engine = open_engine(path, writes=True)
     config = Config()
     config.set_main_option("script_location", str(history).replace("%", "%%"))
+    config.attributes["connection"] = connection
     try:
-        with engine.connect() as connection, connection.begin():
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except exc.DBAPIError as problem:
-        raise storage_failure(problem) from None
+        command.upgrade(config, "head")
     except CommandError:
-        # It knows no way from the revision that the file names.
+        # It knows no way from the revision that the database names.
         raise error("storage.failed", "A newer Chappe made this database; start that one.") from None
-    finally:
-        engine.dispose()
+
+
+def revision_of(connection: Connection) -> str | None:
+    """What a database says of itself, of any kind; None for one that is empty."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
+    return str(row[0]) if row else None

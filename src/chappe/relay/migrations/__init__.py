@@ -10,8 +10,10 @@ from chappe.wire import migrating
 HEAD: Final = "0007"
 """The newest revision in `versions/`."""
 
+FOLDER: Final = Path(__file__).parent
+
 
 def upgrade(path: Path) -> None:
-    """Make the database file, or bring it up to date, in one transaction. Safe beside a running relay, and
-    beside another that does the same. Raises StorageFailure."""
-    migrating.upgrade(path, Path(__file__).parent, HEAD)
+    """Make SQLite's database file, or bring it up to date, in one transaction. Safe beside a running relay,
+    and beside another that does the same. Raises StorageFailure."""
+    migrating.upgrade(path, FOLDER, HEAD)

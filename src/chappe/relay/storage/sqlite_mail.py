@@ -1,12 +1,13 @@
-"""The statements of the hot path, each for many rows at once.
+"""SQLite's statements of the hot path (`Statements`), each for many rows at once.
 
 The driver lets go of the interpreter lock for every step of a statement, and a busy event loop gives it
 back late: a batch therefore costs a handful of statements that return few rows, whatever its size.
-Written for SQLite; the column names come from tables.py, and a test runs every statement.
+The column names come from tables.py, and a test runs every statement.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Final
 
@@ -45,6 +46,16 @@ _DELETE_PAYLOADS: Final = (
 _DELETE_SHARES: Final = (
     "DELETE FROM shares WHERE mailboxes_left <= 0 AND payload IN (SELECT payload FROM leaving)"
 )
+
+
+_PAGE: Final = (
+    "SELECT e.sequence, e.envelope, p.data, e.at FROM entries e JOIN payloads p ON p.payload = e.payload "
+    "WHERE e.mailbox = ? AND e.sequence > ? AND e.at > ? ORDER BY e.sequence LIMIT ?"
+)
+
+
+def lock(connection: Connection, mailboxes: set[int]) -> None:
+    """Nobody else writes meanwhile."""
 
 
 def acknowledge(connection: Connection, upto: list[tuple[int, int]]) -> None:
@@ -128,10 +139,11 @@ def gone(connection: Connection, mailbox: int) -> tuple[int, int]:
     return row[0], row[1]
 
 
-def last_payload(connection: Connection) -> int:
-    """The highest payload number in use, 0 if none."""
+def payload_numbers(connection: Connection, wanted: int) -> Iterator[int]:
+    """From the highest in use on."""
+    del wanted
     highest: int | None = connection.exec_driver_sql("SELECT max(payload) FROM payloads").scalar()
-    return highest or 0
+    return itertools.count((highest or 0) + 1)
 
 
 def insert_ids(connection: Connection, rows: list[tuple[bytes, bytes, int]]) -> None:
@@ -150,3 +162,18 @@ def insert_entries(connection: Connection, rows: list[tuple[int, int, bytes, int
     insert_rows(
         connection, "INSERT INTO entries (mailbox, sequence, envelope, payload, total_bytes, at)", list(rows)
     )
+
+
+def page(
+    connection: Connection, mailbox: int, after: int, *, newer_than: int, items: int, size: int
+) -> tuple[list[tuple[int, bytes, bytes, int]], bool]:
+    found: list[tuple[int, bytes, bytes, int]] = []
+    held = 0
+    # Closed even where it is not read to its end: an open cursor would keep the log from shrinking.
+    with connection.exec_driver_sql(_PAGE, (mailbox, after, newer_than, items)) as rows:
+        for row in rows:
+            found.append((row[0], row[1], row[2], row[3]))
+            held += len(row[2])
+            if held >= size:
+                return found, False
+    return found, len(found) < items

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from chappe.relay.ports import Unit
+from chappe.relay.storage import upsert
 from chappe.relay.tables import attachment_use, attachments
 from chappe.wire.errors import error
 
@@ -48,7 +48,7 @@ class ReserveAttachment:
         ).scalar_one()
         if used + self.size > self.quota:
             raise error("attachment.quota")
-        statement = upsert(attachment_use).values(line=self.line, day=today, bytes=self.size)
+        statement = upsert(unit.connection, attachment_use).values(line=self.line, day=today, bytes=self.size)
         unit.connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["line", "day"], set_={"bytes": attachment_use.c.bytes + self.size}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from chappe.relay.fleet_tables import registers
 from chappe.relay.ports import Unit
+from chappe.relay.storage import upsert
 from chappe.relay.tables import devices
 from chappe.wire import frames
 from chappe.wire.errors import error
@@ -34,7 +34,7 @@ class LeaveRegister:
         if revoked is not None:
             # An order came first: the register that it was given with stays.
             raise error("signin.revoked")
-        statement = upsert(registers).values(device=self.device, sealed=self.sealed)
+        statement = upsert(unit.connection, registers).values(device=self.device, sealed=self.sealed)
         unit.connection.execute(
             statement.on_conflict_do_update(index_elements=["device"], set_={"sealed": self.sealed})
         )

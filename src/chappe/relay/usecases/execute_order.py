@@ -11,11 +11,12 @@ from typing import Final
 
 from sqlalchemy import delete, func, insert, select, update
 
-from chappe.relay import audit, fleet_rows, log_rows, mailbox_sql
+from chappe.relay import audit, fleet_rows, log_rows
 from chappe.relay.fleet_rows import AnyRow, pieces
 from chappe.relay.fleet_tables import order_devices, orders, postings
 from chappe.relay.mailroom import Mailroom
 from chappe.relay.ports import Unit
+from chappe.relay.storage import statements_of
 from chappe.relay.tables import devices, key_packages, last_resort_packages, lines, push_subscriptions
 from chappe.wire.audit import AuditEntry, What
 from chappe.wire.orders import ABOUT_LINES, DESTROYING, Order
@@ -131,7 +132,7 @@ def _sign_out(unit: Unit, mailroom: Mailroom, order: Order, reached: list[AnyRow
             .where(devices.c.device.in_(ids), devices.c.revoked_at.is_(None))
             .values(revoked_at=unit.now, revoked_by=order.id)
         )
-        mailbox_sql.acknowledge(connection, [(box, _ALL_OF_IT) for box in boxes])
+        statements_of(connection).acknowledge(connection, [(box, _ALL_OF_IT) for box in boxes])
         connection.execute(delete(key_packages).where(key_packages.c.mailbox.in_(boxes)))
         connection.execute(delete(push_subscriptions).where(push_subscriptions.c.mailbox.in_(boxes)))
         connection.execute(delete(last_resort_packages).where(last_resort_packages.c.mailbox.in_(boxes)))

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, delete, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from chappe.relay import audit, log_rows, mailbox_sql
+from chappe.relay import audit, log_rows
 from chappe.relay.fleet_rows import AnyRow, devices_of_lines, pieces
 from chappe.relay.fleet_tables import enrolments, order_devices, postings, proposals, registers
 from chappe.relay.mailroom import Mailroom
 from chappe.relay.ports import Unit
+from chappe.relay.storage import statements_of, upsert
 from chappe.relay.tables import (
     attachment_use,
     codes,
@@ -158,7 +158,7 @@ def _empty(unit: Unit, signed_out: Iterable[AnyRow]) -> None:
             .where(devices.c.device.in_(ids), devices.c.revoked_at.is_(None))
             .values(revoked_at=unit.now)
         )
-        mailbox_sql.acknowledge(connection, [(box, _ALL_OF_IT) for box in boxes])
+        statements_of(connection).acknowledge(connection, [(box, _ALL_OF_IT) for box in boxes])
         for table in (key_packages, last_resort_packages, push_subscriptions):
             connection.execute(delete(table).where(table.c.mailbox.in_(boxes)))
 
@@ -170,13 +170,15 @@ def _delete_devices(connection: Connection, gone: list[AnyRow]) -> None:
             connection.execute(delete(table).where(table.c.mailbox.in_(boxes)))
         for table in (devices, registers, order_devices, postings, proposals):
             connection.execute(delete(table).where(table.c.device.in_(ids)))
-        kept = upsert(gone_devices).on_conflict_do_nothing()
+        kept = upsert(connection, gone_devices).on_conflict_do_nothing()
         connection.execute(kept, [{"device": device} for device in ids])
 
 
 def _delete_lines(connection: Connection, found: list[AnyRow]) -> None:
     for row in found:
-        kept = upsert(given_addresses).values(digest=given_digest(row.address), organisation=row.organisation)
+        kept = upsert(connection, given_addresses).values(
+            digest=given_digest(row.address), organisation=row.organisation
+        )
         connection.execute(kept.on_conflict_do_nothing())
     for piece in pieces(row.line for row in found):
         connection.execute(delete(enrolments).where(enrolments.c.line.in_(piece)))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from chappe.relay.fleet_tables import organisations
 from chappe.relay.ports import Unit
+from chappe.relay.storage import upsert
 from chappe.relay.tables import codes, sellers
 from chappe.relay.usecases.register import may_sell
 from chappe.wire.door import BatchState, CodeBatch
@@ -83,7 +83,7 @@ class SetSeller:
 
     def run(self, unit: Unit) -> None:
         since = None if self.allowed else unit.now
-        row = upsert(sellers).values(seller=self.seller, withheld_at=since)
+        row = upsert(unit.connection, sellers).values(seller=self.seller, withheld_at=since)
         changed = row.on_conflict_do_update(index_elements=["seller"], set_={"withheld_at": since})
         unit.connection.execute(changed)
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from chappe.relay import fleet_rows
 from chappe.relay.asker import AsOfficer, still_officer
@@ -20,6 +19,7 @@ from chappe.relay.fleet_rows import AnyRow, pieces
 from chappe.relay.fleet_tables import order_devices, orders, postings, proposals, registers
 from chappe.relay.locks import lock_of
 from chappe.relay.ports import Found, Unit
+from chappe.relay.storage import upsert
 from chappe.relay.tables import groups
 from chappe.wire import fleet, frames
 from chappe.wire.errors import error
@@ -69,7 +69,7 @@ class PostRemovals:
         connection, ask = unit.connection, self.ask
         for posting in {posting.group: posting for posting in ask.postings}.values():
             key = {"group_id": posting.group, "order_id": ask.order, "device": ask.device}
-            connection.execute(upsert(postings).values(**key).on_conflict_do_nothing())
+            connection.execute(upsert(connection, postings).values(**key).on_conflict_do_nothing())
             connection.execute(
                 delete(proposals).where(*(proposals.c[name] == value for name, value in key.items()))
             )

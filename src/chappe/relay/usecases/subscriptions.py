@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, exists, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from chappe.relay.ports import Unit
 from chappe.relay.push import Subscription
+from chappe.relay.storage import upsert
 from chappe.relay.tables import devices, entries, push_subscriptions
 from chappe.wire.errors import error
 
@@ -37,7 +37,7 @@ class Subscribe:
             return
         given = self.subscription
         values = {"endpoint": given.endpoint, "p256dh": given.p256dh, "auth": given.auth}
-        statement = upsert(table).values(mailbox=self.mailbox, **values)
+        statement = upsert(connection, table).values(mailbox=self.mailbox, **values)
         connection.execute(statement.on_conflict_do_update(index_elements=["mailbox"], set_=values))
 
 

@@ -7,9 +7,10 @@ from typing import Final
 
 from sqlalchemy import delete, select, update
 
-from chappe.relay import audit, mailbox_sql
+from chappe.relay import audit
 from chappe.relay.fleet_tables import orders, proposals, registers
 from chappe.relay.ports import Unit
+from chappe.relay.storage import statements_of
 from chappe.relay.tables import (
     attachment_use,
     attachments,
@@ -68,7 +69,7 @@ class Sweep:
             return False
         upto = [(mailbox, self._expired_upto(unit, mailbox, before)) for mailbox in self._stale(unit, before)]
         if upto:
-            mailbox_sql.acknowledge(connection, upto)
+            statements_of(connection).acknowledge(connection, upto)
         return bool(upto)
 
     def _stale(self, unit: Unit, before: int) -> list[int]:

@@ -83,6 +83,9 @@ def _mail() -> None:
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("payload"),
     )
+    if op.get_bind().dialect.name == "postgresql":
+        # Where one process writes, the highest number in the table is enough.
+        op.execute("CREATE SEQUENCE payload_numbers")
     op.create_table(
         "shares",
         sa.Column("payload", BIG, autoincrement=False, nullable=False),

@@ -38,6 +38,7 @@ def upgrade() -> None:
     )
     op.create_index("sent_ids_expires", "sent_ids", ["expires"], unique=False)
     op.execute(
-        "INSERT OR IGNORE INTO sent_ids (id, digest, expires) SELECT id, digest, expires FROM sent_ids_before"
+        "INSERT INTO sent_ids (id, digest, expires) SELECT id, digest, expires FROM sent_ids_before "
+        "WHERE true ON CONFLICT DO NOTHING"
     )
     op.drop_table("sent_ids_before")
