@@ -14,6 +14,15 @@ HEAVY: Final = ("e2e", "console", "web", "client", "interop", "cli", "fuzz")
 """Folders with files that take half a minute and more, the heaviest first."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--store",
+        default=os.environ.get("CHAPPE_STORE") or None,
+        choices=("sqlite", "postgres"),
+        help="where the relays of tests/relay keep their tables; on both, one after the other, if not given",
+    )
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole files, those that take longest first: `make test` hands them out in this order, and one that

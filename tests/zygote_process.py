@@ -45,7 +45,9 @@ PROGRAMS: Final = (
 
 ELSEWHERE: Final = (
     "alembic.command",
+    "alembic.ddl.postgresql",
     "alembic.ddl.sqlite",
+    "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.aiosqlite",
     "uvicorn.lifespan.off",
     "uvicorn.loops.uvloop",

@@ -7,7 +7,6 @@ import asyncio
 import atexit
 import secrets
 import shutil
-import sqlite3
 import tempfile
 import time
 from collections.abc import Sequence
@@ -34,6 +33,7 @@ from chappe.wire.errors import error
 from chappe.wire.orders import FleetPolicy, Order, Reason, SignedOrder, Target
 from chappe.wire.rosters import Officer, OfficerSignature, Roster, SignedRoster, roster_hash, sign_roster
 from chappe.wire.unlock import ServiceKey
+from tests.relay import stores
 from tests.relay.shares.world import Owner
 from tests.relay.world import Device, RelayProcess, activate, add_device_body
 
@@ -141,9 +141,11 @@ class World:
     """A relay, its clock, its organisations."""
 
     def __init__(self, data_dir: Path, **settings: Any) -> None:
-        self.settings = load_settings({}, data_dir=data_dir, attempts_burst=100_000, **settings)
+        given = stores.given(data_dir) | settings
+        self.settings = load_settings({}, data_dir=data_dir, attempts_burst=100_000, **given)
         data_dir.mkdir(exist_ok=True)
-        shutil.copy(migrated(), self.settings.database)
+        if self.settings.database_url is None:
+            shutil.copy(migrated(), self.settings.database)
         self.now = time.time()
         self.start()
 
@@ -269,15 +271,10 @@ class World:
 
     def dump(self) -> dict[str, list[tuple[Any, ...]]]:
         """All rows of all tables: what leaves no trace leaves this as it was."""
-        with sqlite3.connect(self.settings.database, timeout=10) as connection:
-            names = [
-                row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            ]
-            return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in names}
+        return {name: self.sql(f"SELECT * FROM {name}") for name in stores.tables(self.settings)}
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with sqlite3.connect(self.settings.database, timeout=10) as connection:
-            return connection.execute(statement, values).fetchall()
+        return stores.rows(self.settings, statement, *values)
 
 
 def expect(answer: fleet.Answer, kind: type[A]) -> A:

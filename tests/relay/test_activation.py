@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import secrets
-import sqlite3
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,6 +17,7 @@ from chappe.relay.new_codes import new_code
 from chappe.wire import api, codes, frames
 from chappe.wire.certificate import CONTEXT, SIGNATURE_BYTES, DeviceCertificate, issue
 from chappe.wire.errors import KINDS
+from tests.relay import stores
 from tests.relay.world import Device, RelayProcess, activate, activate_body, add_device_body
 
 
@@ -38,11 +39,10 @@ def failure(answer: httpx.Response) -> str:
 
 
 def counts(relay: RelayProcess) -> tuple[int, int, int]:
-    with sqlite3.connect(relay.settings.database) as connection:
-        tables = ("lines", "devices", "mailboxes")
-        lines, devices, mailboxes = (
-            connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables
-        )
+    lines, devices, mailboxes = (
+        stores.rows(relay.settings, f"SELECT count(*) FROM {table}")[0][0]
+        for table in ("lines", "devices", "mailboxes")
+    )
     return lines, devices, mailboxes
 
 
@@ -75,10 +75,10 @@ async def test_codes_are_read_as_people_type_them(relay: RelayProcess) -> None:
 async def test_wrong_used_and_expired_codes(relay: RelayProcess) -> None:
     device, other, code = fresh(relay), fresh(relay), relay.code()
     expired = relay.code()
-    with sqlite3.connect(relay.settings.database, timeout=10) as connection:
-        connection.execute(
-            "UPDATE codes SET expires_at = ? WHERE digest = ?", (int(time.time()) - 1, codes.digest(expired))
-        )
+    past = int(time.time()) - 1
+    stores.rows(
+        relay.settings, "UPDATE codes SET expires_at = ? WHERE digest = ?", past, codes.digest(expired)
+    )
     async with relay.http() as http:
         assert (await activate(http, device, code)).status_code == 200
         before = counts(relay)
@@ -295,10 +295,8 @@ async def test_the_relay_tells_what_it_is(relay: RelayProcess) -> None:
     assert "server" not in answer.headers
 
 
-async def test_guessing_is_slowed_down_and_right_requests_are_not(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    own = RelayProcess(tmp_path_factory.mktemp("slow") / "data", attempts_burst=5, attempts_per_minute=0.01)
+async def test_guessing_is_slowed_down_and_right_requests_are_not(data_dir: Path) -> None:
+    own = RelayProcess(data_dir, attempts_burst=5, attempts_per_minute=0.01)
     try:
         async with own.http() as http:
             for _ in range(8):
@@ -312,12 +310,11 @@ async def test_guessing_is_slowed_down_and_right_requests_are_not(
         own.kill()
 
 
-def test_codes_before_the_first_start(tmp_path_factory: pytest.TempPathFactory) -> None:
-    settings = load_settings({}, data_dir=tmp_path_factory.mktemp("new") / "data", code_days=2)
+def test_codes_before_the_first_start(data_dir: Path) -> None:
+    settings = load_settings({}, data_dir=data_dir, code_days=2, **stores.given(data_dir))
     made = new_code(settings, 3)
     assert len(set(made)) == 3
-    with sqlite3.connect(settings.database) as connection:
-        rows = connection.execute("SELECT digest, expires_at - created_at, used_at FROM codes").fetchall()
+    rows = stores.rows(settings, "SELECT digest, expires_at - created_at, used_at FROM codes")
     assert sorted(rows) == sorted((codes.digest(code), 2 * 24 * 3600, None) for code in made)
     # The code itself is nowhere in the directory.
     for path in settings.data_dir.iterdir():

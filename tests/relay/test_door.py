@@ -4,7 +4,6 @@ another."""
 from __future__ import annotations
 
 import secrets
-import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from chappe.wire import codes
 from chappe.wire.door import BatchState, CodeBatch, Door, LineQuery, LineView, Renewal, StageCounts
 from chappe.wire.errors import ChappeError
 from chappe.wire.terms import begin
+from tests.relay import stores
 from tests.relay.fleet_world import Organisation, whole
 from tests.relay.term_world import DAY, TermWorld
 from tests.relay.world import Device
@@ -288,13 +288,13 @@ async def test_no_answer_holds_a_key_of_a_line(world: TermWorld) -> None:
         assert secret not in shown
 
 
-async def test_a_command_works_where_no_relay_ever_ran(tmp_path: Path) -> None:
+async def test_a_command_works_where_no_relay_ever_ran(data_dir: Path) -> None:
     from chappe.relay.config import load_settings
 
-    door = DirectoryDoor(load_settings({}, data_dir=tmp_path / "new"))
+    settings = load_settings({}, data_dir=data_dir, **stores.given(data_dir))
+    door = DirectoryDoor(settings)
     assert (await door.lines(LineQuery())).total == 0
-    with sqlite3.connect(tmp_path / "new" / "relay.db") as connection:
-        assert connection.execute("SELECT count(*) FROM sellers").fetchone() == (0,)
+    assert stores.rows(settings, "SELECT count(*) FROM sellers") == [(0,)]
 
 
 NOW = 2_000_000_000

@@ -7,7 +7,6 @@ import contextlib
 import os
 import resource
 import secrets
-import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from chappe.wire import frames
+from tests.relay import stores
 from tests.relay.test_activation import failure
 from tests.relay.test_attachments import begin
 from tests.relay.test_groups import Group, state
@@ -211,9 +211,9 @@ async def test_stopped_politely_with_a_log_that_names_nobody(data_dir: Path) -> 
     finally:
         own.kill()
     # All of the log is in the database, which no other process holds.
-    with sqlite3.connect(data_dir / "relay.db") as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert connection.execute("SELECT count(*) FROM entries").fetchone() == (1,)
+    if own.settings.database_url is None:
+        assert stores.rows(own.settings, "PRAGMA integrity_check") == [("ok",)]
+    assert stores.rows(own.settings, "SELECT count(*) FROM entries") == [(1,)]
     assert "takes connections" in own.log
     assert "has stopped" in own.log
     for name in ("adalovelace", "nobodyhere", "127.0.0.1", ada.id.hex(), "::1"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,18 +11,19 @@ import pytest
 
 from chappe.relay.config import load_settings
 from chappe.relay.mailroom import AckOperation, SendOperation
-from chappe.relay.migrations import upgrade
 from chappe.relay.new_codes import new_code
 from chappe.relay.ports import DeviceRecord, Stored
 from chappe.relay.relay import Relay
 from chappe.relay.serve import open_shares
 from chappe.relay.session import ReadPage
+from chappe.relay.storage import open_database
 from chappe.relay.usecases.key_packages import REMEMBER_TAKEN_SECONDS, PublishKeyPackages
 from chappe.relay.usecases.look_up import LookUp
 from chappe.relay.usecases.register import ActivateLine
 from chappe.relay.usecases.sweep import MAILBOXES_AT_ONCE
 from chappe.wire import codes, frames
 from chappe.wire.errors import ChappeError
+from tests.relay import stores
 from tests.relay.world import Device
 
 DAY = 24 * 3600
@@ -33,9 +33,9 @@ class World:
     """A relay in this process, its clock, and devices that are there."""
 
     def __init__(self, data_dir: Path) -> None:
-        self.settings = load_settings({}, data_dir=data_dir)
+        self.settings = load_settings({}, data_dir=data_dir, **stores.given(data_dir))
         data_dir.mkdir()
-        upgrade(self.settings.database)
+        open_database(self.settings).upgrade()
         self.now = time.time()
         self.relay = Relay(self.settings, open_shares(self.settings), lambda: self.now)
 
@@ -60,8 +60,7 @@ class World:
         return [(envelope.sequence, envelope.payload) for envelope in page.envelopes]
 
     def count(self, table: str) -> int:
-        with sqlite3.connect(self.settings.database, timeout=10) as connection:
-            found: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        found: int = stores.rows(self.settings, f"SELECT count(*) FROM {table}")[0][0]
         return found
 
 
@@ -169,8 +168,7 @@ async def test_a_lines_room_comes_back(world: World) -> None:
 
 async def test_a_code_expires_on_the_second(world: World) -> None:
     code = codes.digest(new_code(world.settings)[0])
-    with sqlite3.connect(world.settings.database) as connection:
-        ((expires,),) = connection.execute("SELECT expires_at FROM codes").fetchall()
+    ((expires,),) = stores.rows(world.settings, "SELECT expires_at FROM codes")
     assert expires == pytest.approx(time.time() + 30 * DAY, abs=5)
     world.now = expires
     late = Device.of_new_line("late@localhost")

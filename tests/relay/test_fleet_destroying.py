@@ -240,13 +240,13 @@ async def test_many_orders_wait_for_one_answer(world: World) -> None:
     assert len(world.shares.asked) <= 3
 
 
-async def test_killed_between_the_two_transactions(tmp_path: Path) -> None:
+async def test_killed_between_the_two_transactions(tmp_path: Path, data_dir: Path) -> None:
     """Real processes: a relay that is killed while the share service is away, and comes back when it is
     there again."""
     service = ServiceProcess(tmp_path / "service")
     token = service.folder / "data" / "share-token"
     own = RelayProcess(
-        tmp_path / "data",
+        data_dir,
         share_service=f"http://127.0.0.1:{service.port}",
         share_token_file=token,
     )

@@ -243,8 +243,8 @@ async def test_every_ask_by_everybody_who_may_not(world: World) -> None:
     assert world.dump() == before
 
 
-async def test_strangers_are_slowed_down_and_officers_are_not(tmp_path: Path) -> None:
-    world = World(tmp_path / "data")
+async def test_strangers_are_slowed_down_and_officers_are_not(data_dir: Path) -> None:
+    world = World(data_dir)
     await world.close()
     world.settings = world.settings.model_copy(update={"attempts_burst": 3, "attempts_per_minute": 0.001})
     world.start()

@@ -229,11 +229,11 @@ async def test_a_register_after_the_order_is_refused(relay: RelayProcess, world:
     assert relay.server_name == SERVER
 
 
-async def test_what_is_told_of_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_told_of_is_bounded(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten thousand groups, each with a chain of rosters: what does not fit is told when they are watched
     again."""
     monkeypatch.setattr(removals, "MAX_TOLD", 20_000)
-    own = World(tmp_path / "data")
+    own = World(data_dir)
     of = own.organisation()
     ada = await own.line(of)
     given = await own.give(of, "erase", only(ada))

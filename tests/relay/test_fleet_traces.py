@@ -59,8 +59,8 @@ class StoredRow:
 
 
 @pytest.fixture
-def relay(tmp_path: Path) -> Iterator[RelayProcess]:
-    process = RelayProcess(tmp_path / "data", forked=False, attempts_burst=10_000)
+def relay(data_dir: Path) -> Iterator[RelayProcess]:
+    process = RelayProcess(data_dir, forked=False, attempts_burst=10_000)
     yield process
     process.kill()
 

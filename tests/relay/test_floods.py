@@ -12,6 +12,7 @@ import pytest
 
 from chappe.relay.quotas import HOLD_SECONDS
 from chappe.wire import frames, unlock
+from tests.relay import stores
 from tests.relay.shares.test_routes import Line
 from tests.relay.shares.world import Owner
 from tests.relay.world import Device, RelayProcess
@@ -21,13 +22,14 @@ PACKAGES = 3
 
 
 @pytest.fixture(scope="module")
-def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
-    folder: Path = tmp_path_factory.mktemp("floods") / "data"
+def relay(store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
+    folder: Path = stores.place(tmp_path_factory.mktemp("floods") / "data", store)
     running = RelayProcess(
         folder, sends_burst=SENDS, sends_per_second=0.001, packages_per_day=PACKAGES, mailbox_items=100
     )
     yield running
     running.kill()
+    stores.leave(folder)
 
 
 async def lines(relay: RelayProcess, *names: str) -> list[Device]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-import sqlite3
 
 import msgspec
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from chappe.relay.locks import lock_of
 from chappe.relay.usecases.move_group import welcome_id
 from chappe.wire import frames
+from tests.relay import stores
 from tests.relay.test_mailboxes import rows
 from tests.relay.world import Device, RelayProcess
 
@@ -54,11 +54,8 @@ async def people(relay: RelayProcess, count: int) -> list[Device]:
 
 
 def state(relay: RelayProcess, group: Group) -> tuple[int, bytes] | None:
-    with sqlite3.connect(relay.settings.database, timeout=10) as connection:
-        row: tuple[int, bytes] | None = connection.execute(
-            "SELECT epoch, lock FROM groups WHERE group_id = ?", (group.id,)
-        ).fetchone()
-    return row
+    found = stores.rows(relay.settings, "SELECT epoch, lock FROM groups WHERE group_id = ?", group.id)
+    return (found[0][0], found[0][1]) if found else None
 
 
 def test_the_lock_is_a_hash_with_a_context() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from chappe.wire import api, frames
+from tests.relay import stores
 from tests.relay.fleet_world import LiveWorld, only
 from tests.relay.push_service import Browser, Service, service
 from tests.relay.world import Device, RelayProcess
@@ -56,8 +56,7 @@ async def knocks(it: Service, count: int, patience: float = PATIENCE) -> None:
 
 
 def subscriptions(relay: RelayProcess) -> int:
-    with sqlite3.connect(relay.settings.database, timeout=10) as connection:
-        return int(connection.execute("SELECT count(*) FROM push_subscriptions").fetchone()[0])
+    return int(stores.rows(relay.settings, "SELECT count(*) FROM push_subscriptions")[0][0])
 
 
 async def some(relay: RelayProcess, count: int) -> list[Device]:

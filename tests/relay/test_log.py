@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import insert
 
 from chappe.client.log_state import LogState
 from chappe.relay.log_opening import OpenLog
+from chappe.relay.storage import change, open_database
+from chappe.relay.tables import log_entries
 from chappe.tlog.tiles import Tile
 from chappe.wire import api, fleet
 from chappe.wire import log_entries as log
@@ -251,12 +253,11 @@ async def test_a_partial_tile_is_answered_when_the_full_one_is_there(world: Term
     await read(world)
     partial = [Tile(level, 0, 3).path for level in (None, 0)]
     before = [(await world.http.get(f"/v1/tlog/{path}")).content for path in partial]
-    with sqlite3.connect(world.settings.database) as connection:
-        ((last, at),) = connection.execute("SELECT max(number), max(at) FROM log_entries").fetchall()
-        rows = [
-            (number, log.encode(log.Release(1, at, bytes(32), "1")), at) for number in range(last + 1, 260)
-        ]
-        connection.executemany("INSERT INTO log_entries VALUES (?, ?, ?)", rows)
+    ((last, at),) = world.sql("SELECT max(number), max(at) FROM log_entries")
+    same = log.encode(log.Release(1, at, bytes(32), "1"))
+    with change(open_database(world.settings)) as connection:
+        rows = [{"number": number, "entry": same, "at": at} for number in range(last + 1, 260)]
+        connection.execute(insert(log_entries), rows)
     entries, _ = await read(world)
     assert len(entries) == 260
     assert not (world.settings.data_dir / "tlog" / "tile" / "0" / "000.p").exists()

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sqlite3
 import time
 from pathlib import Path
 
 import pytest
 
 from chappe.wire import frames
+from tests.relay import stores
 from tests.relay.world import Device, RelayProcess
 
 
 def rows(relay: RelayProcess) -> dict[str, int]:
     """How many rows each table of the mail has."""
-    with sqlite3.connect(relay.settings.database, timeout=10) as connection:
-        return {
-            table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-            for table in ("entries", "payloads", "shares", "sent_ids", "groups")
-        }
+    return {
+        table: stores.rows(relay.settings, f"SELECT count(*) FROM {table}")[0][0]
+        for table in ("entries", "payloads", "shares", "sent_ids", "groups")
+    }
 
 
 async def two(relay: RelayProcess) -> tuple[Device, Device]:

@@ -35,6 +35,7 @@ from chappe.relay.new_codes import new_code
 from chappe.wire import api, frames, log_entries
 from chappe.wire.certificate import DeviceCertificate, issue
 from tests import zygote
+from tests.relay import stores
 
 T = TypeVar("T", bound=frames.Frame)
 PATIENCE = 30.0
@@ -58,7 +59,7 @@ class RelayProcess:
         self.data_dir = data_dir
         self.port = 0
         self.pin: str | None = None
-        self._given = {"sweep_seconds": 3600} | settings
+        self._given = {"sweep_seconds": 3600} | stores.given(data_dir) | settings
         self._preexec = preexec
         self._popen = zygote.Popen[bytes] if forked else subprocess.Popen[bytes]
         self._process: subprocess.Popen[bytes] | None = None
