@@ -193,8 +193,7 @@ class Pusher:
         self._clock = clock
         self._quiet: dict[str, float] = {}
         self._held: dict[str, _Held] = {}
-        # A redirect would lead past the check of the endpoint.
-        self._http = httpx.AsyncClient(timeout=SEND_SECONDS, follow_redirects=False, trust_env=False)
+        self._http: httpx.AsyncClient | None = None
 
     async def knock(self, subscription: Subscription) -> Outcome:
         """Knock once. Never raises for what a push service does; nothing of it reaches a log."""
@@ -213,7 +212,7 @@ class Pusher:
             "topic": "chappe",
         }
         try:
-            answer = await self._http.post(door, content=message.encrypted, headers=headers)
+            answer = await self._client().post(door, content=message.encrypted, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL):
             return self._fail(door, None)
         if answer.status_code in (404, 410):
@@ -235,7 +234,15 @@ class Pusher:
         self._quiet.pop(subscription.endpoint, None)
 
     async def close(self) -> None:
-        await self._http.aclose()
+        if self._http is not None:
+            await self._http.aclose()
+
+    def _client(self) -> httpx.AsyncClient:
+        """Made at the first knock: it reads all of the authorities, which would hold up the start."""
+        if self._http is None:
+            # A redirect would lead past the check of the endpoint.
+            self._http = httpx.AsyncClient(timeout=SEND_SECONDS, follow_redirects=False, trust_env=False)
+        return self._http
 
     def _fail(self, door: str, retry_after: str | None) -> Outcome:
         """Nothing went out. A service that names no pause, or a short one, is asked less and less often."""

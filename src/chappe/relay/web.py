@@ -7,12 +7,14 @@ No request becomes a path on the disk, so none can leave the folder.
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -96,15 +98,22 @@ class Release:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Page:
-    """One file: its bytes, the same squeezed (None where that wins nothing), type, ETag, caching."""
+    """One file: its bytes, type, ETag, caching, and whether it is text, which can be squeezed."""
 
     body: bytes
-    squeezed: bytes | None
     media_type: str
     etag: str
     cache: str
+    is_text: bool
+
+    @cached_property
+    def squeezed(self) -> bytes | None:
+        """The bytes in gzip, None where that wins nothing. Made when it is first asked for: a relay is to be
+        back at once after a crash, and squeezing all takes longer than the rest of its start."""
+        squeezed = gzip.compress(self.body, 9, mtime=0) if self.is_text else None
+        return None if squeezed is None or len(squeezed) >= len(self.body) else squeezed
 
 
 def load(folder: Path | None) -> dict[str, Page]:
@@ -173,9 +182,11 @@ def _answering(page: Page) -> Callable[[Request], Awaitable[Response]]:
         }
         if page.etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-        if page.squeezed is not None and _takes_gzip(request.headers.get("accept-encoding", "")):
-            headers["Content-Encoding"] = "gzip"
-            return Response(page.squeezed, media_type=page.media_type, headers=headers)
+        if page.is_text and _takes_gzip(request.headers.get("accept-encoding", "")):
+            squeezed = await asyncio.to_thread(lambda: page.squeezed)
+            if squeezed is not None:
+                headers["Content-Encoding"] = "gzip"
+                return Response(squeezed, media_type=page.media_type, headers=headers)
         return Response(page.body, media_type=page.media_type, headers=headers)
 
     return answer
@@ -226,11 +237,9 @@ def _page(name: str, body: bytes) -> Page:
     suffix = Path(name).suffix
     if suffix not in _TYPES or len(body) > MAX_FILE:
         raise ValueError(f"{name} is of a type or size that is not served")
-    squeezed = gzip.compress(body, 9, mtime=0) if suffix in _SQUEEZED else None
-    if squeezed is not None and len(squeezed) >= len(body):
-        squeezed = None
     cache = "public, max-age=31536000, immutable" if _HASHED.fullmatch(name) else "no-cache"
-    return Page(body, squeezed, _TYPES[suffix], f'"{hashlib.sha256(body).hexdigest()}"', cache)
+    etag = f'"{hashlib.sha256(body).hexdigest()}"'
+    return Page(body, _TYPES[suffix], etag, cache, suffix in _SQUEEZED)
 
 
 def _plain() -> dict[str, Page]:
