@@ -54,7 +54,8 @@ async def activate(http: httpx.AsyncClient, server: str, code: str) -> Account:
 
 
 class Client(asyncio.Protocol):
-    """Signs in by itself; then `heard` gets every frame. `signed_in` resolves at the Welcome."""
+    """Signs in by itself; then `heard` gets every frame. `signed_in` resolves at the Welcome, `lost` when the
+    connection ends, however it does."""
 
     def __init__(self, account: Account, port: int, heard: Callable[[frames.FromRelay], None]) -> None:
         self._account = account
@@ -68,6 +69,9 @@ class Client(asyncio.Protocol):
         self._buffer: list[bytes] = []
         self._loop = asyncio.get_running_loop()
         self.signed_in: asyncio.Future[None] = self._loop.create_future()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+        self.newest = 0
+        """The sequence of the mailbox's last envelope ever, as the Welcome said."""
 
     @classmethod
     async def connect(
@@ -90,7 +94,7 @@ class Client(asyncio.Protocol):
             if isinstance(event, Frame) and event.opcode is Opcode.BINARY:
                 self._frame(frames.decode_from_relay(bytes(event.data)))
             elif isinstance(event, Response) and self._core.state is not State.OPEN:
-                raise RuntimeError("the relay did not open the socket")
+                raise ConnectionError("the relay did not open the socket")
         self._flush_soon()
 
     def _frame(self, frame: frames.FromRelay) -> None:
@@ -99,9 +103,10 @@ class Client(asyncio.Protocol):
             signature = key.sign(frames.sign_in_bytes(frame.server, frame.nonce))
             self.say(frames.SignIn(self._account.device, signature))
         elif isinstance(frame, frames.Welcome):
+            self.newest = frame.newest
             self.signed_in.set_result(None)
-        elif isinstance(frame, frames.Refusal):
-            raise RuntimeError(f"refused: {frame.code}")
+        elif isinstance(frame, frames.Refusal) and not self.signed_in.done():
+            self.signed_in.set_exception(ConnectionError(f"refused: {frame.code}"))
         else:
             self._heard(frame)
 
@@ -122,6 +127,8 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        if not self.lost.done():
+            self.lost.set_result(None)
         if not self.signed_in.done():
             self.signed_in.set_exception(exc or ConnectionError("closed before the Welcome"))
 

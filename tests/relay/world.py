@@ -84,10 +84,15 @@ class RelayProcess:
     def _log_path(self) -> Path:
         return self.data_dir.parent / f"{self.data_dir.name}.log"
 
-    def start(self) -> None:
-        """Start it (again, on the port it had). Raises RuntimeError if it does not come up."""
+    def begin(self) -> None:
+        """Start it, and do not wait until it answers."""
         assert self._process is None, "it runs"
         self._process = self._spawn()
+
+    def start(self) -> None:
+        """Start it (again, on the port it had). Raises RuntimeError if it does not come up."""
+        self.begin()
+        assert self._process is not None
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
