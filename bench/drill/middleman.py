@@ -19,11 +19,11 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import httpx
 import msgspec
 from websockets.frames import Opcode
 from websockets.protocol import Protocol, Side
 
+from bench.drill.upstream import Upstream
 from chappe.relay.tls import CERTIFICATE_NAME, KEY_NAME, certificate_pin, ensure_certificate
 from chappe.wire import delivery, frames
 from chappe.wire.api import from_base64
@@ -130,7 +130,7 @@ class Middleman:
         self.pin = from_base64(certificate_pin(folder), 32)
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(folder / CERTIFICATE_NAME, folder / KEY_NAME)
-        self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{target}", trust_env=False, timeout=None)
+        self._relay = Upstream(target)
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen: set[tuple[bytes, bytes]] = set()
         self._under_way = 0
@@ -173,7 +173,7 @@ class Middleman:
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._http.aclose()
+            self._relay.close()
 
     # --- what comes in
 
@@ -182,7 +182,7 @@ class Middleman:
         assert task is not None
         self._tasks.add(task)
         try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError, EOFError, httpx.TransportError):
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, EOFError):
                 await self._requests(reader, writer)
         except asyncio.CancelledError:
             pass
@@ -219,14 +219,9 @@ class Middleman:
 
     async def onward(self, request: Request) -> Response:
         """What the relay itself answers."""
-        headers = [(n, v) for n, v in request.headers if n.lower() not in _HOP_BY_HOP | {"accept-encoding"}]
-        answer = await self._http.request(
-            request.method,
-            request.path,
-            headers=[*headers, ("accept-encoding", "identity")],
-            content=request.body,
-        )
-        return Response(answer.status_code, list(answer.headers.items()), answer.content)
+        kept = [(n, v) for n, v in request.headers if n.lower() not in _HOP_BY_HOP | {"accept-encoding"}]
+        headers = [*kept, ("accept-encoding", "identity")]
+        return Response(*await self._relay.ask(request.method, request.path, headers, request.body))
 
     async def _socket(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
