@@ -26,6 +26,12 @@ DataDir = Annotated[
 
 def serve(
     data_dir: DataDir = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="postgresql://… instead of SQLite; better CHAPPE_DATABASE_URL.", show_default=False
+        ),
+    ] = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on.", show_default=False)] = None,
     port: Annotated[int | None, typer.Option(help="The one port (8440).", show_default=False)] = None,
     name: Annotated[
@@ -57,6 +63,7 @@ def serve(
 
     settings = load_settings(
         data_dir=data_dir,
+        database_url=database,
         host=host,
         port=port,
         server_name=name,

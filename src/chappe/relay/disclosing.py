@@ -7,7 +7,6 @@ says. A test fails for a table that is neither, so that none is forgotten here.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -17,6 +16,7 @@ from chappe.relay.config import Settings
 from chappe.relay.schema import metadata
 from chappe.relay.serve import open_shares
 from chappe.relay.shares.remote import RemoteShares
+from chappe.relay.storage.reading import Reading, Rows, SqliteReading, reading
 from chappe.relay.tables import lines
 from chappe.wire.api import from_base64
 from chappe.wire.audit import decode
@@ -24,7 +24,6 @@ from chappe.wire.errors import ChappeError, error
 from chappe.wire.orders import Order, SignedOrder
 from chappe.wire.stored import read_only
 
-Rows: TypeAlias = list[dict[str, Any]]
 Held: TypeAlias = dict[str, Rows]
 """Table → rows, column by column."""
 
@@ -40,14 +39,14 @@ def lines_at(settings: Settings, named: str) -> tuple[bytes, list[bytes]]:
 
     Raises address.unknown, storage.*.
     """
-    with read_only(settings.database) as connection:
+    with reading(settings) as store:
         statement = "SELECT line FROM lines WHERE {} ORDER BY closed_at IS NULL DESC, created_at DESC"
-        found = connection.execute(statement.format("address = ?"), (named.lower(),)).fetchall()
+        found = store.rows(statement.format("address = ?"), (named.lower(),))
         if not found and len(named) == 32:
-            found = connection.execute(statement.format("line = ?"), (_id(named),)).fetchall()
+            found = store.rows(statement.format("line = ?"), (_id(named),))
     if not found:
         raise error("address.unknown")
-    first, *others = [bytes(row[0]) for row in found]
+    first, *others = [bytes(row["line"]) for row in found]
     return first, others
 
 
@@ -60,8 +59,8 @@ def _id(named: str) -> bytes:
 
 def held_by_relay(settings: Settings, ids: list[bytes]) -> Held:
     """By table, without those that have nothing. Raises storage.*."""
-    with read_only(settings.database) as connection:
-        devices = _rows(connection, "devices", "line", ids)
+    with reading(settings) as store:
+        devices = _rows(store, "devices", "line", ids)
         keys: dict[str, list[Any]] = {
             "line": list(ids),
             "device": [row["device"] for row in devices],
@@ -71,9 +70,9 @@ def held_by_relay(settings: Settings, ids: list[bytes]) -> Held:
         for table in metadata.sorted_tables:
             key = key_of(table.name, table.columns.keys())
             if key is not None:
-                held[table.name] = _rows(connection, table.name, key, keys[key])
+                held[table.name] = _rows(store, table.name, key, keys[key])
         for name, look in _BY_HAND.items():
-            held[name] = look(connection, held)
+            held[name] = look(store, held)
     return {name: rows for name, rows in held.items() if rows}
 
 
@@ -87,7 +86,8 @@ def held_by_shares(settings: Settings, held: Held) -> Held:
     if not path.exists():
         return {}
     with read_only(path) as connection:
-        found = {name: _rows(connection, name, "device", devices) for name in ("shares", "gone")}
+        store = SqliteReading(connection)
+        found = {name: _rows(store, name, "device", devices) for name in ("shares", "gone")}
     return {name: rows for name, rows in found.items() if rows}
 
 
@@ -133,43 +133,43 @@ def key_of(name: str, columns: Iterable[str]) -> str | None:
     return next((key for key in ("line", "device", "mailbox") if key in columns), None)
 
 
-def _rows(connection: sqlite3.Connection, table: str, column: str, values: list[Any]) -> Rows:
+def _rows(store: Reading, table: str, column: str, values: list[Any]) -> Rows:
     """Names are of the schema, never a person's; values are bound."""
     found: Rows = []
     for start in range(0, len(values), _PIECE):
         piece = values[start : start + _PIECE]
         marks = ",".join("?" * len(piece))
         statement = f"SELECT * FROM {table} WHERE {column} IN ({marks})"  # noqa: S608
-        found += [dict(row) for row in connection.execute(statement, piece)]
+        found += store.rows(statement, piece)
     return found
 
 
-def _payloads(connection: sqlite3.Connection, held: Held) -> Rows:
-    return _rows(connection, "payloads", "payload", sorted({row["payload"] for row in held["entries"]}))
+def _payloads(store: Reading, held: Held) -> Rows:
+    return _rows(store, "payloads", "payload", sorted({row["payload"] for row in held["entries"]}))
 
 
-def _shares(connection: sqlite3.Connection, held: Held) -> Rows:
-    return _rows(connection, "shares", "payload", sorted({row["payload"] for row in held["entries"]}))
+def _shares(store: Reading, held: Held) -> Rows:
+    return _rows(store, "shares", "payload", sorted({row["payload"] for row in held["entries"]}))
 
 
-def _codes(connection: sqlite3.Connection, held: Held) -> Rows:
+def _codes(store: Reading, held: Held) -> Rows:
     """Those that renewed the line. Which one made it is in no column."""
-    return _rows(connection, "codes", "renewed", [row["line"] for row in held["lines"]])
+    return _rows(store, "codes", "renewed", [row["line"] for row in held["lines"]])
 
 
-def _organisations(connection: sqlite3.Connection, held: Held) -> Rows:
+def _organisations(store: Reading, held: Held) -> Rows:
     ids = sorted({row["organisation"] for row in held["lines"] if row["organisation"]})
-    return _rows(connection, "organisations", "organisation", ids)
+    return _rows(store, "organisations", "organisation", ids)
 
 
-def _orders(connection: sqlite3.Connection, held: Held) -> Rows:
+def _orders(store: Reading, held: Held) -> Rows:
     """Given by the line's owner, carried out on its devices, or naming the line."""
     ids = {row["line"] for row in held["lines"]}
     devices = {row["order_id"] for row in held["order_devices"]}
     found = []
-    for row in connection.execute("SELECT * FROM orders ORDER BY given_at"):
+    for row in store.rows("SELECT * FROM orders ORDER BY given_at"):
         if row["line"] in ids or row["order_id"] in devices or _targets(row["signed"]) & ids:
-            found.append(dict(row))
+            found.append(row)
     return found
 
 
@@ -181,12 +181,12 @@ def _targets(signed: bytes) -> set[bytes]:
         return set()
 
 
-def _audit(connection: sqlite3.Connection, held: Held) -> Rows:
+def _audit(store: Reading, held: Held) -> Rows:
     """Entries of the organisation's audit log about the line, its devices, or orders for it."""
     ids = {row["line"] for row in held["lines"]} | {row["device"] for row in held["devices"]}
     ids |= {row["order_id"] for row in held["orders"]}
     organisations = sorted({row["organisation"] for row in held["lines"] if row["organisation"]})
-    rows = _rows(connection, "audit", "organisation", organisations)
+    rows = _rows(store, "audit", "organisation", organisations)
     return [row for row in rows if _named(row["entry"]) & ids]
 
 
@@ -198,7 +198,7 @@ def _named(data: bytes) -> set[bytes]:
     return {one for one in (entry.line, entry.device, entry.order) if one is not None}
 
 
-_BY_HAND: Final[Mapping[str, Callable[[sqlite3.Connection, Held], Rows]]] = {
+_BY_HAND: Final[Mapping[str, Callable[[Reading, Held], Rows]]] = {
     "payloads": _payloads,
     "codes": _codes,
     "shares": _shares,

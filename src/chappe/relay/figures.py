@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chappe.relay.config import Settings
-from chappe.wire.stored import read_only
+from chappe.relay.storage.reading import reading
 
 _COUNTS: Final[dict[str, str]] = {
     "lines_activated": "SELECT count(*) FROM lines WHERE created_at >= :since AND created_at < :until",
@@ -32,9 +32,9 @@ _COUNTS: Final[dict[str, str]] = {
 
 def figures(settings: Settings, since: int, until: int) -> dict[str, int]:
     """Of the time from `since` to before `until`, in Unix seconds. Raises storage.*."""
-    with read_only(settings.database) as connection:
+    with reading(settings) as store:
         bounds = {"since": since, "until": until}
         return {
-            name: int(connection.execute(statement, bounds).fetchone()[0])
+            name: sum(int(value) for row in store.rows(statement, bounds) for value in row.values())
             for name, statement in _COUNTS.items()
         }

@@ -528,6 +528,11 @@ FILES: Final = (
         ("the tables of the relay", "les tables du relais"),
         ("as the tables say", "selon les tables"),
     ),
+    KeptFile(
+        "database.elsewhere",
+        ("says that the tables are in PostgreSQL", "dit que les tables sont dans PostgreSQL"),
+        WHILE_RUNNING,
+    ),
     KeptFile("attachments/*", ("encrypted files that wait", "fichiers chiffrés en attente"), THIRTY_DAYS),
     KeptFile(
         "shares/shares.db*",

@@ -6,20 +6,16 @@ import sqlite3
 
 from chappe.relay.config import Settings
 from chappe.relay.kept import SHARES, TABLES
-from chappe.relay.schema import metadata
 from chappe.relay.shares import store as share_store
-from chappe.relay.tables import lines
-from chappe.wire.stored import Store, StoredTable, read_only, tables_in, tables_of
-
-# Importing them has put all tables there.
-assert lines.metadata is metadata
+from chappe.relay.storage.reading import all_tables
+from chappe.wire.stored import Store, StoredTable, read_only, tables_of
 
 
 def stores(settings: Settings, *, count: bool = True) -> list[Store]:
     """The relay's database, and the share service's. Raises storage.*."""
-    tables = tables_in(settings.database, metadata, count=count)
+    file = "relay.db" if settings.database_url is None else "PostgreSQL"
     return [
-        Store(("Relay", "Relais"), "relay.db", tables, TABLES),
+        Store(("Relay", "Relais"), file, all_tables(settings, count=count), TABLES),
         Store(("Share service", "Service des parts"), "shares/shares.db", _shares(settings, count), SHARES),
     ]
 

@@ -120,12 +120,13 @@ class Writer:
             size += waiting.operation.weight
         return batch, False
 
-    def _commit(self, batch: list[_Waiting], tries: int = TRIES) -> None:
+    def _commit(self, batch: list[_Waiting], tries: int = TRIES, *, unknown: bool = False) -> None:
+        """`unknown`: an earlier try of this batch may have been committed."""
         try:
             unit, outcomes = self._transaction(batch)
         except (exc.DBAPIError, MemoryError) as problem:
             self._undone()
-            self._failed(batch, problem, tries - 1)
+            self._failed(batch, problem, tries - 1, unknown)
             return
         except ChappeError as refusal:
             # The database itself: it is none to keep messages in.
@@ -141,15 +142,17 @@ class Writer:
             unit, outcomes = None, [error("internal.bug")]
         self._tell(batch, outcomes, unit)
 
-    def _failed(self, batch: list[_Waiting], problem: exc.DBAPIError | MemoryError, tries: int) -> None:
+    def _failed(
+        self, batch: list[_Waiting], problem: exc.DBAPIError | MemoryError, tries: int, unknown: bool
+    ) -> None:
         """The transaction was undone, or its connection was lost."""
         lost = is_lost(problem)
-        unknown = lost and self._committing
-        if unknown:
+        if lost and self._committing:
+            unknown = True
             self._doubted()
         repeatable = all(self._bulk.takes(waiting.operation) for waiting in batch)
         if tries > 0 and (is_passing(problem) or lost) and (repeatable or not unknown):
-            self._commit(batch, tries)
+            self._commit(batch, tries, unknown=unknown)
         elif len(batch) > 1 and not lost:
             self._commit_one_by_one(batch)
         else:
