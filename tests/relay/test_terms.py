@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chappe.relay.new_codes import new_codes
+from chappe.relay.ports import Unit
 from chappe.relay.storage import look, open_database
 from chappe.wire import api, codes, fleet
 from chappe.wire.clock_guard import ClockGuard
@@ -351,11 +352,11 @@ async def test_messages_for_a_forgotten_device_are_passed_over(world: TermWorld)
     world.now += 30 * DAY
     await world.relay.sweep()
     with look(open_database(world.relay.settings)) as connection:
-        found = world.relay.store.mailroom.resolve(connection, [device.id, stays.id])
+        found = world.relay.store.mailroom.resolve(Unit(connection, int(world.now)), [device.id, stays.id])
     assert found == ((await world.record(stays)).mailbox,)
     world.relay.store.mailroom.forget()
     with look(open_database(world.relay.settings)) as connection, pytest.raises(ChappeError):
-        world.relay.store.mailroom.resolve(connection, [secrets.token_bytes(16)])
+        world.relay.store.mailroom.resolve(Unit(connection, int(world.now)), [secrets.token_bytes(16)])
 
 
 async def test_many_lines_are_closed_and_forgotten_in_pieces(

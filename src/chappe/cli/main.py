@@ -28,6 +28,7 @@ from chappe.cli import (
     fleet_commands,
     fleet_links,  # noqa: F401 - adds its command to those of officers
     health_commands,
+    keeping_commands,
     lines_commands,
     locking,
     log_commands,
@@ -61,6 +62,8 @@ app.command()(relay_commands.serve)
 app.add_typer(relay_commands.code_app, name="code")
 app.add_typer(organisation_commands.app, name="organisation")
 app.command()(health_commands.health)
+app.add_typer(keeping_commands.app, name="backup")
+app.command()(keeping_commands.restore)
 app.add_typer(shares_commands.app, name="shares")
 app.command()(witness_commands.witness)
 app.command()(audit_commands.audit)

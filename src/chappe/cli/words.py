@@ -8,6 +8,7 @@ from typing import Final
 from chappe.cli.desk_words import DESK_WORDS
 from chappe.cli.dossier_words import DOSSIER_WORDS
 from chappe.cli.fleet_words import FLEET_WORDS
+from chappe.cli.keeping_words import KEEPING_WORDS
 from chappe.cli.log_words import LOG_WORDS
 from chappe.cli.term_words import TERM_WORDS
 
@@ -272,6 +273,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "/quit             terminer",
     ),
     **TERM_WORDS,
+    **KEEPING_WORDS,
 } | FLEET_WORDS
 _WORDS.update(DESK_WORDS)
 _WORDS.update(DOSSIER_WORDS)

@@ -14,6 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from chappe.relay import brought_back
 from chappe.relay.ports import Arrival, Operation, Outcome, Refusing, Stale, Stored, Unit
 from chappe.relay.storage import statements_of
 from chappe.relay.tokens import TokenLimits, Tokens
@@ -169,12 +170,12 @@ class Mailroom:
         found = statements_of(connection).find_ids(connection, [id_]).get(id_)
         return _repeated(found, digest) if found else None
 
-    def resolve(self, connection: Connection, devices: Iterable[bytes]) -> tuple[int, ...]:
+    def resolve(self, unit: Unit, devices: Iterable[bytes]) -> tuple[int, ...]:
         """The mailboxes of `devices`, without doubles and without those signed out. Raises
         mailbox.unknown_recipient."""
         wanted = list(dict.fromkeys(devices))
-        self._learn_devices(connection, wanted)
-        return self._mailboxes_of(wanted)
+        self._learn_devices(unit.connection, wanted)
+        return self._mailboxes_of(unit, wanted)
 
     def file(self, unit: Unit, id_: bytes, digest: bytes, posts: list[Post]) -> Stored:
         """File all of `posts` and remember the id. Raises mailbox.full before anything is written."""
@@ -218,7 +219,7 @@ class Mailroom:
             stale = self._stale(unit, send)
             if stale:
                 return Stale(stale)
-            mailboxes = self._mailboxes_of(dict.fromkeys(send.to))
+            mailboxes = self._mailboxes_of(unit, dict.fromkeys(send.to))
             share = 1.0 if send.tokens is None else SEALED_SHARE
             self._check_room(unit.connection, dict.fromkeys(mailboxes, (1, len(send.payload))), share)
             if send.tokens is not None:
@@ -289,13 +290,13 @@ class Mailroom:
             and box.total - box.gone_total + size <= share * self._max_bytes
         )
 
-    def _mailboxes_of(self, devices: Iterable[bytes]) -> tuple[int, ...]:
-        try:
-            boxes = [self._devices[device] for device in devices]
-        except KeyError:
-            raise error("mailbox.unknown_recipient") from None
-        # Who was signed out is passed over: its groups go on until it is removed from them.
-        return tuple([box for box in boxes if box != _SIGNED_OUT])
+    def _mailboxes_of(self, unit: Unit, devices: Iterable[bytes]) -> tuple[int, ...]:
+        boxes = [self._devices.get(device) for device in devices]
+        if None in boxes and brought_back.when(unit.connection, unit.now) is None:
+            raise error("mailbox.unknown_recipient")
+        # Who was signed out is passed over: its groups go on until it is removed from them. So is one that a
+        # relay which was brought back from a copy has forgotten.
+        return tuple([box for box in boxes if box is not None and box != _SIGNED_OUT])
 
     def _learn_devices(self, connection: Connection, devices: Iterable[bytes]) -> None:
         missing = [device for device in devices if device not in self._devices]

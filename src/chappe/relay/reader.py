@@ -66,6 +66,7 @@ class Reader:
         """What a sign-in needs to know at `now`; None if the device is not here."""
         spare = select(func.count()).select_from(last_resort_packages)
         newest = select(func.max(entries.c.sequence)).select_from(entries)
+        oldest = select(func.min(entries.c.sequence)).select_from(entries)
         statement = (
             select(
                 devices.c.line,
@@ -82,6 +83,7 @@ class Reader:
                 .scalar_subquery()
                 .label("spare"),
                 newest.where(entries.c.mailbox == devices.c.mailbox).scalar_subquery().label("newest"),
+                oldest.where(entries.c.mailbox == devices.c.mailbox).scalar_subquery().label("oldest"),
             )
             .join(mailboxes, mailboxes.c.mailbox == devices.c.mailbox)
             .join(lines, lines.c.line == devices.c.line)
@@ -102,7 +104,9 @@ class Reader:
             row.mailbox,
             row.signature_key,
             row.revoked_at is not None,
-            row.gone_sequence,
+            # What waits may stand before it, in a mailbox that was brought back from a copy
+            # (backup.settling).
+            row.gone_sequence if row.oldest is None else min(row.gone_sequence, row.oldest - 1),
             free,
             bool(row.spare),
             max(row.gone_sequence, row.newest or 0),

@@ -15,12 +15,14 @@ _LOCK: Final = (
     "SELECT count(*) FROM (SELECT 1 FROM mailboxes WHERE mailbox = ANY(%s::bigint[]) ORDER BY mailbox "
     "FOR NO KEY UPDATE) AS locked"
 )
-# What leaves; the number that is gone, and the bytes gone with it, both from the last entry that leaves.
+# What leaves; the number that is gone, and the bytes gone with it, both from the last entry that leaves. The
+# number never goes back: in a mailbox that was brought back from a copy it is ahead of what waits.
 _LEAVE: Final = (
     "WITH acked AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS a(mailbox, upto)), "
     "leaving AS (DELETE FROM entries e USING acked a WHERE e.mailbox = a.mailbox AND e.sequence <= a.upto "
     "RETURNING e.mailbox, e.sequence, e.total_bytes, e.payload), "
-    "marked AS (UPDATE mailboxes m SET gone_sequence = l.sequence, gone_bytes = l.total_bytes FROM "
+    "marked AS (UPDATE mailboxes m SET gone_sequence = greatest(m.gone_sequence, l.sequence), "
+    "gone_bytes = l.total_bytes FROM "
     "(SELECT mailbox, max(sequence) AS sequence, max(total_bytes) AS total_bytes FROM leaving "
     "GROUP BY mailbox) AS l WHERE m.mailbox = l.mailbox) "
     "SELECT payload, count(*) FROM leaving GROUP BY payload ORDER BY payload"

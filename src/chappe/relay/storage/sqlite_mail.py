@@ -24,9 +24,11 @@ _LEAVING: Final = (
     "INSERT INTO leaving SELECT e.payload, count(*) FROM acked a CROSS JOIN entries e "
     "ON e.mailbox = a.mailbox AND e.sequence <= a.upto GROUP BY e.payload"
 )
-# The number that is gone, and the bytes gone with it, both from the last entry that leaves.
+# The number that is gone, and the bytes gone with it, both from the last entry that leaves. The number never
+# goes back: in a mailbox that was brought back from a copy it is ahead of what waits.
 _GONE: Final = (
-    "UPDATE mailboxes SET gone_sequence = last.sequence, gone_bytes = last.total_bytes FROM "
+    "UPDATE mailboxes SET gone_sequence = CASE WHEN last.sequence > mailboxes.gone_sequence "
+    "THEN last.sequence ELSE mailboxes.gone_sequence END, gone_bytes = last.total_bytes FROM "
     "(SELECT e.mailbox, e.sequence, e.total_bytes FROM acked a CROSS JOIN entries e "
     "ON e.mailbox = a.mailbox AND e.sequence = (SELECT max(sequence) FROM entries "
     "WHERE mailbox = a.mailbox AND sequence <= a.upto)) AS last WHERE mailboxes.mailbox = last.mailbox"

@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import insert, select, update
 
+from chappe.relay import brought_back
 from chappe.relay.locks import lock_of
 from chappe.relay.mailroom import Mailroom, Post
 from chappe.relay.ports import Stored, Unit
@@ -50,30 +51,39 @@ class MoveGroup:
         self._compare_and_swap(unit)
         settle(unit, frame.group, frame.settles)
         resolve = self.mailroom.resolve
-        posts = [Post(frame.id, frame.payload, resolve(unit.connection, frame.to))]
+        posts = [Post(frame.id, frame.payload, resolve(unit, frame.to))]
         for index, welcome in enumerate(frame.welcomes):
-            to = resolve(unit.connection, welcome.to)
+            to = resolve(unit, welcome.to)
             posts.append(Post(welcome_id(frame.id, index), welcome.payload, to))
         return self.mailroom.file(unit, frame.id, digest, posts)
 
     def _compare_and_swap(self, unit: Unit) -> None:
         frame, connection = self.frame, unit.connection
         row = connection.execute(
-            select(groups.c.epoch, groups.c.lock).where(groups.c.group_id == frame.group)
+            select(groups.c.epoch, groups.c.lock, groups.c.moved_at).where(groups.c.group_id == frame.group)
         ).one_or_none()
         values = {"epoch": frame.epoch + 1, "lock": frame.next_lock, "moved_at": unit.now}
         if row is None:
-            if frame.epoch != 0:
+            if frame.group == brought_back.NO_GROUP or (frame.epoch != 0 and not _may_be_further(unit, None)):
                 raise error("commit.unknown_group")
             connection.execute(insert(groups).values(group_id=frame.group, **values))
             return
         if frame.epoch < row.epoch:
             raise error("commit.conflict")
         if frame.epoch > row.epoch:
-            raise error("commit.unknown_group")
-        if not hmac.compare_digest(lock_of(frame.opener), row.lock):
+            if frame.group == brought_back.NO_GROUP or not _may_be_further(unit, row.moved_at):
+                raise error("commit.unknown_group")
+        elif not hmac.compare_digest(lock_of(frame.opener), row.lock):
             raise error("commit.bad_opener")
         connection.execute(update(groups).where(groups.c.group_id == frame.group).values(**values))
+
+
+def _may_be_further(unit: Unit, moved_at: int | None) -> bool:
+    """Whether the copy that this database was brought back from may lack what members did: then the lock of
+    the epoch that they are in is lost, and the first who moves the group on sets the next. `moved_at`: when
+    the relay last saw the group move; None where it does not know the group."""
+    at = brought_back.when(unit.connection, unit.now)
+    return at is not None and (moved_at is None or moved_at <= at)
 
 
 def frame_without_ref(frame: frames.Commit) -> frames.Commit:

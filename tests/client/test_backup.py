@@ -1,0 +1,139 @@
+"""A relay that comes back from a backup older than what its phones know: what was erased stays erased, what
+waited arrives once, and what is said from then on is neither lost nor taken for something old."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from chappe.wire.orders import Target
+from tests.cli.world import Ran, inside
+from tests.client.office import Office, target
+from tests.client.world import World, gather, meet, members, texts, until
+from tests.relay.world import RelayProcess
+
+
+@pytest.fixture
+async def mortal(tmp_path: Path) -> AsyncIterator[World]:
+    """Phones on a relay of their own, which dies."""
+    relay = RelayProcess(tmp_path / "data", attempts_burst=10_000)
+    world = World(relay, tmp_path)
+    yield world
+    await world.close()
+    relay.kill()
+    assert "should not" not in relay.log, relay.log
+
+
+async def run(*words: str) -> Ran:
+    ran = await asyncio.to_thread(inside, *words)
+    assert ran.status == 0, ran.err
+    return ran
+
+
+def lose(relay: RelayProcess, *survivors: str) -> Path:
+    """The relay dies with its disk, but for these; gives where the rest is."""
+    relay.kill()
+    lost = relay.data_dir.with_name("lost")
+    relay.data_dir.rename(lost)
+    relay.data_dir.mkdir()
+    for name in survivors:
+        (lost / name).rename(relay.data_dir / name)
+    return lost
+
+
+async def test_erased_stays_erased_and_nothing_comes_twice(mortal: World) -> None:
+    world, relay = mortal, mortal.relay
+    office = Office(world)
+    ada, ben, cyd = await office.phones("ada", "ben", "cyd")
+    thief = await office.phone("thief")
+    gone = await office.phone("gone")
+    mine, theirs = await meet(ada, ben)
+    table = await gather(ada, ben, cyd, thief)
+    await world.shut("ben")
+    await ada.send_text(mine.id, "this waits")
+    await ada.settled(30)
+
+    copy = world.folder / "copy"
+    made = await run("backup", "new", str(copy), "--data-dir", str(relay.data_dir))
+    assert "shares" in made.err
+    assert not list(copy.rglob("*shares*"))
+
+    # What the copy does not know: all is read, more is said, two are erased, the group goes on.
+    ben = await world.open("ben")
+    await until(lambda: "this waits" in texts(ben), "what waited")
+    for number in range(5):
+        await ada.send_text(mine.id, f"since {number}")
+        await ben.send_text(theirs.id, f"back {number}")
+    await until(lambda: "since 4" in texts(ben) and "back 4" in texts(ada), "what came since")
+    erased, ended = thief.device_id, gone.device_id
+    await office.give("erase", target(thief))
+    closed = await office.give("erase", Target(gone.line_id))
+    assert closed.unreadable
+    await until(lambda: thief.ended is not None and gone.ended is not None, "the erasure")
+    dan = await office.phone("dan")
+    await ada.add(table, dan.address)
+    await until(lambda: "dan" in members(cyd, table), "dan at the table")
+    for phone in (ada, ben, cyd, dan):
+        await phone.settled(30)
+
+    lose(relay, "tlog")
+    done = await run("restore", str(copy), "--data-dir", str(relay.data_dir))
+    assert "2 devices signed out again, 2 of them to be erased, 2 lines closed" in " ".join(done.out.split())
+    assert "1 lines that were made since" in done.err
+    relay.start()
+
+    with closing(sqlite3.connect(relay.data_dir / "relay.db")) as database:
+        revoked = dict(database.execute("SELECT device, revoked_at FROM devices"))
+        (line,) = database.execute(
+            "SELECT closed_at FROM lines WHERE address = ?", (world.address("gone"),)
+        ).fetchone()
+    assert revoked[erased] is not None
+    assert revoked[ended] is not None
+    assert revoked[ben.device_id] is None
+    assert line is not None
+
+    # The phones come back by themselves, and go on.
+    for number in range(8):
+        await ada.send_text(mine.id, f"after {number}")
+        await ben.send_text(theirs.id, f"answer {number}")
+    await until(lambda: "after 7" in texts(ben) and "answer 7" in texts(ada), "what came after")
+    await ada.send_text(table, "the table goes on")
+    await until(lambda: "the table goes on" in texts(cyd), "the table")
+    assert [text for text, times in Counter(texts(ben)).items() if times > 1] == []
+    expected = {"this waits", *(f"since {n}" for n in range(5)), *(f"after {n}" for n in range(8))}
+    assert expected <= set(texts(ben))
+    # A conversation that moved on since the copy moves on again.
+    await ada.rename(table, "the same table")
+    await until(lambda: any(c.name == "the same table" for c in cyd.conversations()), "the new name")
+
+
+async def test_a_phone_that_sees_none_of_it_takes_nothing_for_old(mortal: World) -> None:
+    """Ben reads up to a number, and is away while the relay is brought back and gives numbers again."""
+    world, relay = mortal, mortal.relay
+    ada, ben = await world.phones("ada", "ben")
+    mine, _ = await meet(ada, ben)
+    await ada.settled(30)
+    await ben.settled(30)
+    copy = world.folder / "copy"
+    await run("backup", "new", str(copy), "--data-dir", str(relay.data_dir))
+    for number in range(20):
+        await ada.send_text(mine.id, f"read {number}")
+    await until(lambda: "read 19" in texts(ben), "what ben reads")
+    await world.shut("ben")
+    lose(relay)
+    await run("restore", str(copy), "--data-dir", str(relay.data_dir), "--without-log")
+    relay.start()
+    # More than ben has read since the copy: without a step ahead these have the numbers that he knows.
+    for number in range(30):
+        await ada.send_text(mine.id, f"new {number}")
+    await ada.settled(60)
+    ben = await world.open("ben")
+    await until(lambda: "new 29" in texts(ben), "what came while ben was away")
+    found = [text for text in texts(ben) if text.startswith("new")]
+    assert found == [f"new {number}" for number in range(30)]
