@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     )
     code_days: int = Field(30, ge=1, le=3650, description="How long a new activation code holds.")
     max_connections: int = Field(20_000, ge=1, description="Sockets at once.")
+    max_strangers: int = Field(
+        5_000, ge=1, description="Connections at once of who has not signed in, from before TLS on."
+    )
+    max_strangers_per_network: int = Field(
+        2_500, ge=1, description="Of them, those of one network: a building whose phones all come back."
+    )
     max_links: int = Field(1_000, ge=1, description="Device links under way at once.")
     sign_in_seconds: float = Field(20, gt=0, description="How long a socket may wait to sign in.")
     ping_seconds: float = Field(50, gt=0, description="How often a silent socket is asked if it lives.")
@@ -98,6 +104,15 @@ class Settings(BaseSettings):
     )
     quorum: int | None = Field(
         None, ge=1, description="Witnesses that must have cosigned a head; all, if not given."
+    )
+    drain_seconds: float = Field(
+        20, ge=0, le=3600, description="How long a stop may take until all that was asked is answered."
+    )
+    drain_notice: float = Field(
+        0,
+        ge=0,
+        le=600,
+        description="How long before that it says that it goes, and goes on: for load balancers.",
     )
     metrics: str | None = Field(
         None,

@@ -6,11 +6,12 @@ As it comes, it waits for a request for ever, takes headers of any size, and ans
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chappe.relay.http_errors import ERROR_HEADER
+from chappe.relay.seats import Seat
 from chappe.wire import api
 from chappe.wire.errors import error
 
@@ -32,6 +33,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
+        self.seat: Seat | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -40,7 +42,14 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         self._stop_write_timer()
+        if self.seat is not None:
+            self.seat.leave()
         super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        """The WebSocket has the connection from here on, and its seat."""
+        super().handle_websocket_upgrade()
+        cast(Any, self.transport).get_protocol().seat = self.seat
 
     def data_received(self, data: bytes) -> None:
         if not self._in_body:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -37,6 +37,7 @@ from chappe.relay.push import SERVICES, Pusher, PushKey, Subscription, check
 from chappe.relay.quotas import HOLD_SECONDS, QuotaLimits, Quotas, Ration
 from chappe.relay.reader import Page
 from chappe.relay.rendezvous import Rendezvous
+from chappe.relay.seats import Seats
 from chappe.relay.session import Ask, ReadPage
 from chappe.relay.shares.worker import LocalShares
 from chappe.relay.socket import Socket
@@ -83,6 +84,10 @@ SUBSCRIPTIONS_BURST: Final = 10
 SUBSCRIPTIONS_PER_SECOND: Final = 1 / 60
 """Changes of a device's push subscription: a browser makes one a few times a year."""
 
+GOING_AT_ONCE: Final = 200
+GOING_PAUSE: Final = 0.05
+"""A relay that goes tells 4,000 sockets a second: where they go does not have all of them at once."""
+
 SENDING: Final = (frames.Send, frames.Commit, frames.NewAttachment)
 """What a line in grace may not do."""
 
@@ -121,6 +126,11 @@ class Relay:
         )
         self.hub = Hub(self._absent)
         self.tally = Tally()
+        self.seats = Seats(
+            of_a_network=None if settings.behind_proxy else settings.max_strangers_per_network,
+            in_all=settings.max_strangers,
+            turned_away=self.tally.turn_away,
+        )
         self.store = Store(
             database or open_database(settings),
             mailroom,
@@ -166,6 +176,7 @@ class Relay:
         self.terms = TermWatch(self._read_terms)
         self._enrolling: set[asyncio.Task[None]] = set()
         self._sockets: set[Socket] = set()
+        self._all_gone = asyncio.Event()
         self._pages = asyncio.Semaphore(MAX_PAGES_AT_ONCE)
         self._chores: list[asyncio.Task[None]] = []
 
@@ -196,6 +207,23 @@ class Relay:
     def _logged(self) -> None:
         self.log.wake()
 
+    # --- going
+
+    async def drain(self, within: float) -> None:
+        """Have every socket answered and told to come back, some at a time, within so many seconds."""
+        until = self._loop.time() + within
+        self.draining = True
+        here = tuple(self._sockets)
+        for start in range(0, len(here), GOING_AT_ONCE):
+            for socket in here[start : start + GOING_AT_ONCE]:
+                socket.drain()
+            if self._loop.time() < until:
+                await asyncio.sleep(GOING_PAUSE)
+        if self._sockets:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    await self._all_gone.wait()
+
     # --- Desk: who is here
 
     def admit(self, socket: Socket) -> bool:
@@ -204,6 +232,8 @@ class Relay:
 
     def dismiss(self, socket: Socket) -> None:
         self._sockets.discard(socket)
+        if self.draining and not self._sockets:
+            self._all_gone.set()
 
     def enter(self, record: DeviceRecord, socket: Socket) -> None:
         self.tally.signed_in += 1

@@ -9,7 +9,7 @@ import resource
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -23,12 +23,14 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
 from chappe.relay import logs, tls
+from chappe.relay.accepting import Acceptor
 from chappe.relay.app import build_app
 from chappe.relay.config import Settings
 from chappe.relay.database import os_failure, prepare_folder
 from chappe.relay.http_protocol import PatientProtocol
 from chappe.relay.ports import ShareService
 from chappe.relay.relay import Relay
+from chappe.relay.seats import Seat, Seats
 from chappe.relay.shares.remote import Place, RemoteShares, read_token
 from chappe.relay.shares.service import Shares
 from chappe.relay.shares.worker import LocalShares
@@ -43,6 +45,8 @@ log = structlog.get_logger()
 LOCK_NAME: Final = "relay.lock"
 BACKLOG: Final = 2_048
 STOP_SECONDS: Final = 5
+FEW: Final = 1_000
+"""Connections at once of a service that is asked by few: share service, witness."""
 STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -116,7 +120,8 @@ async def _run(
         private = await _open_private(settings, relay, doctor)
         config = server_config(settings, build_app(relay, routes, doctor), sockets, context)
         told = partial(on_ready, ready) if on_ready else None
-        await Server(config, told, "the relay").serve(sockets=[listener])
+        server = Server(config, told, "the relay", relay.seats, partial(_drain, settings, relay))
+        await server.serve(sockets=[listener])
     finally:
         if private is not None:
             await private.close()
@@ -170,19 +175,65 @@ def server_config(
     )
 
 
-class Server(uvicorn.Server):
-    """uvicorn, telling when it is ready, and ending with the exit status of a job well done."""
+async def _drain(settings: Settings, relay: Relay, stop_taking: Callable[[], None]) -> None:
+    """Between the signal and the end: nobody new, and nobody who was told nothing."""
+    relay.draining = True
+    if settings.drain_notice:
+        log.info("the relay goes soon, and says so where its health is asked")
+        await asyncio.sleep(settings.drain_notice)
+    stop_taking()
+    await relay.drain(settings.drain_seconds)
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None, name: str) -> None:
+
+Drain: TypeAlias = Callable[[Callable[[], None]], Awaitable[None]]
+
+
+class Server(uvicorn.Server):
+    """uvicorn with connections taken as `Acceptor` does, telling when it is ready, draining before it ends,
+    and ending with the exit status of a job well done."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        on_ready: Callable[[], None] | None,
+        name: str,
+        seats: Seats | None = None,
+        drain: Drain | None = None,
+    ) -> None:
+        """`drain` is awaited at the end, with what stops the taking of connections."""
         super().__init__(config)
         self._name = name
         self._on_ready = on_ready
+        self._seats = Seats(of_a_network=None, in_all=FEW) if seats is None else seats
+        self._drain = drain
+        self._acceptor: Acceptor | None = None
+
+    def _make(self, seat: Seat) -> asyncio.Protocol:
+        """As uvicorn does it."""
+        protocol = PatientProtocol(self.config, self.server_state, self.lifespan.state)
+        protocol.seat = seat
+        return protocol
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        await super().startup([])
+        self._acceptor = Acceptor(self._seats, self._make, self.config.ssl)
+        self._acceptor.open(sockets or [])
         log.info(f"{self._name} takes connections")
         if self._on_ready is not None:
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        assert self._acceptor is not None
+        if self._drain is not None:
+            going = asyncio.ensure_future(self._drain(self._acceptor.close))
+            while not going.done() and not self.force_exit:
+                await asyncio.wait({going}, timeout=0.1)
+            going.cancel()
+            (problem,) = await asyncio.gather(going, return_exceptions=True)
+            if isinstance(problem, Exception):
+                log.error("the drain failed in a way it should not", exc_info=problem)
+        self._acceptor.close()
+        await super().shutdown([])
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

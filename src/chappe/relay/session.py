@@ -184,6 +184,11 @@ class Session:
         return self._in_flight < MAX_IN_FLIGHT and self._in_flight_bytes < MAX_IN_FLIGHT_BYTES
 
     @property
+    def is_idle(self) -> bool:
+        """Nothing that it asked is still to be answered."""
+        return self._in_flight == 0
+
+    @property
     def owed(self) -> int | None:
         """What the device acknowledged last, while it owes more; None if it owes nothing."""
         return None if self._delivery is None else self._delivery.owed

@@ -25,9 +25,11 @@ from chappe.relay.limits import Allowance
 from chappe.relay.ports import Answer, Arrival, DeviceRecord
 from chappe.relay.quotas import HOLD_SECONDS
 from chappe.relay.reader import Page
+from chappe.relay.seats import Seat
 from chappe.relay.session import (
     LEAVING,
     MAX_BEFORE_SIGN_IN,
+    SERVICE_RESTART,
     Acknowledge,
     Action,
     Ask,
@@ -102,6 +104,7 @@ class Socket(asyncio.Protocol):
         "_connections",
         "_core",
         "_desk",
+        "_draining",
         "_events",
         "_flushing",
         "_held",
@@ -116,6 +119,7 @@ class Socket(asyncio.Protocol):
         "asked_at",
         "heard_at",
         "made_at",
+        "seat",
         "signed_out_at",
     )
 
@@ -138,6 +142,8 @@ class Socket(asyncio.Protocol):
         self._stopped_reading = False
         self._writable = True
         self._held = False
+        self._draining = False
+        self.seat: Seat | None = None
         self.made_at = self.heard_at = self._loop.time()
         self.asked_at: float | None = None
         self.signed_out_at: float | None = None
@@ -178,6 +184,8 @@ class Socket(asyncio.Protocol):
         self._buffer.clear()
         self._parts.clear()
         self._events.clear()
+        if self.seat is not None:
+            self.seat.leave()
         session, self._session = self._session, None
         if session is not None:
             session.lost()
@@ -196,11 +204,21 @@ class Socket(asyncio.Protocol):
     def shutdown(self) -> None:
         """uvicorn is going down: say so and close."""
         if self._core.state is State.OPEN:
-            self._hang_up(1012)
+            self._hang_up(SERVICE_RESTART)
         elif self._transport is not None:
             self._transport.close()
 
     # --- for the desk and the hub
+
+    def drain(self) -> None:
+        """The relay is going: take nothing more, answer what was taken, then say that it comes back."""
+        self._draining = True
+        self._mind_reading()
+        self._leave_if_idle()
+
+    def _leave_if_idle(self) -> None:
+        if self._draining and (self._session is None or self._session.is_idle):
+            self._hang_up(SERVICE_RESTART)
 
     def arrived(self, arrival: Arrival, sequence: int) -> None:
         if self._session is not None:
@@ -343,6 +361,9 @@ class Socket(asyncio.Protocol):
             elif isinstance(action, Open):
                 if not action.record.revoked:
                     self._core.max_message_size = frames.MAX_FRAME
+                    if self.seat is not None:
+                        # No stranger any more.
+                        self.seat.leave()
                 self._desk.enter(action.record, self)
             else:
                 self._hang_up(action.code)
@@ -362,6 +383,8 @@ class Socket(asyncio.Protocol):
         def answer(outcome: object) -> None:
             self._carry_out(session.answered(ask, outcome))
             self._mind_reading()
+            if self._draining:
+                self._leave_if_idle()
 
         hold = self._desk.carry_out(session.record, ask, answer)
         if hold:
@@ -445,6 +468,8 @@ class Socket(asyncio.Protocol):
             (transport.resume_reading if may else transport.pause_reading)()
 
     def _takes_more(self) -> bool:
+        if self._draining:
+            return False
         return not self._held and self._writable and (self._session is None or self._session.wants_more)
 
     def _hang_up(self, code: int) -> None:

@@ -88,6 +88,7 @@ class Metrics:
         size, age = relay.log_head()
         yield _gauge("connections", "WebSockets that are here.", sockets)
         yield _gauge("connections_signed_in", "Of them, those whose device has signed in.", len(relay.hub))
+        yield _gauge("connections_of_strangers", "Of all, those that nobody signed in on.", relay.seats.taken)
         yield _gauge("store_waiting_bytes", "Requests that wait for the store.", waiting)
         yield _gauge("log_entries", "Entries of the transparency log's head.", size)
         yield _gauge("log_head_age_seconds", "Since the log's head was signed.", age)

@@ -87,6 +87,10 @@ class Tally:
         else:
             self.unlocks["refused"] += 1
 
+    def turn_away(self, limit: str) -> None:
+        """A connection found no room."""
+        self.turned_away[limit] += 1
+
     def swept(self, now: int) -> None:
         self.sweeps, self.swept_at = self.sweeps + 1, now
 
