@@ -18,7 +18,9 @@ def names() -> list[str]:
     """What can be measured; none where Chappe does not run from its source."""
     if not (FOLDER / "__init__.py").exists():
         return []
-    return sorted(path.stem for path in FOLDER.glob("[a-z]*.py") if "def main(" in path.read_text())
+    alone = {path.stem: path for path in FOLDER.glob("[a-z]*.py")}
+    folders = {path.parent.name: path for path in FOLDER.glob("[a-z]*/__init__.py")}
+    return sorted(name for name, path in (alone | folders).items() if "def main(" in path.read_text())
 
 
 def bench(
