@@ -48,7 +48,11 @@ async def activate(http: httpx.AsyncClient, server: str, code: str) -> Account:
     ).to_bytes()
     proof = key.sign(api.activate_bytes(server, code, certificate))
     body = api.Activate(code, api.to_base64(certificate), api.to_base64(proof))
-    answer = await http.post("/v1/activate", content=api.encode(body))
+    try:
+        answer = await http.post("/v1/activate", content=api.encode(body))
+    except httpx.RemoteProtocolError:
+        # A kept connection was closed in the moment of its use: the same is asked, and answered, again.
+        answer = await http.post("/v1/activate", content=api.encode(body))
     answer.raise_for_status()
     return Account(device, key.private_bytes_raw())
 
