@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
+from unittest.mock import Mock
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chappe.relay.files import Attachments
 from chappe.relay.limits import Allowance, Attempts, network_of
 from chappe.relay.quotas import RECIPIENTS_OF_ONE, QuotaLimits, Quotas
 from chappe.relay.session import Ask
-from chappe.wire import frames
+from chappe.wire import api, frames
 from chappe.wire.errors import ChappeError
+from tests.relay.world import RelayProcess
 
 
 def test_spending_and_coming_back() -> None:
@@ -89,3 +96,49 @@ def test_a_line_has_so_much_and_what_is_refused_costs_nothing() -> None:
     quotas.spend(b"ada", asked(frames.Register(1, b"x")), 0)
     with pytest.raises(ChappeError, match=r"limit\.rate"):
         quotas.spend(b"ada", asked(frames.Register(1, b"x")), 0)
+
+
+def commit(epoch: int) -> frames.Commit:
+    return frames.Commit(1, bytes(16), bytes(32), epoch, bytes(32), bytes(32), [bytes(16)], b"x")
+
+
+def test_a_line_begins_so_many_conversations_and_goes_on_in_all() -> None:
+    quotas = Quotas(QuotaLimits(groups=2, groups_per_second=1))
+    for _ in range(2):
+        quotas.spend(b"ada", Ask(commit(0), 1), 0)
+    with pytest.raises(ChappeError, match=r"limit\.rate"):
+        quotas.spend(b"ada", Ask(commit(0), 1), 0)
+    quotas.spend(b"ada", Ask(commit(1), 1), 0)
+    quotas.spend(b"ben", Ask(commit(0), 1), 0)
+    quotas.spend(b"ada", Ask(commit(0), 1), 1)
+
+
+async def test_a_network_asks_for_pages_so_often_and_signs_in_all_the_same(tmp_path: Path) -> None:
+    relay = RelayProcess(tmp_path / "data", requests_burst=5, requests_per_second=0.001)
+    try:
+        ada = await relay.device("ada")
+        async with relay.http() as http:
+            answers = [(await http.get("/v1/tlog/checkpoint")).status_code for _ in range(7)]
+            assert answers == [200] * 5 + [429] * 2
+            # What has its own bounds has nothing to do with it.
+            body = api.encode(api.CodeFor("CHAP-0000-0000-0000-0000-0000"))
+            assert (await http.post("/v1/activate/organisation", content=body)).status_code != 429
+        async with relay.sign_in(ada):
+            pass
+    finally:
+        relay.kill()
+
+
+async def test_attachments_leave_room_for_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = Attachments(
+        tmp_path / "files", Mock(), time.time, max_size=10, quota=10, keep_seconds=1, reserve=1_000
+    )
+    for blocks, free, ok in ((10**6, 100, False), (10**6, 10**3, True), (50, 4, False), (50, 5, True)):
+        told = Mock(f_blocks=blocks, f_bavail=free, f_frsize=1)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "statvfs", lambda _path, told=told: told)
+            if ok:
+                files.reserve(b"line", 10)
+            else:
+                with pytest.raises(ChappeError, match=r"storage\.full"):
+                    files.reserve(b"line", 10)

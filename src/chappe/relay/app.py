@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 
 from chappe.relay import registration, web
+from chappe.relay.asking import Asking
 from chappe.relay.delivering import add_delivering
 from chappe.relay.fleet_routes import add_fleet
 from chappe.relay.http_errors import failure, read_body
@@ -50,6 +51,13 @@ Slot: TypeAlias = Literal["offer", "answer"]
 def build_app(relay: Relay, beside: Iterable[BaseRoute] = (), doctor: Doctor | None = None) -> FastAPI:
     """The application, with what else answers at the port. WebSockets do not come here (see socket.py)."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    settings = relay.settings
+    app.add_middleware(
+        Asking,
+        burst=settings.requests_burst,
+        per_second=settings.requests_per_second,
+        refused=relay.refused,
+    )
     add_errors(app, relay.refused)
     add_health(app, doctor or Doctor(relay))
     _add_lines(app, relay)

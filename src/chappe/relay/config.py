@@ -50,6 +50,11 @@ class Settings(BaseSettings):
     behind_proxy: bool = Field(False, description="Plain HTTP on loopback; a proxy before it does the TLS.")
     max_attachment: int = Field(2 * GIB, ge=1, le=2**40, description="Largest attachment.")
     attachment_quota: int = Field(20 * GIB, ge=1, description="Attachment bytes per line in 30 days.")
+    disk_reserve: int = Field(
+        1 * GIB,
+        ge=0,
+        description="Bytes of the disk that attachments leave for messages; a tenth of a small disk.",
+    )
     mailbox_items: int = Field(100_000, ge=1, description="Envelopes that may wait in one mailbox.")
     mailbox_bytes: int = Field(
         1 * GIB, ge=frames.MAX_COMMIT, description="Bytes that may wait in one mailbox."
@@ -68,10 +73,16 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(600, gt=0, description="How often what has expired is dropped.")
     lookups_burst: int = Field(3_000, ge=1, description="Lookups a device may make at once.")
     lookups_per_second: float = Field(5, gt=0, description="How fast that allowance comes back.")
+    requests_burst: int = Field(
+        50_000, ge=1, description="Pages, tiles and the like that one network may ask for at once."
+    )
+    requests_per_second: float = Field(300, gt=0, description="How fast that allowance comes back.")
     attempts_burst: int = Field(30, ge=1, description="Unauthenticated requests from one network at once.")
     attempts_per_minute: float = Field(30, gt=0, description="How fast that allowance comes back.")
     sends_burst: int = Field(2_000, ge=1, description="Messages a line that signed in may send at once.")
     sends_per_second: float = Field(20, gt=0, description="How fast that allowance comes back.")
+    groups_burst: int = Field(500, ge=1, description="Conversations that a line may begin at once.")
+    groups_per_day: float = Field(100, gt=0, description="How fast that allowance comes back.")
     packages_per_day: int = Field(
         10, ge=1, description="One-time key packages of a device that a line may take in a day."
     )

@@ -57,8 +57,18 @@ class Attachments:
     """Files under `folder`, named by the attachment's id in hexadecimal."""
 
     def __init__(
-        self, folder: Path, store: Store, clock: Clock, *, max_size: int, quota: int, keep_seconds: int
+        self,
+        folder: Path,
+        store: Store,
+        clock: Clock,
+        *,
+        max_size: int,
+        quota: int,
+        keep_seconds: int,
+        reserve: int = 0,
     ) -> None:
+        """`reserve`: bytes of the disk that are for messages alone."""
+        self._reserve = reserve
         self._folder = folder
         self._store = store
         self._clock = clock
@@ -73,12 +83,23 @@ class Attachments:
             raise os_failure(problem) from None
 
     def reserve(self, line: bytes, size: int) -> ReserveAttachment:
-        """The operation that reserves room. Raises attachment.too_large."""
+        """The operation that reserves room. Raises attachment.too_large, storage.full."""
         if size > self._max_size:
             raise error("attachment.too_large")
+        self._check_disk()
         return ReserveAttachment(
             line, secrets.token_bytes(32), secrets.token_bytes(32), size, self._keep_seconds, self._quota
         )
+
+    def _check_disk(self) -> None:
+        """Whoever fills the disk with files does not stop the messages. Raises storage.full."""
+        try:
+            disk = os.statvfs(self._folder)
+        except OSError:
+            return
+        size, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
+        if free < min(self._reserve, size // 10):
+            raise error("storage.full", "The relay has no room for attachments now; messages go on.")
 
     async def find(self, attachment: bytes) -> AttachmentRecord:
         """Raises attachment.unknown, also for one that has expired and is not swept yet."""
@@ -135,6 +156,7 @@ class Attachments:
                     offset, held, pending = offset + held, 0, []
                     if offset - synced >= SYNC_EVERY:
                         synced = await self._sync(attachment, file, offset)
+                        self._check_disk()
             await asyncio.to_thread(_write, file, pending)
             offset = await self._sync(attachment, file, offset + held)
         except OSError as problem:

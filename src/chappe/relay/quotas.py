@@ -35,6 +35,9 @@ class QuotaLimits:
     size_per_second: float = MIB
     others: float = 1_000
     others_per_second: float = 5
+    groups: float = 500
+    groups_per_second: float = 100 / 86_400
+    """Conversations that are begun: the relay keeps a row of each, for good."""
 
 
 class Quotas:
@@ -42,6 +45,7 @@ class Quotas:
         self._sends: Allowances[bytes] = Allowances(limits.sends, limits.sends_per_second)
         self._sizes: Allowances[bytes] = Allowances(limits.size, limits.size_per_second)
         self._others: Allowances[bytes] = Allowances(limits.others, limits.others_per_second)
+        self._groups: Allowances[bytes] = Allowances(limits.groups, limits.groups_per_second)
 
     def spend(self, line: bytes, ask: Ask, now: float) -> None:
         """Raises limit.rate, and takes nothing, where there is not so much left."""
@@ -55,13 +59,21 @@ class Quotas:
         if isinstance(frame, frames.Commit):
             recipients += sum(len(welcome.to) for welcome in frame.welcomes)
         amount = 1 + recipients // RECIPIENTS_OF_ONE
-        sends = self._sends.of(line, now)
+        begins = isinstance(frame, frames.Commit) and frame.epoch == 0
+        sends, sizes = self._sends.of(line, now), self._sizes.of(line, now)
         sends.spend(now, amount)
         try:
-            self._sizes.of(line, now).spend(now, ask.weight)
+            sizes.spend(now, ask.weight)
         except ChappeError:
             sends.give_back(amount)
             raise
+        if begins:
+            try:
+                self._groups.of(line, now).spend(now)
+            except ChappeError:
+                sends.give_back(amount)
+                sizes.give_back(ask.weight)
+                raise
 
 
 class Ration:

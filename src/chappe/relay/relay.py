@@ -160,12 +160,18 @@ class Relay:
             max_size=settings.max_attachment,
             quota=settings.attachment_quota,
             keep_seconds=keep,
+            reserve=settings.disk_reserve,
         )
         self.rendezvous = Rendezvous(clock, settings.max_links)
         self._attempts = Attempts(settings.attempts_burst, settings.attempts_per_minute)
         self._doorway = Doorway(settings.deliver_burst, settings.deliver_per_minute)
         self._quotas = Quotas(
-            QuotaLimits(sends=settings.sends_burst, sends_per_second=settings.sends_per_second)
+            QuotaLimits(
+                sends=settings.sends_burst,
+                sends_per_second=settings.sends_per_second,
+                groups=settings.groups_burst,
+                groups_per_second=settings.groups_per_day / 86_400,
+            )
         )
         self._ration = Ration(settings.packages_per_day)
         self._lookups: Allowances[int] = Allowances(settings.lookups_burst, settings.lookups_per_second)
