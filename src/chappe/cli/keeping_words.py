@@ -81,4 +81,22 @@ KEEPING_WORDS: Final[dict[str, tuple[str, str]]] = {
         "service des "
         "parts a survécu.",
     ),
+    "moving.step": ("{step} …", "{step} …"),
+    "moving.rows": ("  {name}: {count} rows", "  {name} : {count} lignes"),
+    "moving.waits": (
+        "All is copied. Stop the relay now; what changed meanwhile follows, and takes seconds.",
+        "Tout est copié. Arrêtez le relais maintenant ; ce qui a changé suit, en quelques secondes.",
+    ),
+    "moving.table": (
+        "{name}: {count} rows, the same on both sides",
+        "{name} : {count} lignes, identiques des deux côtés",
+    ),
+    "moving.done": (
+        "The relay's tables are in PostgreSQL. It stood still for {seconds} seconds.",
+        "Les tables du relais sont dans PostgreSQL. Il est resté arrêté {seconds} secondes.",
+    ),
+    "moving.next": (
+        "Start it with CHAPPE_DATABASE_URL. relay.db.moved is the old database: delete it when you like.",
+        "Démarrez-le avec CHAPPE_DATABASE_URL. relay.db.moved, l'ancienne base, peut être supprimée.",
+    ),
 }

@@ -32,6 +32,7 @@ from chappe.cli import (
     lines_commands,
     locking,
     log_commands,
+    moving_commands,
     organisation_commands,
     phone_commands,
     recover_commands,
@@ -64,6 +65,7 @@ app.add_typer(organisation_commands.app, name="organisation")
 app.command()(health_commands.health)
 app.add_typer(keeping_commands.app, name="backup")
 app.command()(keeping_commands.restore)
+app.command()(moving_commands.migrate_store)
 app.add_typer(shares_commands.app, name="shares")
 app.command()(witness_commands.witness)
 app.command()(audit_commands.audit)

@@ -32,6 +32,9 @@ def lock_number(name: str) -> int:
 BATCHES: Final = lock_number("batches")
 """Held by every transaction that writes: shared by those that only send and acknowledge, else alone."""
 
+UNFINISHED: Final = "moving"
+"""The table of a migration that is not through (`chappe migrate-store`)."""
+
 # What libpq leaves to the system, which waits for a machine that is gone for minutes.
 _PATIENCE: Final = {
     "connect_timeout": "5",
@@ -73,6 +76,7 @@ class PostgresDatabase:
         try:
             with engine.connect() as connection:
                 with connection.begin():
+                    _refuse_unfinished(connection)
                     present = migrating.revision_of(connection) == migrations.HEAD
                 if not present:
                     self._migrate(connection)
@@ -129,6 +133,14 @@ def set_numbers(connection: Connection) -> None:
     ):
         connection.exec_driver_sql(
             f"SELECT setval('{sequence}', greatest(({highest}), (SELECT last_value FROM {sequence}), 1))"  # noqa: S608
+        )
+
+
+def _refuse_unfinished(connection: Connection) -> None:
+    if connection.exec_driver_sql(f"SELECT to_regclass('{UNFINISHED}')").scalar() is not None:
+        raise error(
+            "storage.failed",
+            "A migration into this database is not through: finish it with `chappe migrate-store`.",
         )
 
 
