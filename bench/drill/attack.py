@@ -72,8 +72,11 @@ class Attack:
         return await onward(request)
 
     async def scene(self, stage: Stage) -> None:
-        """What the people do meanwhile: they talk, in twos or threes."""
+        """What the people do meanwhile: they talk, in twos or threes. One time in five an hour goes by."""
         await stage.talk()
+        if type(self) is Attack and self.chance.random() < 0.2:
+            await stage.silence(3601)
+            await stage.silence(61)
 
     @classmethod
     @asynccontextmanager

@@ -298,6 +298,14 @@ class Stage:
                 one.phone._engine._sweep_anew()
         await self.rest()
 
+    async def silence(self, seconds: int) -> None:
+        """So much later, and nobody has written: phones look whether their mailboxes give anything."""
+        await self.later(seconds)
+        for one in self.cast:
+            if not one.away:
+                await self.tries(one, one.phone._engine.echo.pump())
+        await self.rest()
+
     async def rest(self) -> None:
         """Until nothing is under way. Where somebody waits for what does not come: until nothing moves."""
         loop = asyncio.get_running_loop()

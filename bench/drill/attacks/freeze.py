@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from bench.drill import attack
 from bench.drill.middleman import Peer
+from bench.drill.stage import Stage
+from chappe.client.echo import ANSWER_SECONDS, QUIET_SECONDS
 from chappe.wire import frames
 
 
@@ -18,6 +20,12 @@ class Attack(attack.Attack):
         super().__init__(chance)
         self._after = chance.randrange(3)
         self._victim: Peer | None = None
+
+    async def scene(self, stage: Stage) -> None:
+        await stage.talk()
+        # An hour without a word: phones look whether their mailboxes still give anything.
+        for seconds in (QUIET_SECONDS, ANSWER_SECONDS, ANSWER_SECONDS):
+            await stage.silence(seconds + 1)
 
     def down(self, peer: Peer, frame: frames.FromRelay) -> Iterable[frames.FromRelay]:
         if self._victim is None and self.talking and attack.carries_message(frame):

@@ -153,6 +153,22 @@ LOG_WORDS: Final[dict[str, tuple[str, str]]] = {
         "Le journal du relais contient une entrée interdite : rien de nouveau n'y est cru. Gardez les "
         "preuves (chappe log evidence) et prévenez votre organisation par une autre voie.",
     ),
+    "relay.silent": (
+        "The relay is holding back what is for this device: it took messages that this device sent to "
+        "itself, and handed none of them out. What others write may not reach you. Ask them by another "
+        "way, and tell your organisation.",
+        "Le relais retient ce qui est destiné à cet appareil : il a pris des messages que cet appareil "
+        "s'est envoyés à lui-même, et n'en a rendu aucun. Ce que les autres écrivent peut ne pas vous "
+        "parvenir. Demandez-leur par une autre voie, et prévenez votre organisation.",
+    ),
+    "relay.key_reused": (
+        "Somebody was let into a conversation with you by a key of yours that had been used already. The "
+        "relay hands each of these keys out once: it has made a mistake, or is playing a trick. You are not "
+        "in that conversation. Ask whoever wanted to write to you to try again, and tell your organisation.",
+        "Quelqu'un a voulu vous joindre avec une de vos clés qui avait déjà servi. Le relais ne donne chaque "
+        "clé qu'une fois : il s'est trompé, ou il vous trompe. Vous n'êtes pas dans cette conversation. "
+        "Demandez à qui voulait vous écrire de réessayer, et prévenez votre organisation.",
+    ),
     "log.settled.event": (
         "The log shows the device of {address} now: sending goes on.",
         "Le journal montre désormais l'appareil de {address} : l'envoi reprend.",

@@ -14,6 +14,7 @@ from chappe.client.connection import Connection
 from chappe.client.contacts import Contacts
 from chappe.client.core import Core
 from chappe.client.courier import Courier
+from chappe.client.echo import Echo
 from chappe.client.events import Offline, Online
 from chappe.client.groups import Groups
 from chappe.client.identity import Me
@@ -45,7 +46,7 @@ EXPIRED_KEYS_SECONDS: Final = 3600
 """How often conversations are looked through for keys of past epochs whose time is over."""
 POLL: Final = 0.02
 ASK_WHY: Final = ("signin.revoked", "signin.unknown_device", "term.suspended", "term.closed")
-SENDING: Final = ("changes", "outbox")
+SENDING: Final = ("changes", "echo", "outbox")
 """What waits while the line's term is over."""
 _CURSOR: Final = "cursor"
 _SIBLINGS: Final = "siblings"
@@ -58,7 +59,7 @@ class Engine:
         self.core = core = Core(me, profile)
         self._wake = {
             name: asyncio.Event()
-            for name in ("acks", "changes", "confirm", "fleet", "log", "outbox", "sweep")
+            for name in ("acks", "changes", "confirm", "echo", "fleet", "log", "outbox", "sweep")
         }
         self.connection = Connection(me, self)
         self.obeying = Obeying(core)
@@ -78,6 +79,8 @@ class Engine:
         )
         self.typing = Typing(core, self.groups, self.messages, self.outbox)
         self.log = LogWatch(core, self.groups, self.connection)
+        self.echo = Echo(core, self.groups, self.tokens, self.courier, self.log.alarms)
+        self.outbox.on_sent = self.echo.said  # type: ignore[method-assign]
         self.groups.on_entered = self._entered  # type: ignore[method-assign]
         self.contacts.on_salt = self._salt  # type: ignore[method-assign]
         self.messages.log_head = self.log.head  # type: ignore[method-assign]
@@ -96,7 +99,9 @@ class Engine:
             self.changes,
             self.outbox,
             self.tokens,
+            self.log.alarms,
         )
+        self.inbox.on_heard = self.echo.heard  # type: ignore[method-assign]
         self.transfers = Transfers(core, self.messages, self.outbox, self.connection, self.wake)
         self.terms = Terms(core)
         self.removals = Removals(core, self.groups, self.changes, self.connection, self.obeying)
@@ -123,6 +128,7 @@ class Engine:
             self._say_acks(),
             self._work("changes", self._pump_changes),
             self._work("confirm", self._pump_confirm),
+            self._work("echo", self.echo.pump),
             self._work("fleet", self.removals.pump),
             self._work("log", self._pump_log),
             self._work("outbox", self._pump_outbox),
@@ -191,7 +197,8 @@ class Engine:
             cursor = self._cursor
             for envelope in envelopes:
                 if envelope.sequence > cursor:
-                    self.inbox.take(envelope.payload, envelope.at)
+                    if not self.echo.took(envelope.id):
+                        self.inbox.take(envelope.payload, envelope.at)
                     cursor = envelope.sequence
             self.inbox.confirm()
             self.core.store.set(_CURSOR, str(cursor).encode())
@@ -389,6 +396,7 @@ class Engine:
                 self.changes.want_fresh_leaves()
                 self._drop_expired()
             self.wake()
+            self._wake["echo"].set()
             pause = SWEEP_SECONDS
             if next_one is not None:
                 pause = min(pause, max(0.2, next_one - self.core.now()))

@@ -151,8 +151,9 @@ class TermChanged:
 
 @dataclass(frozen=True, slots=True)
 class LogAlarm:
-    """The transparency log does not say what it should. `code`: log.forked, log.frozen, log.not_there,
-    log.own_line or log.broken; the others as in `chappe.client.log_alarms.Alarm`, which is kept."""
+    """The relay or its transparency log does not do what it should. `code`: log.forked, log.frozen,
+    log.not_there, log.own_line, log.broken, relay.silent or relay.key_reused; the others as in
+    `chappe.client.log_alarms.Alarm`, which is kept."""
 
     code: str
     conversation: bytes | None

@@ -12,6 +12,7 @@ from chappe.client.core import Core
 from chappe.client.events import ConversationChanged, Unreadable
 from chappe.client.groups import LEFT, Description, Groups
 from chappe.client.keys import Keys
+from chappe.client.log_alarms import Alarms, Evidence
 from chappe.client.messages import Incoming, Messages
 from chappe.client.outbox import Outbox
 from chappe.client.parked import Parked
@@ -58,6 +59,7 @@ class Inbox:
         changes: Changes,
         outbox: Outbox,
         tokens: Tokens,
+        alarms: Alarms,
     ) -> None:
         self._core = core
         self._store = core.store
@@ -71,6 +73,10 @@ class Inbox:
         self._changes = changes
         self._outbox = outbox
         self._tokens = tokens
+        self._alarms = alarms
+
+    def on_heard(self) -> None:
+        """A message opened: somebody of the conversation has written it, and it is new."""
 
     def take(self, payload: bytes, at: int) -> None:
         """One envelope, inside a change. Raises StorageFailure only."""
@@ -108,6 +114,7 @@ class Inbox:
         try:
             bundle = self._keys.find(welcome_refs(payload))
             if bundle is None:
+                self._look_at_spent(payload)
                 return
             check = Check(self._contacts)
             group = Group.join(payload, bundle, self._core.me.signer, authenticate=check)
@@ -120,7 +127,7 @@ class Inbox:
         except (MLSError, ChappeError) as problem:
             self._core.tell(Unreadable(None, _code(problem)))
             return
-        self._keys.spend(bundle)
+        self._keys.spend(bundle, payload)
         # A Welcome to a conversation that goes on here would replace it: only a stranger gains by that.
         # One that was left begins again as what it was, or not at all: it is shown under its old name.
         if self._groups.has(group.group_id) and (
@@ -132,6 +139,14 @@ class Inbox:
         self._contacts.learn(check.seen)
         self._groups.insert(group, description, peer)
         self._core.tell(ConversationChanged(self._groups.shown(group.group_id), "joined"))
+
+    def _look_at_spent(self, payload: bytes) -> None:
+        """A key package is for one Welcome. Another to one that has served: the relay handed it out twice, or
+        whoever had it first has used it twice. The same Welcome may come again."""
+        ref = self._keys.reused(welcome_refs(payload), payload)
+        if ref is not None:
+            said = f"a Welcome to the key package {ref.hex()}, which another Welcome has used up"
+            self._alarms.raise_("relay.key_reused", Evidence(said=said), about=ref)
 
     def _kind_and_peer(self, conversation: bytes) -> tuple[str, str | None] | None:
         return self._store.one("SELECT kind, peer FROM conversations WHERE id = ?", conversation)
@@ -175,6 +190,7 @@ class Inbox:
         except (MLSError, ChappeError) as problem:
             self._unreadable(seen, at, problem)
             return False
+        self.on_heard()
         if isinstance(received, ApplicationMessage):
             self._groups.keep(conversation, after)
             self._take_content(conversation, after, received, at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
 from chappe.client.connection import Connection
@@ -21,6 +22,8 @@ LATE_WELCOME: Final = 31 * 24 * 3600
 """A Welcome may lie in the mailbox for 30 days after its key package has ended."""
 
 _RENEWED: Final = "last_resort_at"
+_SPENT: Final = "spent/"
+_TIME: Final = 8
 
 
 class Keys:
@@ -39,6 +42,7 @@ class Keys:
         with self._core.change():
             now = self._core.now()
             self._store.run("DELETE FROM key_packages WHERE expires < ?", now - LATE_WELCOME)
+            self._forget_spent(now)
             one_time = [self._make(now, last_resort=False) for _ in range(count)]
             last = self._make(now, last_resort=True) if wants_last else None
         await self._connection.ask(lambda ref: frames.PublishKeyPackages(ref, one_time, last), frames.Done)
@@ -77,6 +81,25 @@ class Keys:
                     raise error("storage.failed") from None
         return None
 
-    def spend(self, bundle: KeyPackageBundle) -> None:
-        """Its private keys are gone, unless it is the last resort."""
-        self._store.run("DELETE FROM key_packages WHERE ref = ? AND last_resort = 0", bundle.ref)
+    def spend(self, bundle: KeyPackageBundle, welcome: bytes) -> None:
+        """Its private keys are gone, unless it is the last resort; which Welcome it served stays known."""
+        gone = self._store.one(
+            "SELECT expires FROM key_packages WHERE ref = ? AND last_resort = 0", bundle.ref
+        )
+        if gone is not None:
+            self._store.run("DELETE FROM key_packages WHERE ref = ?", bundle.ref)
+            served = gone[0].to_bytes(_TIME, "big") + hashlib.sha256(welcome).digest()
+            self._store.set(_SPENT + bundle.ref.hex(), served)
+
+    def reused(self, refs: list[bytes], welcome: bytes) -> bytes | None:
+        """The one of these references that has served another Welcome than this."""
+        for ref in refs:
+            served = self._store.get(_SPENT + ref.hex())
+            if served is not None and served[_TIME:] != hashlib.sha256(welcome).digest():
+                return ref
+        return None
+
+    def _forget_spent(self, now: int) -> None:
+        for key, served in self._store.all_of(_SPENT):
+            if int.from_bytes(served[:_TIME], "big") < now - LATE_WELCOME:
+                self._store.drop(key)

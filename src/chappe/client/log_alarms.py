@@ -1,4 +1,4 @@
-"""What the watch over the transparency log found amiss, kept with its evidence until a person has seen to it.
+"""What is amiss with the relay and its log, kept with its evidence until a person has seen to it.
 
 Nothing here is ever overwritten: an alarm that was settled stays in the list, with the notes that prove it.
 """
@@ -15,7 +15,15 @@ from chappe.client.core import Core
 from chappe.client.events import LogAlarm
 from chappe.vault.store import Row
 
-Code: TypeAlias = Literal["log.forked", "log.frozen", "log.not_there", "log.own_line", "log.broken"]
+Code: TypeAlias = Literal[
+    "log.forked",
+    "log.frozen",
+    "log.not_there",
+    "log.own_line",
+    "log.broken",
+    "relay.silent",
+    "relay.key_reused",
+]
 MAX_ALARMS: Final = 100
 """Of one code, that are kept: the oldest stay, they are the first evidence."""
 AGAIN_SECONDS: Final = 24 * 3600
@@ -83,7 +91,11 @@ class Alarms:
 
     def _is_told(self, code: Code, key: bytes) -> bool:
         """What a person has put away and what goes on is told again after a day."""
-        since = self._core.now() - AGAIN_SECONDS if code in ("log.frozen", "log.forked") else 2**53
+        since = (
+            self._core.now() - AGAIN_SECONDS
+            if code in ("log.frozen", "log.forked", "relay.silent")
+            else 2**53
+        )
         row = self._store.one(
             "SELECT 1 FROM log_alarms WHERE about = ? AND (settled = 0 OR at > ?)", key, since
         )

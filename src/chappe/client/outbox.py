@@ -372,8 +372,13 @@ class Outbox:
 
     def _finish(self, row: int, conversation: bytes, message: bytes | None) -> None:
         self._drop(row)
+        if message is not None:
+            self.on_sent()
         if message is not None and self._messages.sent(message):
             self._core.tell(MessageSent(conversation, message))
+
+    def on_sent(self) -> None:
+        """The relay took something that a person wrote."""
 
     def _fail(self, row: int, conversation: bytes, message: bytes | None, problem: ChappeError) -> None:
         kept = self._store.one("SELECT link, content FROM outbox WHERE row = ?", row)

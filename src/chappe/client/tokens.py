@@ -89,6 +89,15 @@ class Tokens:
 
     # --- its own
 
+    @property
+    def own(self) -> bytes | None:
+        """This device's, while the relay has it."""
+        kept = self._store.get(_OWN)
+        if kept is None or self._left is None:
+            return None
+        own = msgspec.msgpack.decode(kept, type=_Own)
+        return own.token if own.number == self._left else None
+
     def reconnected(self) -> None:
         """The relay may be another than it was, put back from a copy."""
         self._left, self._told_crowd = None, -1

@@ -1,5 +1,6 @@
 """The MLS engine (RFC 9420), sans-I/O, usable alone: bytes in, bytes and a new state out."""
 
+from chappe.mls.blank import blank_message
 from chappe.mls.commits import CommitApplied
 from chappe.mls.errors import (
     AlreadyConsumed,
@@ -112,6 +113,7 @@ __all__ = [
     "WireFormat",
     "WrongEpoch",
     "accept_any",
+    "blank_message",
     "check_evidence",
     "cipher_suite",
     "create_key_package",
