@@ -121,7 +121,8 @@ class Echo:
         with self._core.change():
             kept = _Sent([*self._ids(), id_][-KEPT:])
             self._core.store.set(_IDS, msgspec.msgpack.encode(kept))
-        payload = self._like_a_receipt(secrets.choice(conversations))
+        place = int.from_bytes(secrets.token_bytes(4), "big") % len(conversations)
+        payload = self._like_a_receipt(conversations[place])
         self._out.add(id_)
         (answer,) = await self._courier.deliver(
             [delivery.Sealed(id_, [(self._core.me.device_id, token)], payload)]
