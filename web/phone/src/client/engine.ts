@@ -9,6 +9,7 @@ import { Changes } from "./changes";
 import { Connection, type Owner } from "./connection";
 import { Contacts } from "./contacts";
 import type { Core, Tx } from "./core";
+import { Echo } from "./echo";
 import type { Term } from "./face";
 import { Groups } from "./groups";
 import type { HttpApi } from "./http";
@@ -47,11 +48,11 @@ const ASK_WHY: ReadonlySet<string> = new Set([
   "term.closed",
 ]);
 /** What waits while the line's term is over. */
-const SENDING: ReadonlySet<string> = new Set(["changes", "outbox"]);
+const SENDING: ReadonlySet<string> = new Set(["changes", "echo", "outbox"]);
 const CURSOR = "cursor";
 const SIBLINGS = "siblings";
 
-type Task = "changes" | "confirm" | "fleet" | "log" | "outbox" | "sweep" | "acks";
+type Task = "changes" | "confirm" | "echo" | "fleet" | "log" | "outbox" | "sweep" | "acks";
 
 /** The owner of the connection. What the relay says is taken in its order, one thing after the other. */
 export class Engine implements Owner {
@@ -73,6 +74,7 @@ export class Engine implements Owner {
   readonly removals: Removals;
   readonly connection: Connection;
   readonly log: LogWatch;
+  readonly echo: Echo;
   /** Set by the owner. */
   onOnline: (online: boolean, problem: Code | "") => void = () => {};
   /** Set by the owner: the backlog is read, after each sign-in; or the line was renewed. */
@@ -103,7 +105,16 @@ export class Engine implements Owner {
     private readonly api: HttpApi,
     net: Net,
   ) {
-    const bells = ["changes", "confirm", "fleet", "log", "outbox", "sweep", "acks"] as const;
+    const bells = [
+      "changes",
+      "confirm",
+      "echo",
+      "fleet",
+      "log",
+      "outbox",
+      "sweep",
+      "acks",
+    ] as const;
     this.#bells = Object.fromEntries(bells.map((name) => [name, new Bell()])) as Record<Task, Bell>;
     const wire = new Connection(net, core.me, this);
     this.connection = wire;
@@ -152,7 +163,11 @@ export class Engine implements Owner {
       this.notices,
       this.outbox,
       this.tokens,
+      this.log.alarms,
     );
+    this.echo = new Echo(core, this.groups, this.tokens, this.courier, this.log.alarms);
+    this.inbox.onHeard = (tx) => this.echo.heard(tx);
+    this.outbox.onSent = () => this.echo.said();
     this.removals = new Removals(core, this.groups, this.changes, obeying, wire, api);
     this.shown = new Shown(core, this.groups);
     this.shown.inDoubt = (id) => this.log.doubts.inDoubt(id);
@@ -203,7 +218,7 @@ export class Engine implements Owner {
     const engine = new Engine(core, obeying, terms, api, net);
     engine.#cursor = cursor ?? 0;
     engine.#siblings = siblings ?? 0;
-    await engine.log.load();
+    await Promise.all([engine.log.load(), engine.echo.load()]);
     return engine;
   }
 
@@ -215,6 +230,7 @@ export class Engine implements Owner {
       this.connection.run(),
       this.#work("changes", () => this.#pumpChanges()),
       this.#work("confirm", () => this.#pumpConfirm()),
+      this.#work("echo", () => this.echo.pump()),
       this.#work("fleet", () => this.removals.pump()),
       this.#work("log", () => this.#pumpLog()),
       this.#work("outbox", () => this.#pumpOutbox()),
@@ -356,10 +372,11 @@ export class Engine implements Owner {
     if (last === undefined || !this.#running) return;
     this.#cursor = await this.core.change(async (tx) => {
       let cursor = this.#cursor;
-      for (const { sequence, payload, at } of envelopes) {
+      for (const { sequence, id, payload, at } of envelopes) {
         if (sequence <= cursor) continue;
         // The relay's word, as far as it can be: it lets nothing come later than now.
-        await this.inbox.take(tx, payload, Math.min(at, this.core.now()));
+        if (!this.echo.took(tx, id))
+          await this.inbox.take(tx, payload, Math.min(at, this.core.now()));
         cursor = sequence;
       }
       await this.inbox.confirm(tx);
@@ -525,6 +542,7 @@ export class Engine implements Owner {
         if (!(problem instanceof ChappeError) || problem.fault !== "storage") throw problem;
       }
       this.wake();
+      this.#bells.echo.ring();
       const due = next === null ? SWEEP_MS : next * 1000 - Date.now();
       await this.#bells.sweep.wait(Math.min(SWEEP_MS, Math.max(200, due)));
     }

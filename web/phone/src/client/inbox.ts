@@ -21,6 +21,7 @@ import { type Contacts, verifiedCertificate } from "./contacts";
 import type { Core, Tx } from "./core";
 import { type Description, descriptionOf, type Groups } from "./groups";
 import type { Keys } from "./keys";
+import type { Alarms } from "./logAlarms";
 import { MAX_STATUSES, type Messages } from "./messages";
 import { isByOrder, type Notices } from "./notices";
 import type { Outbox } from "./outbox";
@@ -51,9 +52,13 @@ export class Inbox {
     private readonly notices: Notices,
     private readonly outbox: Outbox,
     private readonly tokens: Tokens,
+    private readonly alarms: Alarms,
   ) {
     this.#parked = new Parked(core);
   }
+
+  /** A message opened: somebody of the conversation has written it, and it is new. */
+  onHeard: (tx: Tx) => void = () => {};
 
   /** One envelope. Raises storage.* only. */
   async take(tx: Tx, payload: Uint8Array, at: number): Promise<void> {
@@ -109,13 +114,16 @@ export class Inbox {
     const { authenticate, seen } = this.contacts.check(null);
     try {
       const bundle = this.keys.find(welcomeRefs(payload));
-      if (bundle === undefined) return;
+      if (bundle === undefined) {
+        await this.#lookAtSpent(tx, payload);
+        return;
+      }
       const { signer } = this.core.me;
       const group = await Group.join(payload, bundle.stored, signer, authenticate);
       const description = descriptionOf(group);
       const peer = this.#peerOf(group, description);
       checkForm(group);
-      this.keys.spend(tx, bundle);
+      this.keys.spend(tx, bundle, payload);
       if (this.#wouldReplace(group, description, peer)) {
         tx.fail("message.unreadable", toHex(group.id));
         return;
@@ -126,6 +134,18 @@ export class Inbox {
     } catch (problem) {
       this.#passOver(tx, problem, null);
     }
+  }
+
+  /**
+   * A key package is for one Welcome. Another to one that has served: the relay handed it out twice, or whoever had
+   * it first has used it twice. The same Welcome may come again.
+   */
+  async #lookAtSpent(tx: Tx, payload: Uint8Array): Promise<void> {
+    const ref = this.keys.reused(welcomeRefs(payload), payload);
+    if (ref === undefined) return;
+    const said = `a Welcome to the key package ${ref}, which another Welcome has used up`;
+    const ours = new Uint8Array(0);
+    await this.alarms.raise(tx, { code: "relay.key_reused", about: ref, said, ours });
   }
 
   /**
@@ -161,6 +181,7 @@ export class Inbox {
       const group = isCommit ? await this.#withOutside(tx, id, current) : current;
       const options = { now: this.core.now(), authenticate: check.authenticate };
       const { group: after, received } = await group.process(payload, options);
+      this.onHeard(tx);
       if (received.kind === "application") {
         this.groups.keep(tx, id, after);
         await this.#takeContent(tx, id, after, received, at);

@@ -1,6 +1,7 @@
 /** This device's key packages: enough of them at the relay, their private parts here. */
 
-import { createKeyPackage } from "../mls";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { createKeyPackage, same } from "../mls";
 import { type Bytes, toHex } from "../wire/bytes";
 import type { Core, Tx } from "./core";
 import type { PackageRow } from "./rows";
@@ -15,6 +16,7 @@ const LAST_RESORT_EVERY = 30 * DAY;
 const CLOCK_SKEW = DAY;
 /** A Welcome may lie in the mailbox for 30 days after its key package has ended. */
 const LATE_WELCOME = 31 * DAY;
+const NOTHING = new Uint8Array(0);
 const RENEWED = "last_resort_at";
 
 interface Made {
@@ -83,13 +85,24 @@ export class Keys {
   find(refs: Uint8Array[]): PackageRow | undefined {
     for (const ref of refs) {
       const row = this.core.book.packages.get(toHex(ref));
-      if (row !== undefined) return row;
+      if (row !== undefined && row.served === undefined) return row;
     }
     return undefined;
   }
 
-  /** Its private keys are gone, unless it is the last resort. */
-  spend(tx: Tx, row: PackageRow): void {
-    if (!row.lastResort) this.core.book.packages.delete(tx.change, row.ref);
+  /** Its private keys are gone, unless it is the last resort; which Welcome it served stays known. */
+  spend(tx: Tx, row: PackageRow, welcome: Uint8Array): void {
+    if (row.lastResort) return;
+    const served = { ...row, stored: NOTHING, served: new Uint8Array(sha256(welcome)) };
+    this.core.book.packages.put(tx.change, served);
+  }
+
+  /** The one of these references that has served another Welcome than this. */
+  reused(refs: Uint8Array[], welcome: Uint8Array): string | undefined {
+    const digest = sha256(welcome);
+    return refs.map(toHex).find((ref) => {
+      const served = this.core.book.packages.get(ref)?.served;
+      return served !== undefined && !same(served, digest);
+    });
   }
 }

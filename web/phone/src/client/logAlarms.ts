@@ -9,7 +9,12 @@ import type { LogAlarmRow, LogCode } from "./logRows";
 const MAX_ALARMS = 100;
 /** What a person has put away and what goes on is told again after so long. */
 const AGAIN_SECONDS = 24 * 3600;
-const GOES_ON: ReadonlySet<LogCode> = new Set(["log.frozen", "log.forked", "log.release"]);
+const GOES_ON: ReadonlySet<LogCode> = new Set([
+  "log.frozen",
+  "log.forked",
+  "log.release",
+  "relay.silent",
+]);
 
 export interface Raised {
   code: LogCode;

@@ -8,7 +8,9 @@ export type LogCode =
   | "log.not_there"
   | "log.own_line"
   | "log.broken"
-  | "log.release";
+  | "log.release"
+  | "relay.silent"
+  | "relay.key_reused";
 
 /** A device in a conversation that the log did not show. `accepted`: a person writes to it all the same. */
 export interface LogDoubtRow {

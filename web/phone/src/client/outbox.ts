@@ -380,6 +380,9 @@ export class Outbox {
     }
   }
 
+  /** The relay took something that a person wrote. */
+  onSent: () => void = () => {};
+
   // --- answers
 
   /** What the relay said to frames of this outbox; other refs are passed over. */
@@ -410,7 +413,9 @@ export class Outbox {
 
   async #finish(tx: Tx, row: number, message: string | null): Promise<void> {
     this.core.book.outbox.delete(tx.change, row);
-    if (message !== null) await this.messages.sent(tx, message);
+    if (message === null) return;
+    tx.after(() => this.onSent());
+    await this.messages.sent(tx, message);
   }
 
   async #fail(tx: Tx, row: OutboxRow, problem: ChappeError): Promise<void> {

@@ -295,9 +295,12 @@ export interface ParkedRow {
 
 export interface PackageRow {
   ref: string;
+  /** Empty once it has served. */
   stored: Bytes;
   lastResort: boolean;
   expires: number;
+  /** The hash of the Welcome that it served. */
+  served?: Bytes;
 }
 
 /** A file kept here, under a key of its own: by message. */

@@ -68,6 +68,11 @@ export class Tokens {
 
   // --- its own
 
+  /** This phone's, while the relay has it. */
+  get own(): Bytes | null {
+    return this.#own !== undefined && this.#own.number === this.#left ? this.#own.token : null;
+  }
+
   /** The relay may be another than it was, put back from a copy. */
   reconnected(): void {
     this.#left = null;

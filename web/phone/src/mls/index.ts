@@ -1,5 +1,6 @@
 /** MLS on the phone (RFC 9420): bytes in, bytes and a new state out, as `chappe.mls` in Python. */
 
+export { blankMessage } from "./blank";
 export { concat, opaque, same } from "./bytes";
 export {
   type Authenticate,

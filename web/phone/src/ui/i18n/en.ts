@@ -494,6 +494,12 @@ export const en = {
   "alarm.log.release.title": "This page is not the one that others run",
   "alarm.log.release.how":
     "The log does not announce it: it may have been made for you alone. Write nothing here until you have compared it under This version with somebody else's.",
+  "alarm.relay.silent.title": "The relay holds your messages back",
+  "alarm.relay.silent.how":
+    "It took messages that this phone sent to itself, and handed none of them out. What others write may not reach you. Ask them by another way, and tell your organisation.",
+  "alarm.relay.key_reused.title": "A key of yours was used twice",
+  "alarm.relay.key_reused.how":
+    "Somebody was let into a conversation with you by a key that had served already. The relay hands each out once: it has made a mistake, or is playing a trick. You are not in that conversation. Ask whoever wanted to write to you to try again, and tell your organisation.",
   "alarm.other": "The log is not as it should be ({what})",
   "unlogged.title": "A device of {who} is not in the log",
   "unlogged.how":

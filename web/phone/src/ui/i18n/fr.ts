@@ -507,6 +507,12 @@ export const fr: Record<keyof typeof en, string> = {
   "alarm.log.release.title": "Cette page n'est pas celle des autres",
   "alarm.log.release.how":
     "Le journal ne l'annonce pas : elle a peut-être été faite pour vous seul. N'écrivez rien ici avant de l'avoir comparée, sous Cette version, avec celle de quelqu'un d'autre.",
+  "alarm.relay.silent.title": "Le relais retient vos messages",
+  "alarm.relay.silent.how":
+    "Il a pris des messages que ce téléphone s'est envoyés à lui-même, et n'en a rendu aucun. Ce que les autres écrivent peut ne pas vous parvenir. Demandez-leur par une autre voie, et prévenez votre organisation.",
+  "alarm.relay.key_reused.title": "Une de vos clés a servi deux fois",
+  "alarm.relay.key_reused.how":
+    "On a voulu vous joindre avec une clé qui avait déjà servi. Le relais ne donne chaque clé qu'une fois : il s'est trompé, ou il vous trompe. Vous n'êtes pas dans cette conversation. Demandez à qui voulait vous écrire de réessayer, et prévenez votre organisation.",
   "alarm.other": "Le journal n'est pas comme il devrait être ({what})",
   "unlogged.title": "Un appareil de {who} n'est pas dans le journal",
   "unlogged.how":
