@@ -147,6 +147,8 @@ async def _activate(relay: Running, count: int) -> list[Account]:
         base_url=f"https://localhost:{relay.port}",
         verify=ssl.create_default_context(cafile=relay.tls_file()),
         trust_env=False,
+        # Well before the relay lets go of a silent connection: on a busy machine the two would cross.
+        limits=httpx.Limits(keepalive_expiry=1),
     ) as http:
         gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
 
