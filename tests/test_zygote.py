@@ -158,7 +158,7 @@ def test_each_has_chances_of_its_own(tmp_path: Path) -> None:
 def test_the_zygote_holds_nothing() -> None:
     """No thread, no file, no socket but that to this process; and it is not the parent of what it made."""
     zygote.run([sys.executable, "-m", "this"], timeout=60)
-    process = zygote._zygote._process
+    process = zygote._zygotes[""]._process
     assert process is not None
     about = Path(f"/proc/{process.pid}")
     assert len(list((about / "task").iterdir())) == 1
@@ -210,7 +210,7 @@ def test_nothing_outlives_the_tests(tmp_path: Path) -> None:
 import subprocess
 from tests import zygote
 process = zygote.Popen({words!r}, stdout=subprocess.PIPE, cwd={str(tmp_path)!r})
-print(process.stdout.readline().decode().strip(), zygote._zygote._process.pid, flush=True)
+print(process.stdout.readline().decode().strip(), zygote._zygotes[""]._process.pid, flush=True)
 process.wait()
 """
     with subprocess.Popen([sys.executable, "-c", tests], stdout=subprocess.PIPE, text=True) as process:

@@ -6,7 +6,7 @@ process that this one started on first use (zygote_process.py). What comes of it
 as any other, with the arguments, environment, folder, standard streams and signals that it was given.
 
 What only a process of its own can show (memory, limits, what it imports) is for `subprocess.Popen`;
-CHAPPE_TEST_ZYGOTE=0 makes every process such a one.
+CHAPPE_TEST_ZYGOTE=0 makes every process such a one. Those with a library of LD_PRELOAD have a zygote with it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Popen(subprocess.Popen[AnyStr]):
         words = _words(args) if plain and all(_is_unset(value) for value in rest) else None
         given = _texts(os.environ if env is None else env)
         folder = os.path.abspath(cwd or ".")
-        if words is None or not _is_shared(given) or not os.path.isdir(folder):
+        zygote = _zygote_of(given)
+        if words is None or zygote is None or not os.path.isdir(folder):
             super()._execute_child(  # type: ignore[misc]
                 *(args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo, creationflags),
                 *(shell, p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, restore_signals, *rest),
@@ -74,7 +75,7 @@ class Popen(subprocess.Popen[AnyStr]):
         pipes = (p2cread, c2pwrite, errwrite)
         # As for any process: a stream that was not given is this one's.
         standard = [number if pipe == -1 else pipe for number, pipe in enumerate(pipes)]
-        self.pid = _zygote.fork(request, standard)
+        self.pid = zygote.fork(request, standard)
         self._child_created = True
         self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]
 
@@ -118,11 +119,13 @@ def _texts(env: Mapping[Any, Any]) -> dict[str, str]:
     return {os.fsdecode(name): os.fsdecode(value) for name, value in env.items()}
 
 
-def _is_shared(env: Mapping[str, str]) -> bool:
-    """Whether a process with these variables starts as the zygote did."""
+def _zygote_of(env: Mapping[str, str]) -> _Zygote | None:
+    """The one that starts as a process with these variables does; None where that is an interpreter's."""
     if sys.platform != "linux" or os.environ.get("CHAPPE_TEST_ZYGOTE") == "0":
-        return False
-    return _at_start(env) == _zygote.at_start
+        return None
+    preload = env.get("LD_PRELOAD", "")
+    zygote = _zygotes.setdefault(preload, _Zygote(preload))
+    return zygote if _at_start(env) == zygote.at_start else None
 
 
 def _at_start(env: Mapping[str, str]) -> dict[str, str]:
@@ -136,6 +139,7 @@ def _at_start(env: Mapping[str, str]) -> dict[str, str]:
 class _Zygote:
     """The process, once it runs."""
 
+    preload: str = ""
     at_start: dict[str, str] = field(default_factory=lambda: _at_start({**os.environ, "LC_ALL": "C.UTF-8"}))
     _connection: socket.socket | None = None
     _process: subprocess.Popen[bytes] | None = None
@@ -168,7 +172,8 @@ class _Zygote:
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 cwd=ROOT,
-                env={**os.environ, "LC_ALL": "C.UTF-8"},
+                env={**os.environ, "LC_ALL": "C.UTF-8"}
+                | ({"LD_PRELOAD": self.preload} if self.preload else {}),
             )
         self._connection = ours
         return ours
@@ -186,6 +191,18 @@ class _Zygote:
         self._lock = threading.Lock()
 
 
-_zygote: Final = _Zygote()
-atexit.register(_zygote.end)
-os.register_at_fork(after_in_child=_zygote.forget)
+_zygotes: Final[dict[str, _Zygote]] = {}
+
+
+@atexit.register
+def _end_all() -> None:
+    for zygote in _zygotes.values():
+        zygote.end()
+
+
+def _forget_all() -> None:
+    for zygote in _zygotes.values():
+        zygote.forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)

@@ -263,8 +263,9 @@ class Crew:
 
     async def finish(self) -> None:
         """Until all was said and answered, and each has taken all that there is for it."""
-        await self.until(lambda: self.is_settled)
         for member in self.members:
             member.wake()
+        await self.until(lambda: self.is_settled)
+        for member in self.members:
             member.come_back()
         await self.until(lambda: all(member.has_all for member in self.members))

@@ -44,6 +44,7 @@ PATIENCE = 30.0
 class RelayProcess:
     """`python -m chappe.relay` on a data directory; settings as keyword arguments. Starts at once.
 
+    `module`: another program that takes the same options; `environment`: more variables for it.
     Without `forked` the interpreter is started, too: for tests of the start, and of what is in memory.
     """
 
@@ -54,12 +55,16 @@ class RelayProcess:
         preexec: Callable[[], None] | None = None,
         forked: bool = True,
         start: bool = True,
+        module: str = "chappe.relay",
+        environment: dict[str, str] | None = None,
         **settings: Any,
     ) -> None:
-        self.data_dir = data_dir
+        self.data_dir = data_dir.absolute()
         self.port = 0
         self.pin: str | None = None
         self._given = {"sweep_seconds": 3600} | stores.given(data_dir) | settings
+        self._module = module
+        self._environment = environment or {}
         self._preexec = preexec
         self._popen = zygote.Popen[bytes] if forked else subprocess.Popen[bytes]
         self._process: subprocess.Popen[bytes] | None = None
@@ -108,13 +113,22 @@ class RelayProcess:
             options += [f"--{name.replace('_', '-')}", str(value)]
         with self._log_path.open("ab") as log:
             return self._popen(
-                [sys.executable, "-m", "chappe.relay", *options],
+                [sys.executable, "-m", self._module, *options],
+                cwd=zygote.ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=zygote.environment(),
+                env=zygote.environment(**self._environment),
                 preexec_fn=self._preexec,
             )
+
+    def ends(self, seconds: float) -> bool:
+        """Whether it ends by itself within so long; `kill` is then still to be called."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+            return True
+        return False
 
     def kill(self) -> None:
         """SIGKILL: no goodbye of any kind."""
