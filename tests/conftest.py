@@ -10,6 +10,10 @@ from typing import Final
 import pytest
 from _pytest.runner import runtestprotocol
 
+from tests import fresh
+
+fresh.install()
+
 HEAVY: Final = ("e2e", "console", "web", "client", "interop", "cli", "fuzz")
 """Folders with files that take half a minute and more, the heaviest first."""
 

@@ -31,6 +31,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
 
+from tests import fresh
+
 HEADER: Final = struct.Struct(">I")
 STANDARD: Final = 3
 PR_SET_PDEATHSIG: Final = 1
@@ -172,6 +174,8 @@ def preload() -> None:
     for name in PROGRAMS:
         importlib.import_module(name)
         _forget(name)
+    fresh.install()
+    fresh.prepare()
     assert threading.active_count() == 1
 
 
