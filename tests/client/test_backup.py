@@ -4,6 +4,7 @@ waited arrives once, and what is said from then on is neither lost nor taken for
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from chappe.wire.orders import Target
 from tests.cli.world import Ran, inside
 from tests.client.office import Office, target
 from tests.client.world import World, gather, meet, members, texts, until
+from tests.relay import stores
 from tests.relay.world import RelayProcess
 
 
@@ -30,8 +32,8 @@ async def mortal(tmp_path: Path) -> AsyncIterator[World]:
     assert "should not" not in relay.log, relay.log
 
 
-async def run(*words: str) -> Ran:
-    ran = await asyncio.to_thread(inside, *words)
+async def run(*words: str, **variables: str) -> Ran:
+    ran = await asyncio.to_thread(inside, *words, **variables)
     assert ran.status == 0, ran.err
     return ran
 
@@ -137,3 +139,59 @@ async def test_a_phone_that_sees_none_of_it_takes_nothing_for_old(mortal: World)
     await until(lambda: "new 29" in texts(ben), "what came while ben was away")
     found = [text for text in texts(ben) if text.startswith("new")]
     assert found == [f"new {number}" for number in range(30)]
+
+
+async def test_a_relay_on_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its database comes along by pg_dump; or it is brought back in its own way, and settled."""
+    server = stores.server()
+    monkeypatch.setenv("PATH", f"{server._programs}:{os.environ['PATH']}")
+    relay = RelayProcess(stores.place(tmp_path / "data", "postgres"), attempts_burst=10_000)
+    url = stores.given(relay.data_dir)["database_url"]
+    world = World(relay, tmp_path)
+    data, copy, bare = str(relay.data_dir), tmp_path / "copy", tmp_path / "bare"
+    empty, own = server.create("brought_back"), server.create("own_way")
+    try:
+        office = Office(world)
+        ada, ben, thief = await office.phones("ada", "ben", "thief")
+        mine, _ = await meet(ada, ben)
+        refused = await asyncio.to_thread(inside, "backup", "new", str(copy), "--data-dir", data)
+        assert "[usage.invalid]" in refused.err
+        await run("backup", "new", str(copy), "--data-dir", data, CHAPPE_DATABASE_URL=url)
+        await run(
+            "backup", "new", str(bare), "--data-dir", data, "--without-database", CHAPPE_DATABASE_URL=url
+        )
+        assert (copy / "relay.pgdump").exists()
+        assert not (bare / "relay.pgdump").exists()
+        server.run("pg_dump", "-Fc", "-f", str(server.folder / "own"), "-d", url)
+        await ada.send_text(mine.id, "since")
+        await until(lambda: "since" in texts(ben), "what came since")
+        await office.give("erase", target(thief))
+        await until(lambda: thief.ended is not None, "the erasure")
+
+        lose(relay, "tlog")
+        words = ("restore", str(copy), "--data-dir", data)
+        assert "[usage.invalid]" in (await asyncio.to_thread(inside, *words)).err
+        full = await asyncio.to_thread(inside, *words, CHAPPE_DATABASE_URL=url)
+        assert "[storage.exists]" in full.err
+        done = await run(*words, CHAPPE_DATABASE_URL=empty)
+        assert "1 devices signed out again, 1 of them to be erased" in " ".join(done.out.split())
+        relay._given["database_url"] = empty
+        relay.start()
+        for number in range(3):
+            await ada.send_text(mine.id, f"after {number}")
+        await until(lambda: "after 2" in texts(ben), "what came after")
+        assert [text for text, times in Counter(texts(ben)).items() if times > 1] == []
+
+        # The bare one, beside a database that was brought back by the operator.
+        server.run("pg_restore", "--no-owner", "-d", own, str(server.folder / "own"))
+        bare_words = ("restore", str(bare), "--data-dir", str(tmp_path / "other"), "--log", f"{data}/tlog")
+        missing = await asyncio.to_thread(inside, *bare_words, CHAPPE_DATABASE_URL=own)
+        assert "[usage.invalid]" in missing.err
+        done = await run(*bare_words, "--database-restored", CHAPPE_DATABASE_URL=own)
+        assert "1 devices signed out again" in " ".join(done.out.split())
+    finally:
+        await world.close()
+        relay.kill()
+        stores.leave(relay.data_dir)
+        server.drop("brought_back")
+        server.drop("own_way")

@@ -30,12 +30,24 @@ def new(
     attachments: Annotated[
         bool, typer.Option("--attachments", help="Take attachments along: ciphertexts that wait.")
     ] = False,
+    without_database: Annotated[
+        bool,
+        typer.Option("--without-database", help="PostgreSQL's is kept in another way (pg_basebackup, WAL)."),
+    ] = False,
 ) -> None:
     """Make a backup, checked after it is written. The relay may run meanwhile. Shares are never in it."""
     from chappe.relay.backup.taking import take
     from chappe.relay.config import load_settings
 
-    checked = take(load_settings(data_dir=data_dir).data_dir, folder, attachments=attachments)
+    settings = load_settings(data_dir=data_dir)
+    url = settings.database_url
+    checked = take(
+        settings.data_dir,
+        folder,
+        attachments=attachments,
+        database_url=None if url is None else url.get_secret_value(),
+        without_database=without_database,
+    )
     _show(checked, "backup.made", path=folder)
     for left in checked.manifest.left_out:
         note(say("backup.left", name=left.name, why=left.why))
@@ -64,6 +76,10 @@ def restore(
     without_log: Annotated[
         bool, typer.Option("--without-log", help="No log outlived it: what was erased since is not known.")
     ] = False,
+    database_restored: Annotated[
+        bool,
+        typer.Option("--database-restored", help="PostgreSQL's was brought back in its own way: settle it."),
+    ] = False,
     sha256: Digest = None,
 ) -> None:
     """Bring a backup back into an empty data directory; what was erased since stays erased
@@ -72,7 +88,14 @@ def restore(
     from chappe.relay.config import load_settings
 
     settings = load_settings(data_dir=data_dir)
-    done = bring_back(settings, folder, log=log, without_log=without_log, expected=sha256)
+    done = bring_back(
+        settings,
+        folder,
+        log=log,
+        without_log=without_log,
+        database_restored=database_restored,
+        expected=sha256,
+    )
     when = _when(done.manifest.made_at)
     out(say("restore.done", when=when, path=settings.data_dir))
     if learned := done.learned:

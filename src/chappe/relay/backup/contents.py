@@ -10,6 +10,7 @@ from typing import Final
 
 from chappe.relay.backup.manifest import DESK_DB, RELAY_DB, LeftOut
 
+_MOVED: Final = "relay.db.moved"
 DATABASES: Final = (RELAY_DB, DESK_DB)
 COPIED: Final = (
     "log.key",
@@ -21,13 +22,22 @@ COPIED: Final = (
     "dossier/operator-key*",
 )
 """Files that are written once, or replaced whole."""
-SURVIVORS: Final = ("shares", "tlog", "invoice-numbers", "clock", "relay.lock", "restoring")
+SURVIVORS: Final = (
+    "shares",
+    "tlog",
+    "invoice-numbers",
+    "clock",
+    "relay.lock",
+    "database.elsewhere",
+    "restoring",
+)
 """What may lie in a data directory that a backup is brought back to: nothing of it is in the backup, or it
 knows more than the backup does."""
 WHY: Final = {
     "shares": "shares of devices: an old copy would bring back what was erased, and tries that were used",
     "invoice-numbers": "an old copy would give invoice numbers twice",
     "clock": "the machine's clock is believed anew",
+    _MOVED: "the database that was moved to PostgreSQL",
     "attachments": "ciphertexts that end within 30 days; --attachments takes them along",
 }
 _PASSING: Final = (
@@ -55,7 +65,7 @@ def contents(data_dir: Path, *, attachments: bool) -> Contents:
     """Raises OSError."""
     files: list[str] = []
     left_out: list[LeftOut] = []
-    for name in ("shares", "invoice-numbers", "clock"):
+    for name in ("shares", "invoice-numbers", "clock", _MOVED):
         if (data_dir / name).exists():
             left_out.append(LeftOut(name, WHY[name]))
     waiting = (

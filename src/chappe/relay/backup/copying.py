@@ -53,6 +53,14 @@ def part_of(path: Path, name: str) -> Part:
     return Part(name, size, digest.hexdigest())
 
 
+def sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def copy_database(source: Path, target: Path, name: str) -> tuple[Part, str]:
     """One moment of a database that others may write to, by SQLite's online backup, as one file. Gives its
     revision as well.
@@ -71,11 +79,7 @@ def copy_database(source: Path, target: Path, name: str) -> tuple[Part, str]:
         old.backup(new)
         new.execute("PRAGMA journal_mode=DELETE")
         revision = new.execute("SELECT version_num FROM alembic_version").fetchone()
-    descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_file(target)
     return part_of(target, name), str(revision[0]) if revision else ""
 
 

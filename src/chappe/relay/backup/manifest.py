@@ -23,6 +23,8 @@ MAX_BYTES: Final = 256 * 1024 * 1024
 """Of a manifest: a million attachments fit."""
 RELAY_DB: Final = "relay.db"
 DESK_DB: Final = "desk/desk.db"
+DUMP: Final = "relay.pgdump"
+"""In place of `relay.db`, of a relay on PostgreSQL: what pg_dump makes (custom format)."""
 CHECKPOINT: Final = "tlog/checkpoint"
 _NAMES: Final = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}(/[A-Za-z0-9][A-Za-z0-9._-]{0,254}){0,8}", re.ASCII

@@ -22,23 +22,27 @@ from typing import Final, Protocol, cast
 from sqlalchemy import Connection, exc, select
 
 from chappe.relay.backup import manifest as m
+from chappe.relay.backup import postgres_copy
 from chappe.relay.backup.checking import check
 from chappe.relay.backup.contents import SURVIVORS
 from chappe.relay.backup.copying import copy_file, write_file
 from chappe.relay.backup.newer_log import Learned, NewerLog, catch_up, doom, sign_out
 from chappe.relay.backup.settling import Settled, settle
 from chappe.relay.config import Settings
-from chappe.relay.database import open_engine, prepare_folder, storage_failure
+from chappe.relay.database import prepare_folder
+from chappe.relay.failures import storage_failure
 from chappe.relay.fleet_rows import AnyRow
-from chappe.relay.migrations import upgrade
 from chappe.relay.serve import alone_in, open_shares
 from chappe.relay.shares.disk import disk_failure
+from chappe.relay.storage import Database, change, open_database
+from chappe.relay.storage.sqlite import SqliteDatabase
 from chappe.relay.tables import devices
 from chappe.wire.api import SharesHeld, from_base64
 from chappe.wire.durable import sync_folder
 from chappe.wire.errors import error
 
 BESIDE: Final = "restoring"
+_WAL: Final = (f"{m.RELAY_DB}-wal", f"{m.RELAY_DB}-shm")
 _AT_ONCE: Final = 1_000
 """Devices that the share service is asked of at once."""
 
@@ -60,10 +64,12 @@ def restore(
     *,
     log: Path | None = None,
     without_log: bool = False,
+    database_restored: bool = False,
     expected: str | None = None,
 ) -> Restored:
     """`log`: the folder of the published log that outlived the database (with `checkpoint` and `tile/`); else
     the one that lies in the data directory. Without either, `without_log` says that there is none.
+    `database_restored`: PostgreSQL's database was brought back in another way, and is to be settled.
 
     Raises storage.missing (no backup), storage.failed (not whole; logs that do not fit), storage.exists (the
     directory is not empty), storage.locked, usage.invalid (no log and nothing said), storage.*.
@@ -73,6 +79,7 @@ def restore(
     prepare_folder(data_dir)
     with alone_in(data_dir):
         try:
+            _check_kind(settings, checked.manifest, database_restored)
             _check_empty(data_dir)
             beside = data_dir / BESIDE
             if beside.exists():
@@ -80,8 +87,7 @@ def restore(
             beside.mkdir(mode=0o700)
             _copy(source, beside, checked.manifest)
             newer = _newer_log(data_dir, beside, checked.manifest, log, without_log)
-            upgrade(beside / m.RELAY_DB)
-            restored = _bring_up_to_date(settings, beside, checked.manifest, newer)
+            restored = _bring_up_to_date(settings, beside, checked.manifest, newer, database_restored)
             _put_in_place(data_dir, beside)
         except (OSError, sqlite3.Error) as problem:
             raise disk_failure(problem) from None
@@ -141,20 +147,54 @@ def _newer_log(
     return newer
 
 
+def _check_kind(settings: Settings, manifest: m.Manifest, database_restored: bool) -> None:
+    """What is in the backup is what goes into the database that the settings name. Raises usage.invalid."""
+    on_sqlite = manifest.part(m.RELAY_DB) is not None
+    if on_sqlite and settings.database_url is not None:
+        raise error(
+            "usage.invalid",
+            "This backup is of a relay on SQLite: restore it without a database's address, then move it.",
+        )
+    if not on_sqlite and settings.database_url is None:
+        raise error(
+            "usage.invalid",
+            "This backup is of a relay on PostgreSQL: give an empty one in CHAPPE_DATABASE_URL.",
+        )
+    if on_sqlite and database_restored:
+        raise error("usage.invalid", "--database-restored is for a relay on PostgreSQL.")
+    if not on_sqlite and not database_restored and manifest.part(m.DUMP) is None:
+        raise error(
+            "usage.invalid",
+            "This backup has no database in it: bring PostgreSQL's back in its own way first, and say "
+            "--database-restored.",
+        )
+
+
 def _bring_up_to_date(
-    settings: Settings, beside: Path, manifest: m.Manifest, newer: NewerLog | None
+    settings: Settings,
+    beside: Path,
+    manifest: m.Manifest,
+    newer: NewerLog | None,
+    database_restored: bool,
 ) -> Restored:
-    engine = open_engine(beside / m.RELAY_DB, writes=True)
-    try:
-        with engine.connect() as connection, connection.begin():
-            learned = None if newer is None else catch_up(connection, newer)
-            by_shares = _ask_shares(settings, connection)
-            settled = settle(connection, int(time.time()), _finder(beside / "attachments"))
-    finally:
-        engine.dispose()
-    with closing(sqlite3.connect(beside / m.RELAY_DB)) as last:
-        # One file, whole, for it is moved.
-        last.execute("PRAGMA journal_mode=DELETE")
+    on_sqlite = settings.database_url is None
+    database: Database = SqliteDatabase(beside / m.RELAY_DB) if on_sqlite else open_database(settings)
+    if not on_sqlite:
+        assert settings.database_url is not None
+        dump = beside / m.DUMP if manifest.part(m.DUMP) is not None and not database_restored else None
+        postgres_copy.prepare(settings.database_url.get_secret_value(), dump)
+    else:
+        database.upgrade()
+    with change(database) as connection:
+        learned = None if newer is None else catch_up(connection, newer)
+        by_shares = _ask_shares(settings, connection)
+        settled = settle(connection, int(time.time()), _finder(beside / "attachments"))
+        if not on_sqlite:
+            postgres_copy.release(connection)
+    if on_sqlite:
+        with closing(sqlite3.connect(beside / m.RELAY_DB)) as last:
+            # One file, whole, for it is moved.
+            last.execute("PRAGMA journal_mode=DELETE")
     return Restored(manifest, learned, by_shares, settled)
 
 
@@ -210,7 +250,8 @@ def _put_in_place(data_dir: Path, beside: Path) -> None:
             (data_dir / path.relative_to(beside)).mkdir(mode=0o700, exist_ok=True)
     names = [path.relative_to(beside) for path in sorted(beside.rglob("*")) if not path.is_dir()]
     last = Path(m.RELAY_DB)
-    for name in [*(name for name in names if name != last and not name.name.startswith("relay.db-")), last]:
+    names = [name for name in names if name not in (last, Path(m.DUMP)) and name.parts[0] not in _WAL]
+    for name in [*names, *([last] if (beside / last).exists() else [])]:
         descriptor = os.open(beside / name, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)

@@ -18,11 +18,13 @@ from typing import Final
 
 import chappe
 from chappe.relay.backup import manifest as m
+from chappe.relay.backup import postgres_copy
 from chappe.relay.backup.checking import Checked, check
 from chappe.relay.backup.contents import contents
-from chappe.relay.backup.copying import copy_database, copy_file, write_file
+from chappe.relay.backup.copying import copy_database, copy_file, part_of, sync_file, write_file
 from chappe.relay.log_files import LogFiles
 from chappe.relay.shares.disk import disk_failure
+from chappe.relay.storage.sqlite import has_moved_out
 from chappe.tlog.checkpoints import Checkpoint
 from chappe.tlog.errors import TlogError
 from chappe.tlog.notes import SignedNote
@@ -33,13 +35,21 @@ from chappe.wire.errors import error
 BESIDE: Final = ".part"
 
 
-def take(data_dir: Path, target: Path, *, attachments: bool = False) -> Checked:
+def take(
+    data_dir: Path,
+    target: Path,
+    *,
+    attachments: bool = False,
+    database_url: str | None = None,
+    without_database: bool = False,
+) -> Checked:
     """A new folder `target`, for its owner alone, there whole or not at all. The relay may run meanwhile.
+    `database_url`: of a relay on PostgreSQL; `without_database`: which is kept in another way.
 
-    Raises storage.missing (no relay has been here), storage.exists (`target` is there), storage.*.
+    Raises storage.missing (no relay has been here; pg_dump is not), storage.exists (`target` is there),
+    usage.invalid, storage.*.
     """
-    if not (data_dir / m.RELAY_DB).exists():
-        raise error("storage.missing", "No relay has been in this data directory; check --data-dir.")
+    _check_database(data_dir, database_url, without_database)
     if os.path.lexists(target):
         raise error("storage.exists", f"{target} is there already; a backup replaces nothing: name another.")
     beside = target.with_name(target.name + BESIDE)
@@ -53,7 +63,7 @@ def take(data_dir: Path, target: Path, *, attachments: bool = False) -> Checked:
     except OSError as problem:
         raise disk_failure(problem) from None
     try:
-        _fill(data_dir, beside, attachments)
+        _fill(data_dir, beside, attachments, None if without_database else database_url)
         checked = check(beside)
         _put(beside, target)
     except (OSError, sqlite3.Error) as problem:
@@ -65,12 +75,37 @@ def take(data_dir: Path, target: Path, *, attachments: bool = False) -> Checked:
     return checked
 
 
-def _fill(data_dir: Path, folder: Path, attachments: bool) -> None:
+def _check_database(data_dir: Path, database_url: str | None, without_database: bool) -> None:
+    if database_url is None:
+        if has_moved_out(data_dir):
+            raise error(
+                "usage.invalid", "This relay is on PostgreSQL: give its address in CHAPPE_DATABASE_URL."
+            )
+        if without_database:
+            raise error("usage.invalid", "This relay is on SQLite: its database belongs into its backup.")
+        if not (data_dir / m.RELAY_DB).exists():
+            raise error("storage.missing", "No relay has been in this data directory; check --data-dir.")
+    elif not without_database and not postgres_copy.can_dump():
+        raise error(
+            "storage.missing",
+            "pg_dump is not here: install PostgreSQL's client programs; or keep the database in another way "
+            "(docs/operating.md), and say --without-database.",
+        )
+
+
+def _fill(data_dir: Path, folder: Path, attachments: bool, dumped: str | None) -> None:
     found = contents(data_dir, attachments=attachments)
     files, origin, size = _copy_log(data_dir, folder)
     schemas: dict[str, str] = {}
     made_at = int(time.time())
-    for name in (m.RELAY_DB, m.DESK_DB):
+    names = [m.DESK_DB]
+    if not has_moved_out(data_dir):
+        names.insert(0, m.RELAY_DB)
+    if dumped is not None:
+        postgres_copy.dump(dumped, folder / m.DUMP)
+        files.append(part_of(folder / m.DUMP, m.DUMP))
+        sync_file(folder / m.DUMP)
+    for name in names:
         if (data_dir / name).exists():
             part, schemas[name] = copy_database(data_dir / name, folder / name, name)
             files.append(part)
