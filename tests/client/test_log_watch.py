@@ -160,6 +160,15 @@ async def test_a_log_with_two_pasts_is_found(tmp_path: Path) -> None:
         ben = await world.open("ben")
         await ben.settled(PATIENCE)
         assert codes(ben) == []
+        # A person decides first. What waited since then, and what others do by themselves, is another matter.
+        with pytest.raises(ChappeError, match="different logs"):
+            await ada.send_text(to_ben.id, "never")
+        with ada._engine.core.change():
+            ada._engine.outbox.put(to_ben.id, b"x", b"m" * 16)
+        assert ada._engine.outbox.empty
+        with ada._engine.core.change():
+            ada._engine.core.store.run("DELETE FROM outbox")
+        ada.log.settle(alarm.row)
         await ada.send_text(to_ben.id, "what do you see?")
         await until(lambda: codes(ben) == ["log.forked"], "word of the fork")
         assert ben.log.alarms[0].address == ada.address

@@ -112,7 +112,12 @@ async def test_the_page_watches_the_log(world: World) -> None:
 
 async def test_the_page_finds_a_log_with_two_pasts(world: World, tmp_path: Path) -> None:
     ada = await WebPhone.activate(world, "ada")
+    ben = await world.phone("ben")
     try:
+        await world.ready(ben)
+        chat = await ada.call("conversationWith", ben.address)
+        await until(lambda: any(one.name == ada.address for one in ben.conversations()), "the conversation")
+        await world.shut("ben")
         await ada.settled()
         first = await standing(ada)
         copy = tmp_path / "copy"
@@ -143,5 +148,12 @@ async def test_the_page_finds_a_log_with_two_pasts(world: World, tmp_path: Path)
         alarm = await alarmed(ada, "log.forked")
         assert not alarm["settled"]
         assert (await standing(ada))["root"] == seen["root"], "the log that was believed stays"
+        # Nothing that a person writes is sent before they have decided, to believe the other log here.
+        with pytest.raises(NodeError, match="log.not_there"):
+            await ada.call("sendText", chat["id"], "never", None)
+        over = await ada.call("startOver")
+        assert over["root"] != seen["root"]
+        assert [one["settled"] for one in over["alarms"] if one["code"] == "log.forked"] == [True]
+        await ada.call("sendText", chat["id"], "decided", None)
     finally:
         ada.close()

@@ -114,18 +114,20 @@ LOG_WORDS: Final[dict[str, tuple[str, str]]] = {
         "Rien à signaler.",
     ),
     "log.forked": (
-        "The relay shows different people different logs, or has changed its log's past. Stop sending what "
-        "must stay secret, keep the evidence (chappe log evidence), and tell your organisation by another "
-        "way.",
+        "The relay shows different people different logs, or has changed its log's past. Nothing that you "
+        "write is sent until you decide: keep the evidence (chappe log evidence), and tell your "
+        "organisation by another way; then: chappe log settle",
         "Le relais montre des journaux différents à des personnes différentes, ou a réécrit le passé du "
-        "journal. N'envoyez plus rien de sensible, gardez les preuves (chappe log evidence) et prévenez "
-        "votre organisation par une autre voie.",
+        "journal. Rien de ce que vous écrivez n'est envoyé avant que vous ne décidiez : gardez les preuves "
+        "(chappe log evidence) et prévenez votre organisation par une autre voie ; puis : chappe log settle",
     ),
     "log.forked.by": (
-        "{address} was shown another log than this device. Compare in person; keep the evidence (chappe log"
-        " evidence), and tell your organisation by another way.",
-        "Un autre journal a été montré à {address}. Comparez de vive voix ; gardez les preuves (chappe log "
-        "evidence) et prévenez votre organisation par une autre voie.",
+        "{address} was shown another log than this device. Nothing that you write is sent until you decide:"
+        " compare in person; keep the evidence (chappe log evidence), and tell your organisation by another"
+        " way; then: chappe log settle",
+        "Un autre journal a été montré à {address}. Rien de ce que vous écrivez n'est envoyé avant que vous "
+        "ne décidiez : comparez de vive voix ; gardez les preuves (chappe log evidence) et prévenez votre "
+        "organisation par une autre voie ; puis : chappe log settle",
     ),
     "log.frozen": (
         "The relay has shown no fresh head of its log for a day, or none at all: new devices may be kept "

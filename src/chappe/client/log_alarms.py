@@ -14,6 +14,7 @@ import msgspec
 from chappe.client.core import Core
 from chappe.client.events import LogAlarm
 from chappe.vault.store import Row
+from chappe.wire.errors import error
 
 Code: TypeAlias = Literal[
     "log.forked",
@@ -27,6 +28,8 @@ Code: TypeAlias = Literal[
 MAX_ALARMS: Final = 100
 """Of one code, that are kept: the oldest stay, they are the first evidence."""
 AGAIN_SECONDS: Final = 24 * 3600
+FORKED: Final = "SELECT 1 FROM log_alarms WHERE code = 'log.forked' AND settled = 0"
+"""A row while nothing that a person writes is sent: there are two logs, and nobody has decided (SQL)."""
 
 
 class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
@@ -100,6 +103,15 @@ class Alarms:
             "SELECT 1 FROM log_alarms WHERE about = ? AND (settled = 0 OR at > ?)", key, since
         )
         return row is not None
+
+    def check_sending(self) -> None:
+        """Raises log.not_there while the relay is known to show two logs, and no person has decided."""
+        if self._store.one(FORKED) is not None:
+            raise error(
+                "log.not_there",
+                "The relay shows different logs: any key may be an impostor's. Nothing is sent until you "
+                "have looked into it: chappe log status, then chappe log settle.",
+            )
 
     def settle(self, code: Code, *, about: bytes) -> None:
         key = hashlib.sha256(code.encode() + b"\0" + about).digest()

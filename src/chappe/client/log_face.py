@@ -102,11 +102,17 @@ class LogFace:
             raise error("usage.invalid", "There is no alarm with that number; see `chappe log status`.")
         with self._engine.core.change():
             self._log.alarms.settle_row(alarm)
+        self._engine.wake()
 
     async def start_over(self) -> None:
         """Give up the log that was pinned and trust the one that the relay shows now, as a new phone would.
-        Alarms and evidence stay. Raises network.*."""
+        That it showed two is decided by that; the evidence stays. Raises network.*."""
         await self._log.start_over()
+        with self._engine.core.change():
+            for alarm in self.alarms:
+                if alarm.code == "log.forked":
+                    self._log.alarms.settle_row(alarm.row)
+        self._engine.wake()
 
     def _devices(self, ledger: Ledger) -> tuple[OwnDevice, ...]:
         own, known = self._log.own, self._log.own.known()

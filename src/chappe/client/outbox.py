@@ -22,6 +22,7 @@ from chappe.client.courier import Courier
 from chappe.client.events import Failed, MessageSent
 from chappe.client.groups import ACTIVE, LEFT, Groups
 from chappe.client.intents import HOLDS_BACK
+from chappe.client.log_alarms import FORKED
 from chappe.client.log_doubts import FOR_A_PERSON, IN_DOUBT
 from chappe.client.messages import Messages
 from chappe.client.tokens import Tokens
@@ -53,10 +54,13 @@ _WAITING: Final = (
     f"SELECT conversation FROM intents WHERE kind IN ({', '.join(repr(k) for k in HOLDS_BACK)}) UNION "
     f"{_NOT_TRUSTED} UNION {IN_DOUBT}"
 )
+# While the log is forked, receipts and the like go on: with them others hear of the fork.
+_MAY_GO: Final = f"(message IS NULL OR NOT EXISTS ({FORKED}))"
 _NEXT: Final = (
     "SELECT row, conversation, message, epoch, envelope, recipients FROM outbox "
-    f"WHERE conversation NOT IN ({_WAITING}) ORDER BY row LIMIT {2 * WINDOW}"
+    f"WHERE conversation NOT IN ({_WAITING}) AND {_MAY_GO} ORDER BY row LIMIT {2 * WINDOW}"
 )
+_SENDABLE: Final = f"SELECT 1 FROM outbox WHERE conversation NOT IN ({_NOT_TRUSTED}) AND {_MAY_GO} LIMIT 1"
 _HAS_ROWS: Final = "SELECT 1 FROM outbox WHERE conversation = ?"
 _WAITS: Final = f"SELECT 1 WHERE ? IN ({_WAITING})"
 _TRY_LATER: Final = frozenset(
@@ -144,10 +148,7 @@ class Outbox:
     @property
     def empty(self) -> bool:
         """Nothing is left that could be sent without a person's doing."""
-        return (
-            self._store.one(f"SELECT 1 FROM outbox WHERE conversation NOT IN ({_NOT_TRUSTED}) LIMIT 1")
-            is None
-        )
+        return self._store.one(_SENDABLE) is None
 
     def reconnected(self) -> None:
         """Whatever was said without an answer is said again, in order."""

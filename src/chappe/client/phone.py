@@ -583,6 +583,7 @@ class Phone:
             raise error("conversation.left")
         self._engine.contacts.check_unchanged(shown.members)
         self._engine.log.doubts.check_sending(conversation)
+        self._engine.log.alarms.check_sending()
         return conversation
 
     def _place_of(self, conversation: bytes, message: bytes, own: str = "") -> bytes:
@@ -598,6 +599,9 @@ class Phone:
         if self._engine.groups.activity(shown.conversation) != ACTIVE:
             raise error("conversation.left")
         self._engine.contacts.check_unchanged(self._engine.groups.shown(shown.conversation).members)
+        # What was said may be taken back at any time.
+        if own != "any":
+            self._engine.log.alarms.check_sending()
         return shown.conversation
 
     def _put(

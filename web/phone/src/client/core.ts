@@ -129,6 +129,10 @@ export class Core {
     return (await this.store.get(tables.meta, key)) as T | undefined;
   }
 
+  dropMeta(tx: Tx, key: string): void {
+    tx.change.delete(tables.meta, key);
+  }
+
   setMeta(tx: Tx, key: string, value: unknown): void {
     tx.change.put(tables.meta, key, value);
   }

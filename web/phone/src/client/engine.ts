@@ -204,6 +204,7 @@ export class Engine implements Owner {
       if (this.groups.has(conversation))
         await this.messages.insertNotice(tx, conversation, { what, who: [address], value: "" });
     };
+    this.outbox.isForked = () => this.log.alarms.forked;
     this.outbox.isInDoubt = (id, forAPerson) =>
       forAPerson ? this.log.doubts.inDoubt(id).length > 0 : this.log.doubts.holdsBack(id);
   }

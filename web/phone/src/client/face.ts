@@ -163,7 +163,7 @@ export interface OwnOrder {
 
 /**
  * Something that the transparency log should not say, or should. `code`: log.forked, log.frozen, log.not_there,
- * log.own_line, log.broken or log.release. `settled`: found after all, or a person has seen to it.
+ * log.own_line, log.broken, log.release, relay.silent or relay.key_reused. `settled`: found after all, or a person has seen to it.
  */
 export interface LogAlarm {
   number: number;
@@ -369,6 +369,8 @@ export interface PhoneFace {
   logEvidence(): Promise<string>;
   /** A person has seen to an alarm. */
   settleAlarm(number: number): Promise<void>;
+  /** Give up the log that was believed, and trust the one that the relay shows now. */
+  startOver(): Promise<Transparency>;
   /** Write to devices in a conversation that the log does not show: their owner has explained it. */
   acceptUnlogged(id: string): Promise<void>;
   /** The page's manifest (SHA-256 in hex), as the service worker has checked it: the log must have it. */

@@ -63,6 +63,16 @@ export class Alarms {
     tx.log = true;
   }
 
+  /** The relay showed two logs, and no person has decided: nothing that they write is sent. */
+  get forked(): boolean {
+    return this.core.book.logAlarms.all().some((one) => one.code === "log.forked" && !one.settled);
+  }
+
+  /** Raises log.not_there. */
+  checkSending(): void {
+    if (this.forked) throw error("log.not_there", "The relay shows different logs.");
+  }
+
   /** The newest first. */
   all(): LogAlarmRow[] {
     return this.core.book.logAlarms.all().sort((a, b) => b.row - a.row);

@@ -71,6 +71,18 @@ export class LogFace {
     });
   }
 
+  /**
+   * Give up the log that was pinned and trust the one that the relay shows now, as a new phone would. That it showed
+   * two is decided by that; the evidence stays. Raises network.*.
+   */
+  async startOver(): Promise<void> {
+    await this.log.startOver();
+    await this.core.change((tx) => {
+      for (const one of this.log.alarms.all())
+        if (one.code === "log.forked" && !one.settled) this.log.alarms.settleRow(tx, one.row);
+    });
+  }
+
   /** A person has seen to it. The evidence stays. Raises usage.invalid. */
   async settle(number: number): Promise<void> {
     await this.core.change((tx) => this.log.alarms.settleRow(tx, number));

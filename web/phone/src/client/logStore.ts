@@ -43,6 +43,15 @@ export class LogStore {
     }
   }
 
+  /** As if there had never been one. */
+  forget(tx: Tx): void {
+    for (const key of [POLICY, NOTE, KEPT, TAIL]) this.core.dropMeta(tx, key);
+    tx.after(() => {
+      this.#tail = [];
+      this.#snapshot = false;
+    });
+  }
+
   save(tx: Tx, ledger: Ledger): void {
     this.core.setMeta(tx, POLICY, ledger.policyText);
     if (ledger.held !== null) this.core.setMeta(tx, NOTE, new Uint8Array(ledger.held.note));

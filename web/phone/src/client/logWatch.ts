@@ -172,6 +172,24 @@ export class LogWatch {
     }
   }
 
+  /** Forget the log, and pin the one that the relay shows now. Raises network.*. */
+  async startOver(): Promise<void> {
+    const turn = this.#turns.take();
+    await turn.come;
+    try {
+      await this.core.change((tx) => {
+        this.#stored.forget(tx);
+        this.core.setMeta(tx, MEMBERS, false);
+      });
+      this.#ledger = null;
+      this.#past = new Map();
+      await this.#refresh();
+      this.#looks += 1;
+    } finally {
+      turn.release();
+    }
+  }
+
   async #refresh(): Promise<void> {
     if (this.#ledger === null) await this.#pin();
     if (this.#ledger !== null) {

@@ -117,7 +117,9 @@ export class Outbox {
 
   /** Nothing is left that could be sent without a person's doing. */
   get empty(): boolean {
-    return this.core.book.outbox.all().every((row) => this.#isBarred(row.conversation));
+    return this.core.book.outbox
+      .all()
+      .every((row) => !this.#mayGo(row) || this.#isBarred(row.conversation));
   }
 
   /** Whatever was said without an answer is said again, in order. */
@@ -302,8 +304,13 @@ export class Outbox {
     const waiting = this.#waiting();
     const rows = this.core.book.outbox
       .all()
-      .filter(({ conversation }) => !waiting.has(conversation));
+      .filter((row) => !waiting.has(row.conversation) && this.#mayGo(row));
     return rows.filter(({ conversation }) => !this.#isBarred(conversation)).slice(0, 2 * WINDOW);
+  }
+
+  /** While the log is forked, receipts and the like go on: with them others hear of the fork. */
+  #mayGo({ message }: OutboxRow): boolean {
+    return message === null || !this.isForked();
   }
 
   /** With somebody whose key the relay has not confirmed, or a person has not accepted. */
@@ -379,6 +386,9 @@ export class Outbox {
       throw problem instanceof MlsFault ? error("conversation.left") : problem;
     }
   }
+
+  /** Whether nothing that a person writes may go, anywhere. */
+  isForked: () => boolean = () => false;
 
   /** The relay took something that a person wrote. */
   onSent: () => void = () => {};

@@ -363,6 +363,14 @@ export class Phone implements PhoneFace {
 
   async settleAlarm(number: number): Promise<void> {
     await this.#here.log.settle(number);
+    this.#here.opened.engine.wake();
+  }
+
+  async startOver(): Promise<Transparency> {
+    const { log, opened } = this.#here;
+    await log.startOver();
+    opened.engine.wake();
+    return log.standing();
   }
 
   async acceptUnlogged(id: string): Promise<void> {

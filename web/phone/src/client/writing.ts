@@ -127,6 +127,7 @@ export class Writing {
     if (groups.activity(conversation) !== ACTIVE) throw error("conversation.left");
     contacts.checkUnchanged(row.peer === null ? groups.addresses(conversation) : [row.peer]);
     log.doubts.checkSending(conversation);
+    log.alarms.checkSending();
     return conversation;
   }
 
@@ -137,8 +138,10 @@ export class Writing {
   }
 
   async #placeOf(id: string, message: string, own: "" | "any" | "text"): Promise<MessageRow> {
-    const { groups, contacts, messages, terms } = this.opened.engine;
+    const { groups, contacts, log, messages, terms } = this.opened.engine;
     terms.checkSending();
+    // What was said may be taken back at any time.
+    if (own !== "any") log.alarms.checkSending();
     const row = await messages.get(message);
     this.#checkIn(id, row);
     if (row.kind === "notice") throw error("message.unknown");

@@ -473,12 +473,21 @@ export const en = {
   "log.evidence": "Save the evidence",
   "log.evidence.how":
     "Both signed heads of every alarm, for whoever looks into it. It holds no message and no key, but addresses.",
+  "log.over": "Start over with the log",
+  "log.over.how":
+    "Only if the operator has told you, by another way, that the keys of the log were replaced.",
+  "log.over.sure": "Trust another log?",
+  "log.over.sure.how":
+    "This phone gives up the log that it has believed so far and trusts the one that the relay shows now. If the relay is lying, this is just what it wants. Do it only if the operator has told you in person or by voice. The evidence stays.",
+  "forked.title": "The relay shows different logs",
+  "forked.how":
+    "Anybody here may be an impostor. Nothing is sent until you have looked into it under Transparency.",
   "alarm.log.forked.title": "The relay shows different logs",
   "alarm.log.forked.how":
-    "It shows different people different things, or has changed the log's past. Send nothing that must stay secret. Save the evidence and tell your organisation by another way.",
+    "It shows different people different things, or has changed the log's past. Nothing that you write is sent until you decide. Save the evidence and tell your organisation by another way.",
   "alarm.log.forked.by.title": "{who} was shown another log",
   "alarm.log.forked.by.how":
-    "Compare with {who} in person, under Transparency. Save the evidence and tell your organisation by another way.",
+    "Nothing that you write is sent until you decide. Compare with {who} in person, under Transparency. Save the evidence and tell your organisation by another way.",
   "alarm.log.frozen.title": "The log has shown nothing fresh for a day",
   "alarm.log.frozen.how":
     "New devices may be kept from you. Check the clock of this phone; then ask the relay's operator.",

@@ -486,12 +486,21 @@ export const fr: Record<keyof typeof en, string> = {
   "log.evidence": "Enregistrer les preuves",
   "log.evidence.how":
     "Les deux états signés de chaque alerte, pour qui enquêtera. Aucun message ni clé, mais des adresses.",
+  "log.over": "Recommencer avec le journal",
+  "log.over.how":
+    "Seulement si l'opérateur vous a dit, par une autre voie, que les clés du journal ont été remplacées.",
+  "log.over.sure": "Se fier à un autre journal ?",
+  "log.over.sure.how":
+    "Ce téléphone abandonne le journal auquel il se fiait et se fie à celui que le relais montre maintenant. Si le relais ment, c'est exactement ce qu'il veut. Ne le faites que si l'opérateur vous l'a dit en personne ou de vive voix. Les preuves restent.",
+  "forked.title": "Le relais montre des journaux différents",
+  "forked.how":
+    "N'importe qui ici peut être un imposteur. Rien n'est envoyé tant que vous n'avez pas regardé sous Transparence.",
   "alarm.log.forked.title": "Le relais montre des journaux différents",
   "alarm.log.forked.how":
-    "Il ne montre pas la même chose à tous, ou a réécrit le passé du journal. N'envoyez plus rien de sensible. Enregistrez les preuves et prévenez votre organisation par une autre voie.",
+    "Il ne montre pas la même chose à tous, ou a réécrit le passé du journal. Rien de ce que vous écrivez n'est envoyé avant que vous ne décidiez. Enregistrez les preuves et prévenez votre organisation par une autre voie.",
   "alarm.log.forked.by.title": "Un autre journal a été montré à {who}",
   "alarm.log.forked.by.how":
-    "Comparez de vive voix avec {who}, sous Transparence. Enregistrez les preuves et prévenez votre organisation par une autre voie.",
+    "Rien de ce que vous écrivez n'est envoyé avant que vous ne décidiez. Comparez de vive voix avec {who}, sous Transparence. Enregistrez les preuves et prévenez votre organisation par une autre voie.",
   "alarm.log.frozen.title": "Le journal n'a rien montré de récent depuis un jour",
   "alarm.log.frozen.how":
     "De nouveaux appareils peuvent vous être cachés. Vérifiez l'heure de ce téléphone, puis demandez à l'opérateur du relais.",
