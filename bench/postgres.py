@@ -34,6 +34,7 @@ _PR_SET_PDEATHSIG: Final = 1
 SMALL: Final = {
     "autovacuum": "off",
     "jit": "off",
+    "log_error_verbosity": "terse",
     "max_connections": "200",
     "max_wal_size": "256MB",
     "shared_buffers": "64MB",

@@ -64,7 +64,8 @@ def main(argv: list[str]) -> int:
     options = _options(argv)
     with (
         tempfile.TemporaryDirectory(dir=options.dir) as folder,
-        running_relay(Path(folder) / "data") as relay,
+        _database(options) as url,
+        running_relay(Path(folder) / "data", database_url=url) as relay,
     ):
         result = _measure(relay, options)
     if options.json:
@@ -91,11 +92,27 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--payload", type=int, default=1024, help="bytes")
     parser.add_argument("--processes", type=int, default=1, help="processes that make the load")
     parser.add_argument("--dir", default=None, help="where the relay's data is put for the while")
+    parser.add_argument("--database", default=None, help="postgresql://… in place of SQLite")
+    parser.add_argument("--postgres", action="store_true", help="a PostgreSQL server of its own, likewise")
     parser.add_argument(
         "--profile", default=None, help="write a py-spy profile (speedscope) of the load here"
     )
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(argv)
+
+
+@contextlib.contextmanager
+def _database(options: argparse.Namespace) -> Iterator[str | None]:
+    """PostgreSQL's address; None for SQLite. A server that is started for it is on the disk where the relay's
+    data is, with what it is shipped with but for its memory."""
+    if not options.postgres:
+        yield options.database
+        return
+    from bench import postgres
+
+    folder = Path(options.dir or tempfile.gettempdir())
+    with postgres.running({"shared_buffers": "256MB", "log_error_verbosity": "terse"}, folder) as server:
+        yield server.create("relay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +126,18 @@ class Running:
 
 
 @contextlib.contextmanager
-def running_relay(data_dir: Path, *, limited: bool = False) -> Iterator[Running]:
+def running_relay(
+    data_dir: Path, *, limited: bool = False, database_url: str | None = None
+) -> Iterator[Running]:
     """A relay in a process of its own, with room for a crowd from one network; its lines may send as fast as
     it takes, unless it is `limited` as relays are."""
     _raise_file_limit()
-    settings = load_settings({}, data_dir=data_dir, attempts_burst=1_000_000)
+    settings = load_settings({}, data_dir=data_dir, attempts_burst=1_000_000, database_url=database_url)
     command = [sys.executable, "-m", "chappe.relay", "--data-dir", str(data_dir), "--port", "0"]
     if not limited:
         command += ["--sends-burst", "1000000000", "--sends-per-second", "1000000000"]
+    if database_url is not None:
+        command += ["--database-url", database_url]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CHAPPE_")}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environ) as process:
         try:

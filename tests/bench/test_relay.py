@@ -8,8 +8,9 @@ import pytest
 from bench.relay import main
 
 
-def test_a_small_run(capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["--pairs", "2", "--seconds", "0.5", "--idle", "20", "--json"]) == 0
+@pytest.mark.parametrize("store", [[], ["--postgres"]])
+def test_a_small_run(capfd: pytest.CaptureFixture[str], store: list[str]) -> None:
+    assert main(["--pairs", "2", "--seconds", "0.5", "--idle", "20", "--json", *store]) == 0
     result = json.loads(capfd.readouterr().out)
     assert (result["pairs"], result["payload_bytes"], result["idle_connections"]) == (2, 1024, 20)
     assert result["delivered"] > 0

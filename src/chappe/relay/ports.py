@@ -1,6 +1,6 @@
 """What the relay's parts need of each other: clock, operations, and what they give back.
 
-The store behind these is SQLite today; another database comes in behind the same interface.
+The store behind these is SQLite or PostgreSQL (chappe.relay.storage).
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+import structlog
 from psycopg import conninfo
 from sqlalchemy import Connection, Engine, create_engine, event, exc
 from sqlalchemy.pool import NullPool
@@ -21,6 +22,8 @@ from chappe.relay.storage.sqlite import ELSEWHERE
 from chappe.wire import migrating
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.sqlite import os_failure
+
+log = structlog.get_logger()
 
 
 def lock_number(name: str) -> int:
@@ -77,6 +80,7 @@ class PostgresDatabase:
             with engine.connect() as connection:
                 with connection.begin():
                     _refuse_unfinished(connection)
+                    _check_quiet(connection)
                     present = migrating.revision_of(connection) == migrations.HEAD
                 if not present:
                     self._migrate(connection)
@@ -172,6 +176,13 @@ def _is_url(url: str) -> bool:
 def _is_near(host: str) -> bool:
     """A socket of this machine, or its loopback."""
     return not host or host.startswith(("/", "@")) or host in {"127.0.0.1", "::1", "localhost"}
+
+
+def _check_quiet(connection: Connection) -> None:
+    """Relays log no address and no device; PostgreSQL does, with an error's details."""
+    found = connection.exec_driver_sql("SHOW log_error_verbosity").scalar()
+    if found != "terse":
+        log.warning("PostgreSQL may write addresses into its log; set log_error_verbosity = terse")
 
 
 def _check_durable(connection: psycopg.Connection[Any]) -> None:
