@@ -271,7 +271,9 @@ class World:
 
     def dump(self) -> dict[str, list[tuple[Any, ...]]]:
         """All rows of all tables: what leaves no trace leaves this as it was."""
-        return {name: self.sql(f"SELECT * FROM {name}") for name in stores.tables(self.settings)}
+        return {
+            name: sorted(self.sql(f"SELECT * FROM {name}"), key=repr) for name in stores.tables(self.settings)
+        }
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         return stores.rows(self.settings, statement, *values)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import itertools
+import re
 import sqlite3
 import tempfile
 from functools import cache
@@ -69,8 +70,13 @@ def rows(settings: Settings, statement: str, *values: object) -> list[tuple[Any,
         with sqlite3.connect(settings.database, timeout=10) as connection:
             return connection.execute(statement, values).fetchall()
     with psycopg.connect(settings.database_url.get_secret_value()) as changed:
-        cursor = changed.execute(statement.replace("?", "%s").encode(), values or None)
+        cursor = changed.execute(_spelled(statement).encode(), values or None)
         return cursor.fetchall() if cursor.description else []
+
+
+def _spelled(statement: str) -> str:
+    """In PostgreSQL's words: its marks for values, and for bytes."""
+    return re.sub(r"x'([0-9a-f]*)'", r"'\\x\1'::bytea", statement.replace("?", "%s"))
 
 
 def tables(settings: Settings) -> list[str]:

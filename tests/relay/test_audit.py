@@ -93,7 +93,7 @@ async def test_everything_is_in_it(world: World) -> None:
     [
         "UPDATE audit SET entry = (SELECT entry FROM audit WHERE number = 4) WHERE number = 3",
         "UPDATE audit SET entry = entry || x'00' WHERE number = 9",
-        "UPDATE audit SET root = zeroblob(32) WHERE number = 0",
+        f"UPDATE audit SET root = x'{'00' * 32}' WHERE number = 0",
         "DELETE FROM audit WHERE number = 5",
         "DELETE FROM audit WHERE number = (SELECT max(number) FROM audit)",
         "DELETE FROM audit WHERE number >= 3; UPDATE audit SET number = number",

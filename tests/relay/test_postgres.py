@@ -5,8 +5,11 @@ All else of the relay runs on it in the other files (`--store`).
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import secrets
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,19 +22,24 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, exc, insert
 
 from bench import postgres
-from chappe.relay import migrations
+from chappe.relay import migrations, stored
 from chappe.relay.config import Settings, load_settings
+from chappe.relay.disclosing import held_by_relay, lines_at
 from chappe.relay.failures import is_lost, storage_failure
+from chappe.relay.figures import figures
 from chappe.relay.mailroom import AckOperation, Mailroom, SendOperation
 from chappe.relay.new_codes import new_code
 from chappe.relay.ports import Arrival, Outcome, Stored, Unit
 from chappe.relay.schema import metadata
 from chappe.relay.storage import Database, change, look, open_database, statements_of
 from chappe.relay.storage.postgres import set_numbers
-from chappe.relay.tables import devices, entries, mailboxes, payloads, shares
+from chappe.relay.tables import devices, entries, lines, mailboxes, payloads, shares
 from chappe.relay.writer import Answers, Writer
+from chappe.wire import frames
 from chappe.wire.errors import ChappeError
+from tests import zygote
 from tests.relay import stores
+from tests.relay.world import RelayProcess
 
 PATIENCE = 60.0
 
@@ -503,3 +511,68 @@ def test_what_the_server_says_has_a_code(state: str, code: str, lost: bool) -> N
     failure = storage_failure(problem)
     assert (failure.code, is_lost(problem)) == (code, lost)
     assert "ada" not in failure.message
+
+
+# --- an operator's commands
+
+
+def test_commands_beside_it(settings: Settings) -> None:
+    """From the environment, as docs/operating.md says. What is disclosed has the device that is there."""
+    assert settings.database_url is not None
+    url = settings.database_url.get_secret_value()
+    folder = str(settings.data_dir)
+
+    def ran(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "chappe.cli.main", *words, "--data-dir", folder]
+        environment = zygote.environment(CHAPPE_BEHIND_PROXY="true", **variables)
+        return zygote.run(command, env=environment, timeout=PATIENCE)
+
+    links = ran("code", "new", "--count", "2", CHAPPE_DATABASE_URL=url)
+    assert links.returncode == 0, links.stderr
+    assert len(links.stdout.split()) == count(settings, "codes") == 2
+    refused = ran("code", "new")
+    assert refused.returncode != 0
+    assert "CHAPPE_DATABASE_URL" in refused.stderr
+    address = f"ada{secrets.token_hex(4)}@localhost"
+    line = {"line": b"l" * 16, "identity_key": b"k" * 32, "created_at": 1, "salt": b"s" * 32}
+    with change(open_database(settings)) as connection:
+        connection.execute(insert(lines).values(address=address, **line))
+    device, mailbox = person(open_database(settings))
+    with change(open_database(settings)) as connection:
+        statements = statements_of(connection)
+        statements.insert_payloads(connection, [(7, 1, b"p")])
+        statements.insert_entries(connection, [(mailbox, 1, b"e" * 16, 7, 1, 1)])
+    assert lines_at(settings, address) == (b"l" * 16, [])
+    held = held_by_relay(settings, [b"l" * 16])
+    assert [row["device"] for row in held["devices"]] == [device]
+    assert [row["data"] for row in held["payloads"]] == [b"p"]
+    assert figures(settings, 0, 10)["lines_activated"] == 1
+    inventory = stored.stores(settings)[0]
+    assert inventory.file == "PostgreSQL"
+    assert {table.name: table.rows for table in inventory.tables}["codes"] == 2
+    for table in inventory.tables:
+        assert {name for name, _ in table.columns} <= set(inventory.kept[table.name].columns)
+
+
+async def test_a_relay_that_outlives_its_database(tmp_path: Path) -> None:
+    """Killed and back: who is connected stays, hears that it was not taken, asks again; nothing is lost."""
+    with postgres.running() as server:
+        own = RelayProcess(tmp_path / "data", database_url=server.url())
+        try:
+            ada, bob = await own.device("ada"), await own.device("bob")
+            async with own.sign_in(ada) as a, own.sign_in(bob) as b:
+                await a.send_accepted([bob], b"before")
+                await asyncio.to_thread(server.kill)
+                id_ = await a.send([bob], b"meanwhile")
+                assert await a.refused() == "storage.failed"
+                await asyncio.to_thread(server.start)
+                await a.send_accepted([bob], b"meanwhile", id_)
+                for number, payload in enumerate((b"before", b"meanwhile"), 1):
+                    delivered = await b.hear(frames.Deliver)
+                    assert (delivered.sequence, delivered.payload) == (number, payload)
+                    await b.say(frames.Ack(number))
+            async with own.sign_in(bob) as b:
+                await b.silence()
+            assert await asyncio.to_thread(own.stop) == 0
+        finally:
+            own.kill()
