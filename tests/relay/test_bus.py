@@ -157,7 +157,7 @@ async def test_what_is_no_wake_is_nothing(nats: NatsCluster) -> None:
         for data in (*numbers, b"", b"\x01", b"\x04", b"\x02\x00"):
             await hostile.publish(f"chappe.{INSTANCE}.m.7", data)
             await hostile.publish(f"chappe.{INSTANCE}.all", data)
-        for data in (b"\x12", b"\x12" + bytes(8), b"\x15" + bytes(31), b"\x13\x00", b"\xff", b"\x15" * 5_000):
+        for data in (b"\x12", b"\x12" + bytes(8), b"\x15" + bytes(15), b"\x13\x00", b"\xff", b"\x15" * 5_000):
             await hostile.publish(f"chappe.{INSTANCE}.all", data)
         await hostile.flush()
         await heard(other, ears, 7)
@@ -212,8 +212,12 @@ def test_wakes_are_what_they_were() -> None:
         *(Notice(kind) for kind in (Kind.TERMS, Kind.LOG, Kind.MISSED)),
         *(Notice(kind, mailbox=2**40) for kind in (Kind.SUBSCRIPTION, Kind.CAME)),
         *(Notice(kind, name=b"g" * 32) for kind in (Kind.POSTED, Kind.UPLOAD)),
+        Notice(Kind.POSTED, name=b"g" * 16),
     ):
         assert decode_notice(encode_notice(notice)) == notice
+        if notice.name:
+            assert decode_notice(encode_notice(notice)[:16]) is None
+            continue
         assert decode_notice(encode_notice(notice) + b"\x00") is None
         assert decode_notice(encode_notice(notice)[:-1]) is None
     assert decode_to_mailbox(encode_mail(2**50)) == (MAIL, 2**50)

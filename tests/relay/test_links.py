@@ -69,19 +69,19 @@ async def test_what_does_not_fit(relay: RelayProcess) -> None:
 async def test_meetings_end_and_are_limited() -> None:
     now = [1_000.0]
     links = Rendezvous(lambda: now[0], 2)
-    links.put(b"a", "offer", b"1")
-    links.put(b"b", "offer", b"2")
+    await links.put(b"a", "offer", b"1")
+    await links.put(b"b", "offer", b"2")
     with pytest.raises(ChappeError, match=r"limit\.rate"):
-        links.put(b"c", "offer", b"3")
+        await links.put(b"c", "offer", b"3")
     now[0] += api.RENDEZVOUS_SECONDS - 1
     assert await links.get(b"a", "offer", 0) == b"1"
     now[0] += 1
     with pytest.raises(ChappeError, match=r"link\.unknown"):
         await links.get(b"a", "offer", 0)
     with pytest.raises(ChappeError, match=r"link\.unknown"):
-        links.put(b"b", "answer", b"late")
-    links.put(b"c", "offer", b"3")
-    links.put(b"a", "offer", b"anew")
+        await links.put(b"b", "answer", b"late")
+    await links.put(b"c", "offer", b"3")
+    await links.put(b"a", "offer", b"anew")
     assert await links.get(b"a", "offer", 0) == b"anew"
 
 

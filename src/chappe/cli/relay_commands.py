@@ -32,6 +32,22 @@ def serve(
             help="postgresql://… instead of SQLite; better CHAPPE_DATABASE_URL.", show_default=False
         ),
     ] = None,
+    bus: Annotated[
+        str | None,
+        typer.Option(
+            help="nats://…,nats://… that several gateways on one database have; better CHAPPE_BUS.",
+            show_default=False,
+        ),
+    ] = None,
+    share_service: Annotated[
+        str | None, typer.Option(help="URL of `chappe shares serve` elsewhere.", show_default=False)
+    ] = None,
+    share_token_file: Annotated[
+        Path | None, typer.Option(help="File with the token that it takes.", show_default=False)
+    ] = None,
+    desk: Annotated[
+        bool, typer.Option("--desk", help="With --bus: the desk runs here. At one of the gateways.")
+    ] = False,
     host: Annotated[str | None, typer.Option(help="The address to listen on.", show_default=False)] = None,
     port: Annotated[int | None, typer.Option(help="The one port (8440).", show_default=False)] = None,
     name: Annotated[
@@ -64,6 +80,10 @@ def serve(
     settings = load_settings(
         data_dir=data_dir,
         database_url=database,
+        bus=bus,
+        share_service=share_service,
+        share_token_file=share_token_file,
+        desk=desk or None,
         host=host,
         port=port,
         server_name=name,
@@ -80,7 +100,9 @@ def serve(
         if welcome:
             _welcome(settings, relay)
 
-    run(settings, on_ready=ready, mounts=[beside(settings)])
+    # The desk has a database of its own, of one process.
+    mounts = [beside(settings)] if settings.bus is None or settings.desk else []
+    run(settings, on_ready=ready, mounts=mounts)
     note(say("relay.stopped"))
 
 

@@ -165,7 +165,7 @@ def _add_links(app: FastAPI, relay: Relay) -> None:
     async def leave(meeting: str, slot: Slot, request: Request) -> Response:
         with _attempt(relay, request) as allowance:
             id_ = api.from_base64(meeting, 16)
-            if relay.rendezvous.put(id_, slot, await read_body(request, api.MAX_RENDEZVOUS)):
+            if await relay.rendezvous.put(id_, slot, await read_body(request, api.MAX_RENDEZVOUS)):
                 # There is room for so many meetings: one network must not have it all.
                 _charge(allowance)
         return Response(status_code=204)

@@ -6,6 +6,7 @@ Each may come from the environment as `CHAPPE_<NAME>`, or from the command line,
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
@@ -24,6 +25,8 @@ ELSEWHERE: Final = frozenset(
     {"CHAPPE_DESK_ORIGIN", "CHAPPE_HOME", "CHAPPE_LANG", "CHAPPE_OFFICER", "CHAPPE_SEED", "CHAPPE_VECTORS"}
 )
 
+_BUS: Final = re.compile(r"(nats|tls)://[^\s,/]+(\s*,\s*(nats|tls)://[^\s,/]+)*")
+
 MIB: Final = 1024 * 1024
 GIB: Final = 1024 * MIB
 
@@ -38,6 +41,17 @@ class Settings(BaseSettings):
         None,
         description="postgresql://… where the tables are kept; SQLite in the data directory, if not given.",
     )
+    bus: SecretStr | None = Field(
+        None, description="nats://… where several gateways on one database wake each other; commas between."
+    )
+    bus_token_file: Path | None = Field(None, description="File with the token that NATS takes.")
+    bus_authority: Path | None = Field(None, description="PEM certificate that NATS's is to be signed by.")
+    bus_certificate: Path | None = Field(None, description="PEM certificate to show to NATS.")
+    bus_key: Path | None = Field(None, description="PEM private key of that certificate.")
+    look_seconds: float = Field(
+        5, gt=0, description="With a bus: how often the store is asked what the bus may have lost."
+    )
+    desk: bool = Field(False, description="With a bus: the desk runs at this gateway. At one of them.")
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 for all.")
     port: int = Field(8440, ge=0, le=65535, description="The one port; 0 lets the system choose.")
     server_name: str = Field(
@@ -149,10 +163,32 @@ class Settings(BaseSettings):
             raise ValueError("push_service is https, or http on loopback")
         if self.metrics is not None and int(self.metrics.rpartition(":")[2]) == self.port != 0:
             raise ValueError("metrics has a port of its own, never the public one")
+        self._fits_the_bus()
         witnesses = len(read_witnesses(self.witness))
         if self.quorum is not None and self.quorum > witnesses:
             raise ValueError("quorum is at most the number of witnesses")
         return self
+
+    def _fits_the_bus(self) -> None:
+        given = (self.bus_token_file, self.bus_authority, self.bus_certificate, self.bus_key)
+        if self.bus is None:
+            if any(part is not None for part in given):
+                raise ValueError("bus_token_file, bus_authority, bus_certificate and bus_key are of a bus")
+            return
+        if not _BUS.fullmatch(self.bus.get_secret_value()):
+            raise ValueError("bus is nats://host:port or tls://host:port, several with commas between")
+        if self.database_url is None:
+            raise ValueError(
+                "bus is for several gateways on one database, and SQLite is of one process: "
+                "give database_url, or leave bus out"
+            )
+        if self.share_service is None:
+            raise ValueError(
+                "several gateways have their shares in one place: give share_service, which is "
+                "`chappe shares serve` elsewhere"
+            )
+        if (self.bus_certificate is None) != (self.bus_key is None):
+            raise ValueError("bus_certificate and bus_key come together")
 
     @property
     def shares(self) -> Path:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 
 import structlog
 
-from chappe.relay.fleet_reads import still_readable
+from chappe.relay.fleet_reads import is_doomed, still_readable
 from chappe.relay.ports import ShareService
 from chappe.relay.store import Store
 from chappe.relay.usecases.receipts import MarkUnreadable
@@ -26,7 +27,9 @@ log = structlog.get_logger()
 class Destroyer:
     """Used in the event loop alone."""
 
-    def __init__(self, store: Store, shares: ShareService) -> None:
+    def __init__(self, store: Store, shares: ShareService, *, shared: bool = False) -> None:
+        """`shared`: orders may be given at other gateways, too."""
+        self._shared = shared
         self._store = store
         self._shares = shares
         self._doomed: set[bytes] = set()
@@ -41,10 +44,19 @@ class Destroyer:
         """From now on nothing of these is passed to the share service, nor back from it."""
         self._doomed.update(devices)
 
-    def check(self, device: bytes) -> None:
-        """Raises signin.revoked for a device whose share is being destroyed."""
+    async def check(self, device: bytes) -> None:
+        """Raises signin.revoked for a device whose share is being destroyed; storage.* where it cannot be
+        known, for an order given elsewhere is in the store alone."""
         if device in self._doomed:
             raise error("signin.revoked")
+        if self._shared and await self._store.read(partial(is_doomed, device=device)):
+            raise error("signin.revoked")
+
+    async def run_all(self) -> None:
+        """With those whose orders were given elsewhere: at a gateway that has ended since, say."""
+        if self._shared:
+            self._doomed = set(await self._store.read(still_readable))
+        await self.run()
 
     async def run(self) -> None:
         """Destroy what is to be destroyed, in one go for all. Where the service does not answer, or the store

@@ -7,6 +7,8 @@ be longer than that, never shorter; what lies beyond is written again when the u
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import hashlib
 import hmac
 import os
 import secrets
@@ -14,6 +16,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from chappe.relay.bus import Bus
+from chappe.relay.bus.local import LocalBus
+from chappe.relay.bus.wakes import Kind, Notice
 from chappe.relay.database import os_failure
 from chappe.relay.ports import Clock
 from chappe.relay.reader import AttachmentRecord
@@ -25,6 +30,9 @@ from chappe.wire.errors import error
 SYNC_EVERY: Final = 8 * 1024 * 1024
 """Bytes between two points to which an upload that was cut off may resume."""
 PIECE: Final = 256 * 1024
+SYNC_SECONDS: Final = 10.0
+LOCK_SECONDS: Final = 0.05
+"""How often the lock of a file is tried that another gateway has."""
 STALL_SECONDS: Final = 60.0
 """How long an upload may send nothing before it counts as cut off."""
 
@@ -66,9 +74,11 @@ class Attachments:
         quota: int,
         keep_seconds: int,
         reserve: int = 0,
+        bus: Bus | None = None,
     ) -> None:
         """`reserve`: bytes of the disk that are for messages alone."""
         self._reserve = reserve
+        self._bus = bus or LocalBus()
         self._folder = folder
         self._store = store
         self._clock = clock
@@ -123,6 +133,7 @@ class Attachments:
         before = self._uploads.get(attachment)
         if before is not None:
             before.stop()
+        self._bus.notify(Notice(Kind.UPLOAD, name=_name(attachment)))
         upload = self._uploads[attachment] = _Upload()
         lock = self._locks.setdefault(attachment, asyncio.Lock())
         try:
@@ -138,14 +149,40 @@ class Attachments:
                 del self._uploads[attachment]
                 self._locks.pop(attachment, None)
 
+    def elsewhere(self, name: bytes) -> None:
+        """A newer upload goes to another gateway, and waits for this one to let go of the file."""
+        for attachment, upload in self._uploads.items():
+            if _name(attachment) == name:
+                upload.stop()
+
+    async def _alone_at(self, attachment: bytes, upload: _Upload) -> BinaryIO:
+        """The file, which no other gateway writes then. Raises attachment.bad_offset where it is not to be
+        had, storage.*."""
+        file = await asyncio.to_thread(self._open, attachment)
+        ends = asyncio.get_running_loop().time() + STALL_SECONDS + SYNC_SECONDS
+        try:
+            while not _is_locked(file):
+                if upload.taken_over or asyncio.get_running_loop().time() > ends:
+                    raise error("attachment.bad_offset", "Another upload of this attachment is under way.")
+                await asyncio.sleep(LOCK_SECONDS)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
     async def _receive(
         self, attachment: bytes, upload: _Upload, record: AttachmentRecord, body: AsyncIterator[bytes]
     ) -> int:
-        offset = synced = record.received
         pending: list[bytes] = []
         held = 0
-        file = await asyncio.to_thread(self._open_at, attachment, offset)
+        file = await self._alone_at(attachment, upload)
         try:
+            # Another gateway may have written more while the file was waited for.
+            received = (await self.find(attachment)).received
+            if received != record.received:
+                raise error("attachment.bad_offset")
+            offset = synced = received
+            await asyncio.to_thread(self._cut, file, offset)
             while (piece := await _next_or_none(upload, body)) is not None:
                 if offset + held + len(piece) > record.size:
                     raise error("attachment.too_large")
@@ -172,19 +209,19 @@ class Attachments:
         await self._store.run(NoteReceived(attachment, received))
         return received
 
-    def _open_at(self, attachment: bytes, offset: int) -> BinaryIO:
-        """The file, cut to what is durable. On its first opening its name is made durable, too."""
-        path = self._path(attachment)
+    def _open(self, attachment: bytes) -> BinaryIO:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            file = os.fdopen(descriptor, "r+b", buffering=0)
-            os.ftruncate(descriptor, offset)
-            file.seek(offset)
-            if offset == 0:
-                sync_folder(self._folder)
+            descriptor = os.open(self._path(attachment), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return os.fdopen(descriptor, "r+b", buffering=0)
         except OSError as problem:
             raise os_failure(problem) from None
-        return file
+
+    def _cut(self, file: BinaryIO, offset: int) -> None:
+        """To what is durable. On its first opening its name is made durable, too. Raises OSError."""
+        os.ftruncate(file.fileno(), offset)
+        file.seek(offset)
+        if offset == 0:
+            sync_folder(self._folder)
 
     async def read(self, attachment: bytes, first: int, last: int) -> AsyncIterator[bytes]:
         """Bytes `first` to `last` (both included) of a complete attachment, in pieces."""
@@ -229,6 +266,20 @@ class Attachments:
 
     def _path(self, attachment: bytes) -> Path:
         return self._folder / attachment.hex()
+
+
+def _name(attachment: bytes) -> bytes:
+    """What gateways call it among each other: who knows its id may fetch it, and the bus may not."""
+    return hashlib.sha256(b"chappe upload v1" + attachment).digest()
+
+
+def _is_locked(file: BinaryIO) -> bool:
+    """Take the file's lock, if nobody has it. The system lets go of it however the process ends."""
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 async def _next_or_none(upload: _Upload, body: AsyncIterator[bytes]) -> bytes | None:

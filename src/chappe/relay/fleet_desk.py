@@ -7,13 +7,16 @@ The answer goes out when that is done, or cannot be done now.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
 from chappe.relay import asker, enrolment_rows, fleet_reads
 from chappe.relay.asker import AsDevice, Asker, AsOfficer, AsOwner
+from chappe.relay.bus import Bus
+from chappe.relay.bus.local import LocalBus
+from chappe.relay.bus.wakes import Kind, Notice
 from chappe.relay.destroyer import Destroyer
 from chappe.relay.hub import Hub
 from chappe.relay.limits import Allowances
@@ -25,7 +28,7 @@ from chappe.relay.usecases.enrol import ApproveEnrolment, EnrolPhone, WithdrawEn
 from chappe.relay.usecases.execute_order import Effects
 from chappe.relay.usecases.give_order import GiveOrder
 from chappe.relay.usecases.receipts import TakeReceipt
-from chappe.relay.usecases.removals import FindPosted, PostRemovals
+from chappe.relay.usecases.removals import FindPosted, PostRemovals, open_postings
 from chappe.wire import fleet
 from chappe.wire.errors import error
 
@@ -39,7 +42,11 @@ OWNERS_ORDERS: Final = (20.0, 1 / 60)
 class FleetDesk:
     """Used in the event loop alone."""
 
-    def __init__(self, store: Store, hub: Hub, destroyer: Destroyer, clock: Clock, server: str) -> None:
+    def __init__(
+        self, store: Store, hub: Hub, destroyer: Destroyer, clock: Clock, server: str, bus: Bus | None = None
+    ) -> None:
+        self._bus = bus or LocalBus()
+        self._told: set[tuple[bytes, bytes, bytes]] = set()
         self._store = store
         self._hub = hub
         self._destroyer = destroyer
@@ -151,11 +158,24 @@ class FleetDesk:
         self._destroyer.add(effects.doomed)
         for _, mailbox in effects.signed_out:
             self._hub.sign_out(mailbox)
+            self._bus.changed(mailbox)
         for mailbox in effects.told:
             self._hub.ordered(mailbox)
+            self._bus.changed(mailbox)
         self._tell_watchers(effects.posted)
 
     def _tell_watchers(self, groups: Sequence[bytes]) -> None:
+        for group in groups:
+            self._bus.notify(Notice(Kind.POSTED, name=group))
+        self.posted(groups)
+
+    async def look_for_posted(self) -> None:
+        """Removals that were posted at another gateway, and nobody said so. Raises storage.*."""
+        found = set(await self._store.read(open_postings))
+        fresh, self._told = found - self._told, found
+        self.posted({group for group, _, _ in fresh})
+
+    def posted(self, groups: Iterable[bytes]) -> None:
         """In the writer's turn: the epochs are then those of one moment."""
         watched = tuple(group for group in groups if self._hub.is_watched(group))
         if watched:

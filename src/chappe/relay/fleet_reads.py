@@ -205,6 +205,12 @@ def for_device(connection: Connection, device: bytes) -> fleet.ForDevice:
     return fleet.ForDevice(fleet_rows.waiting_orders(connection, device))
 
 
+def is_doomed(connection: Connection, device: bytes) -> bool:
+    """Whether an order says that its share is to be destroyed, or it was."""
+    found = select(order_devices.c.device).where(order_devices.c.device == device, order_devices.c.doomed)
+    return connection.execute(found.limit(1)).first() is not None
+
+
 def still_readable(connection: Connection) -> list[bytes]:
     """Devices with an erase order whose shares are still to be destroyed."""
     return list(

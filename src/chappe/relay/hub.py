@@ -20,6 +20,8 @@ class Listener(Protocol):
 
     def look(self) -> None: ...
 
+    def noted(self, sequence: int) -> None: ...
+
     def superseded(self) -> None: ...
 
     def posted(self, posted: Sequence[frames.Posted]) -> None: ...
@@ -32,8 +34,8 @@ class Listener(Protocol):
 class Hub:
     """Used in the event loop alone. Nothing of it is stored."""
 
-    def __init__(self, absent: Callable[[int], None] | None = None) -> None:
-        """`absent` hears of mailboxes that something came for while nobody was here."""
+    def __init__(self, absent: Callable[[int, int], None] | None = None) -> None:
+        """`absent` hears of mailboxes that something came for while nobody was here, and its number."""
         self._absent = absent
         self._here: dict[int, Listener] = {}
         # Since this process began: a sign-in that was under way meanwhile does not know it yet.
@@ -75,12 +77,24 @@ class Hub:
                 if listener is not None:
                     listener.arrived(arrival, sequence)
                 elif self._absent is not None:
-                    self._absent(mailbox)
+                    self._absent(mailbox, sequence)
 
     def look(self) -> None:
         """Something may be in anybody's mailbox that nobody told of: all who are here look."""
         for listener in tuple(self._here.values()):
             listener.look()
+
+    def noted(self, mailbox: int, sequence: int) -> None:
+        """Another gateway is said to have stored something, up to this number."""
+        listener = self._here.get(mailbox)
+        if listener is not None:
+            listener.noted(sequence)
+
+    def supersede(self, mailbox: int) -> None:
+        """Its device has a newer socket at another gateway."""
+        listener = self._here.get(mailbox)
+        if listener is not None:
+            listener.superseded()
 
     # --- orders
 

@@ -71,6 +71,48 @@ TABLES: Final[Mapping[str, Kept]] = {
             "at": AT,
         },
     ),
+    "holders": Kept(
+        (
+            "With several gateways: which socket of a device is its newest",
+            "Avec plusieurs passerelles : la connexion la plus récente d'un appareil",
+        ),
+        (
+            "while the device has a socket; of a gateway that was killed, until the device comes again",
+            "tant que l'appareil est connecté ; après l'arrêt brutal d'une passerelle, jusqu'à son retour",
+        ),
+        {
+            "mailbox": THE_MAILBOX,
+            "holder": (
+                "random number of the gateway's run, and of the socket",
+                "numéro aléatoire de la passerelle en marche, et de la connexion",
+            ),
+        },
+    ),
+    "meetings": Kept(
+        (
+            "With several gateways: where two devices of a line meet once; sealed end to end",
+            "Avec plusieurs passerelles : la rencontre de deux appareils d'une ligne, chiffrée",
+        ),
+        ("ten minutes", "dix minutes"),
+        {
+            "meeting": ("random number that both know", "numéro aléatoire que tous deux connaissent"),
+            "ends": ("when it is forgotten", "quand elle est oubliée"),
+            "offer": ("what one left, sealed", "ce que l'un a laissé, chiffré"),
+            "answer": ("what the other left, sealed", "ce que l'autre a laissé, chiffré"),
+        },
+    ),
+    "log_heads": Kept(
+        (
+            "With several gateways: the signed head of the public transparency log",
+            "Avec plusieurs passerelles : la tête signée du journal public de transparence",
+        ),
+        ("until the next one", "jusqu'à la suivante"),
+        {
+            "id": ("there is one", "il y en a une"),
+            "size": ("how many entries it is of", "le nombre de ses entrées"),
+            "note": ("the signed note that everybody may read", "la note signée que chacun peut lire"),
+        },
+    ),
     "devices": Kept(
         (
             "A device of a line: who may sign in, and what others check it against",
@@ -604,6 +646,15 @@ FILES: Final = (
         WHILE_RUNNING,
     ),
     KeptFile("relay.lock", ("one relay per folder", "un seul relais par dossier"), WHILE_RUNNING),
+    KeptFile(
+        "set-up.lock",
+        (
+            "of several gateways one makes tables and keys",
+            "de plusieurs passerelles, une crée tables et clés",
+        ),
+        WHILE_RUNNING,
+    ),
+    KeptFile("desk.lock", ("one desk per folder", "un seul guichet par dossier"), WHILE_RUNNING),
     KeptFile(
         "desk/desk.db*",
         ("the tables of the desk", "les tables du guichet"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -33,14 +33,23 @@ AT_ONCE: Final = 8
 MAX_WAITING: Final = 10_000
 """Devices that wait for their knock; beyond, the next envelope tries again."""
 MAX_KNOCKED: Final = 100_000
+ELSEWHERE_SECONDS: Final = 30.0
+"""After another gateway said that it has the device: if its mail is still there then, ask again."""
 
 
 class Knocker:
-    """`is_here`: whether a mailbox's device has a socket. `clock`: steady seconds."""
+    """`is_here`: whether a mailbox's device has a socket; `is_elsewhere`: whether it has one at another
+    gateway. `clock`: steady seconds."""
 
     def __init__(
-        self, store: Store, pusher: Pusher, is_here: Callable[[int], bool], clock: Callable[[], float]
+        self,
+        store: Store,
+        pusher: Pusher,
+        is_here: Callable[[int], bool],
+        clock: Callable[[], float],
+        is_elsewhere: Callable[[int], Awaitable[bool]] | None = None,
     ) -> None:
+        self._is_elsewhere = is_elsewhere
         self._store = store
         self._pusher = pusher
         self._is_here = is_here
@@ -83,6 +92,27 @@ class Knocker:
         later = self._later.pop(mailbox, None)
         if later is not None:
             later.cancel()
+
+    # --- other gateways
+
+    def wants(self, mailbox: int) -> bool:
+        """Whether its device is knocked for."""
+        return mailbox in self._subscribed
+
+    def came_elsewhere(self, mailbox: int) -> None:
+        self._knocked.pop(mailbox, None)
+
+    def changed_elsewhere(self, mailbox: int) -> None:
+        """Its device may have left a subscription: the next knock reads what there is."""
+        self._knocked.pop(mailbox, None)
+        self._subscribed.add(mailbox)
+
+    async def read_anew(self) -> None:
+        """The bus may have lost what others said. Raises storage.*."""
+        self._subscribed = await self._store.read(subscribed_mailboxes)
+        self._knocked.clear()
+
+    # --- this one
 
     def absent(self, mailbox: int) -> None:
         """An envelope became durable for a device that has no socket here. Never waits, never raises."""
@@ -141,6 +171,11 @@ class Knocker:
         if subscription is None:
             self._subscribed.discard(mailbox)
             return
+        away = mailbox not in self._stalled and self._is_elsewhere is not None
+        if away and self._is_elsewhere is not None and await self._is_elsewhere(mailbox):
+            # That gateway knocks when the device goes. It may be killed first.
+            self._look_later(mailbox, ELSEWHERE_SECONDS)
+            return
         # Noted before it goes out: who comes while it is on its way is knocked for again.
         self._note(mailbox)
         outcome = await self._pusher.knock(subscription)
@@ -156,9 +191,12 @@ class Knocker:
 
     def _try_later(self, mailbox: int, subscription: Subscription) -> None:
         """When the quiet is over, or the pause that the service asked for. It may have come by then."""
+        self._look_later(mailbox, self._pusher.wait(subscription))
+
+    def _look_later(self, mailbox: int, seconds: float) -> None:
         if mailbox not in self._later and len(self._later) < MAX_WAITING:
             loop = asyncio.get_running_loop()
-            self._later[mailbox] = loop.call_later(self._pusher.wait(subscription), self._again, mailbox)
+            self._later[mailbox] = loop.call_later(seconds, self._again, mailbox)
 
     def _again(self, mailbox: int) -> None:
         self._later.pop(mailbox, None)

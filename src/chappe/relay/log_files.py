@@ -17,15 +17,17 @@ from chappe.tlog.tiles import WIDTH, Tile, bundle_bytes, bundle_entries
 from chappe.wire.durable import sync_folder
 
 CHECKPOINT: Final = "checkpoint"
-_BESIDE: Final = ".new"
 Step = Callable[[str], None]
 
 
 class LogFiles:
     """`step` is told before each thing that a crash may cut off; a test dies there. All raise OSError."""
 
-    def __init__(self, folder: Path, step: Step = lambda name: None) -> None:
+    def __init__(self, folder: Path, step: Step = lambda name: None, own: str = "") -> None:
+        """`own`: of this process, where others write to the folder as well; the same files, and yet not in
+        each other's way."""
         self.folder = folder
+        self._beside = f".{own}.new" if own else ".new"
         self._step = step
 
     def checkpoint(self) -> bytes | None:
@@ -70,7 +72,8 @@ class LogFiles:
         for path, data in files.items():
             _make_folders(self.folder, path.parent)
             folders[path.parent] = None
-            descriptor = os.open(_beside(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            beside = self._next_to(path)
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
             with open(descriptor, "wb") as file:
                 file.write(data)
                 self._step(f"sync {path.name}")
@@ -78,10 +81,13 @@ class LogFiles:
                 os.fsync(file.fileno())
         for path in files:
             self._step(f"rename {path.name}")
-            _beside(path).replace(path)
+            self._next_to(path).replace(path)
         for folder in folders:
             self._step(f"sync folder {folder.name}")
             sync_folder(folder)
+
+    def _next_to(self, path: Path) -> Path:
+        return path.with_name(path.name + self._beside)
 
     def _drop_partial(self, tile: Tile) -> None:
         """They only save room: one that a crash leaves does no harm."""
@@ -91,10 +97,6 @@ class LogFiles:
                 self._step("drop")
                 path.unlink()
             folder.rmdir()
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(path.name + _BESIDE)
 
 
 def _make_folders(root: Path, folder: Path) -> None:

@@ -6,12 +6,17 @@ One task does it, woken by a commit that appended. The tree is a function of the
 killed between any two steps makes the same files again. A database with fewer entries than the head that was
 signed, or with others, was brought back from a copy: going on would give the log a second past, which the
 phones that saw the first take for treason, and rightly. Such a relay does not start.
+
+Of several gateways on one database the leader does this; the others serve its files, and the head that stands
+in the database. It is written there in the session that holds the leader's lock (chappe.relay.leader): two
+that take themselves for the leader sign heads of the same entries, and only one of them can publish.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,11 +24,13 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from chappe.relay import log_key
 from chappe.relay.database import os_failure
+from chappe.relay.leader import Leader
 from chappe.relay.log_files import LogFiles, Step
+from chappe.relay.log_heads import Head, find_head, record_head
 from chappe.relay.log_opening import LogRelease, OpenLog
 from chappe.relay.log_tree import Files, Tree
 from chappe.relay.ports import Clock
@@ -89,9 +96,16 @@ class Sequencer:
         page: Release | None = None,
         cosigners: Cosigners | None = None,
         step: Step = lambda name: None,
+        leader: Leader | None = None,
+        published: Callable[[], None] = lambda: None,
     ) -> None:
+        """`leader`: where there are several gateways; `published`: a head was, for the others to hear of."""
+        self._leader = leader
+        self._published = published
+        self._ready = False
+        """Whether this process leads, and has taken the log over."""
         self.origin = log_key.origin_of(server_name)
-        self.files = LogFiles(folder / "tlog", step)
+        self.files = LogFiles(folder / "tlog", step, "" if leader is None else secrets.token_hex(4))
         self.note: bytes | None = None
         self._data_dir = folder
         self._store = store
@@ -114,25 +128,77 @@ class Sequencer:
 
     async def start(self) -> None:
         """Check what is here, log what is new, publish, and go on doing so. Raises storage.*."""
+        if self._leader is None:
+            await self._begin()
+        else:
+            await self._join()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _begin(self) -> None:
         await self._store.run(OpenLog(self.origin))
         try:
             note = self.files.checkpoint()
-            signers = log_key.load(self._data_dir, self.origin, make=note is None)
-            self._signers = signers
-            self._policy = Policy(tuple(signer.key for signer in signers))
+            self._load_signers(make=note is None)
             if note is not None:
                 await self._replay(note)
         except OSError as problem:
             raise os_failure(problem) from None
         try:
-            await self._grow()
-            if self._page is not None and self._page.digest != self._last_release:
-                await self._store.run(LogRelease(self._page.digest, self._page.version))
+            await self._log_release()
             await self.publish()
         except (ChappeError, OSError) as problem:
             # A disk without room, say: the relay answers all the same, and the task tries again.
             log.error("the transparency log could not be written", kind=type(problem).__name__)
-        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def _load_signers(self, *, make: bool) -> None:
+        self._signers = log_key.load(self._data_dir, self.origin, make=make)
+        self._policy = Policy(tuple(signer.key for signer in self._signers))
+
+    async def _log_release(self) -> None:
+        await self._grow()
+        if self._page is not None and self._page.digest != self._last_release:
+            await self._store.run(LogRelease(self._page.digest, self._page.version))
+
+    # --- one of several
+
+    async def _join(self) -> None:
+        """Serve what is there; whoever leads goes on with it. Raises storage.* where it is of another past:
+        none of the gateways starts then."""
+        try:
+            note = await self._newest_note()
+            self._load_signers(make=note is None)
+        except OSError as problem:
+            raise os_failure(problem) from None
+        if note is not None:
+            head = self._own(note)
+            if await self._store.read(count_entries) < head.size:
+                raise _another_past(head.size, fewer=True)
+            self.note = note
+
+    async def _newest_note(self) -> bytes | None:
+        """In the database; in the folder alone where one process had it until now. Raises storage.*,
+        OSError."""
+        head = await self._store.read(find_head)
+        if head is not None:
+            return head.note
+        return await self._off(self.files.checkpoint)
+
+    async def _follow(self) -> None:
+        head = await self._store.read(find_head)
+        if head is not None and head.note != self.note:
+            self.note = head.note
+
+    async def _take_over(self) -> None:
+        """All that is remembered may be older than what another leader did since. Raises storage.*,
+        OSError."""
+        await self._store.run(OpenLog(self.origin))
+        async with self._turn:
+            self._tree, self._full, self._written, self._signed_at = Tree(), [], -1, 0.0
+            note = await self._newest_note()
+            if note is not None:
+                await self._replay(note)
+        await self._log_release()
+        self._ready = True
 
     async def close(self) -> None:
         if self._task is not None:
@@ -160,6 +226,12 @@ class Sequencer:
         lines = [*(f"log {signer.key}" for signer in self._signers), *self._cosigners.policy_lines()]
         return "".join(f"{line}\n" for line in lines)
 
+    async def _mend(self) -> None:
+        """A leader that was stopped just before it wrote the folder's copy of its head, and woke up since,
+        has put an old one there. Raises OSError."""
+        if self.note is not None and await self._off(self.files.checkpoint) != self.note:
+            await self._off(partial(self.files.write_checkpoint, self.note))
+
     # --- from the start on
 
     async def _replay(self, note: bytes) -> None:
@@ -169,13 +241,7 @@ class Sequencer:
             tile async for tile, _ in self._full_tiles(self._tree, head.size) if not self.files.has(tile)
         ]
         if (self._tree.size, self._tree.root) != (head.size, head.root):
-            raise error(
-                "storage.failed",
-                f"The transparency log is signed up to {head.size} entries, and the database has "
-                f"{'fewer' if self._tree.size < head.size else 'others'}: it was brought back from a copy. "
-                "Going on would fork the log, and every phone would say so. Bring back the newest database; "
-                "see docs/operating.md: the transparency log after a loss.",
-            )
+            raise _another_past(head.size, fewer=self._tree.size < head.size)
         self.note, self._signed_size = note, head.size
         if missing:
             # Somebody took files away: they are made again, from entries that lead to the head.
@@ -229,9 +295,17 @@ class Sequencer:
                     await self._awake.wait()
             self._awake.clear()
             try:
+                if self._leader is not None and not self._leader.is_leading:
+                    self._ready = False
+                    await self._follow()
+                    continue
+                if self._leader is not None and not self._ready:
+                    await self._take_over()
                 if await self._is_due():
                     await self.publish()
                     await asyncio.sleep(PAUSE_SECONDS)
+                elif self._leader is not None:
+                    await self._mend()
             except (ChappeError, OSError) as problem:
                 # The entries are in the database; the next round tries again.
                 log.error("the transparency log could not be written", kind=type(problem).__name__)
@@ -274,9 +348,29 @@ class Sequencer:
             log.info("the transparency log has its witnesses again", size=size)
         self._lacking = False
         note = whole.to_bytes()
+        if self._leader is not None:
+            await self._leader.run(partial(record_head, head=Head(size, note)))
+            self._step("recorded")
         await self._off(partial(self.files.write_checkpoint, note))
         self._step("published")
         self.note, self._signed_size, self._signed_at = note, size, now
+        self._published()
+
+
+def count_entries(connection: Connection) -> int:
+    """They are numbered from 0 without a gap."""
+    last: int | None = connection.execute(select(func.max(log_entries.c.number))).scalar()
+    return 0 if last is None else last + 1
+
+
+def _another_past(size: int, *, fewer: bool) -> ChappeError:
+    return error(
+        "storage.failed",
+        f"The transparency log is signed up to {size} entries, and the database has "
+        f"{'fewer' if fewer else 'others'}: it was brought back from a copy. "
+        "Going on would fork the log, and every phone would say so. Bring back the newest database; "
+        "see docs/operating.md: the transparency log after a loss.",
+    )
 
 
 def _entries(connection: Connection, start: int, count: int) -> list[bytes]:

@@ -27,8 +27,9 @@ from chappe.relay.config import Settings
 from chappe.relay.database import os_failure, prepare_folder
 from chappe.relay.http_errors import read_body
 from chappe.relay.ports import Clock, system_clock
-from chappe.relay.serve import Ready, Server, alone_in, listen, server_config
+from chappe.relay.serve import Ready, Server, listen, server_config
 from chappe.relay.shares import disk
+from chappe.relay.starting import alone_in
 from chappe.tlog.errors import (
     Conflict,
     Fork,

@@ -11,17 +11,21 @@ from typing import Any, Final, TypeAlias
 import structlog
 from sqlalchemy import Connection
 
+from chappe.relay.bus.wakes import Kind, Notice
 from chappe.relay.config import Settings
 from chappe.relay.destroyer import Destroyer
 from chappe.relay.doorway import Doorway
 from chappe.relay.files import Attachments
 from chappe.relay.fleet_desk import FleetDesk
 from chappe.relay.fleet_rows import devices_of_lines, find_lines, waiting_orders
+from chappe.relay.gateway import elect, open_bus
+from chappe.relay.holders import Holders, has_holder
 from chappe.relay.hub import Hub
 from chappe.relay.knocker import Knocker
 from chappe.relay.limits import Allowance, Allowances, Attempts
 from chappe.relay.log_cosigners import cosigners
 from chappe.relay.log_sequencer import Sequencer
+from chappe.relay.lookout import Lookout
 from chappe.relay.mailroom import AckOperation, Mailroom, SendOperation
 from chappe.relay.ports import (
     Answer,
@@ -36,7 +40,7 @@ from chappe.relay.ports import (
 from chappe.relay.push import SERVICES, Pusher, PushKey, Subscription, check
 from chappe.relay.quotas import HOLD_SECONDS, QuotaLimits, Quotas, Ration
 from chappe.relay.reader import Page
-from chappe.relay.rendezvous import Rendezvous
+from chappe.relay.rendezvous import Meetings, Rendezvous, SharedRendezvous
 from chappe.relay.seats import Seats
 from chappe.relay.session import Ask, ReadPage
 from chappe.relay.shares.worker import LocalShares
@@ -65,12 +69,15 @@ from chappe.wire.api import to_base64
 from chappe.wire.clock_guard import ClockGuard
 from chappe.wire.door import UnlockCounts
 from chappe.wire.errors import ChappeError, error
+from chappe.wire.orders import read_order
 
 log = structlog.get_logger()
 
 MAX_WAITING_BYTES: Final = 256 * 1024 * 1024
 """Requests of all devices that wait for the store; beyond, they are refused with limit.rate."""
 TICK_SECONDS: Final = 5.0
+TERMS_SECONDS: Final = 1.0
+"""Between two readings of all terms, however often other gateways say that one has changed."""
 DESTROY_SECONDS: Final = 3.0
 """How often the share service is asked to destroy what it has not destroyed yet."""
 MAX_PAGES_AT_ONCE: Final = 64
@@ -124,6 +131,9 @@ class Relay:
             keep_seconds=keep,
             limits=TokenLimits(messages=settings.token_burst, messages_per_second=settings.token_per_second),
         )
+        database = database or open_database(settings)
+        self._bus = open_bus(settings)
+        self._leader = elect(database, self._bus)
         self.hub = Hub(self._absent)
         self.tally = Tally()
         self.seats = Seats(
@@ -132,13 +142,7 @@ class Relay:
             turned_away=self.tally.turn_away,
         )
         self.store = Store(
-            database or open_database(settings),
-            mailroom,
-            clock,
-            self.hub.arrived,
-            self._logged,
-            self.hub.look,
-            self.tally,
+            database, mailroom, clock, self.hub.arrived, self._logged, self._doubted, self.tally
         )
         self.log = Sequencer(
             settings.data_dir,
@@ -147,11 +151,14 @@ class Relay:
             clock,
             page=released(settings.web_dir),
             cosigners=cosigners(settings.witness, settings.quorum),
+            leader=self._leader if self._bus.shared else None,
+            published=self._tell_log,
         )
         self.push_key = push_key.public
         contact = settings.push_contact or f"postmaster@{settings.server_name}"
         pusher = Pusher(push_key, contact, self._loop.time)
-        self._knocker = Knocker(self.store, pusher, self.hub.is_here, self._loop.time)
+        elsewhere = self._is_elsewhere if self._bus.shared else None
+        self._knocker = Knocker(self.store, pusher, self.hub.is_here, self._loop.time, elsewhere)
         self._subscriptions: Allowances[int] = Allowances(SUBSCRIPTIONS_BURST, SUBSCRIPTIONS_PER_SECOND)
         self.attachments = Attachments(
             settings.data_dir / "attachments",
@@ -161,8 +168,13 @@ class Relay:
             quota=settings.attachment_quota,
             keep_seconds=keep,
             reserve=settings.disk_reserve,
+            bus=self._bus,
         )
-        self.rendezvous = Rendezvous(clock, settings.max_links)
+        self.rendezvous: Meetings = (
+            SharedRendezvous(self.store, clock, settings.max_links)
+            if self._bus.shared
+            else Rendezvous(clock, settings.max_links)
+        )
         self._attempts = Attempts(settings.attempts_burst, settings.attempts_per_minute)
         self._doorway = Doorway(settings.deliver_burst, settings.deliver_per_minute)
         self._quotas = Quotas(
@@ -177,9 +189,11 @@ class Relay:
         self._lookups: Allowances[int] = Allowances(settings.lookups_burst, settings.lookups_per_second)
         self._enrolments: Allowances[int] = Allowances(ENROLMENTS_BURST, ENROLMENTS_PER_SECOND)
         self._shares = shares
-        self.destroyer = Destroyer(self.store, shares)
-        self.fleet = FleetDesk(self.store, self.hub, self.destroyer, clock, settings.server_name)
+        self.destroyer = Destroyer(self.store, shares, shared=database.shared)
+        self.fleet = FleetDesk(self.store, self.hub, self.destroyer, clock, settings.server_name, self._bus)
         self.terms = TermWatch(self._read_terms)
+        self._terms_changed = asyncio.Event()
+        self._lookout = self._open_lookout(database) if self._bus.shared else None
         self._enrolling: set[asyncio.Task[None]] = set()
         self._sockets: set[Socket] = set()
         self._all_gone = asyncio.Event()
@@ -188,12 +202,18 @@ class Relay:
 
     async def start(self) -> None:
         """Begin the chores: sweeping, ticking the sockets, destroying shares. Raises storage.*."""
+        await self._leader.start()
         await self.log.start()
         await self.destroyer.start()
         await self._knocker.start()
-        await self.attachments.delete_strays()
-        self._chores = [
-            self._loop.create_task(self._every(DESTROY_SECONDS, self.destroyer.run)),
+        if self._leader.is_leading:
+            await self.attachments.delete_strays()
+        if self._lookout is not None:
+            await self._lookout.start()
+            await self._bus.start(self._lookout)
+            self._chores.append(self._loop.create_task(self._every(TERMS_SECONDS, self._mind_terms)))
+        self._chores += [
+            self._loop.create_task(self._every(DESTROY_SECONDS, self._destroy)),
             self._loop.create_task(self._every(self.settings.sweep_seconds, self.sweep_if_due)),
             self._loop.create_task(self._every(self._tick_seconds(), self._tick)),
             self._loop.create_task(self._every(self._tick_seconds(), self._tick_terms)),
@@ -206,12 +226,70 @@ class Relay:
             chore.cancel()
         await asyncio.gather(*self._chores, *self._enrolling, return_exceptions=True)
         await self._knocker.close()
+        if self._lookout is not None:
+            await self._lookout.close()
+        await self._bus.close()
         await self.log.close()
+        await self._leader.close()
         await self.store.close()
         await self._shares.close()
 
     def _logged(self) -> None:
         self.log.wake()
+        self._tell_log()
+
+    def _tell_log(self) -> None:
+        self._bus.notify(Notice(Kind.LOG))
+
+    def _doubted(self) -> None:
+        """Something may have been stored that nobody was told of."""
+        self.hub.look()
+        self._bus.notify(Notice(Kind.MISSED))
+
+    # --- other gateways
+
+    def _open_lookout(self, database: Database) -> Lookout:
+        holders = Holders(lambda: database.engine(writes=True))
+        return Lookout(
+            self.store,
+            self.hub,
+            self._bus,
+            holders,
+            seconds=self.settings.look_seconds,
+            told=self._told,
+            rarely=(self._knocker.read_anew, self.terms.read_anew, self.fleet.look_for_posted),
+        )
+
+    def _told(self, notice: Notice) -> None:
+        """Another gateway says so, or somebody who pretends to be one: nothing comes of it but a look."""
+        if notice.kind is Kind.TERMS:
+            self._terms_changed.set()
+        elif notice.kind is Kind.SUBSCRIPTION:
+            self._knocker.changed_elsewhere(notice.mailbox)
+        elif notice.kind is Kind.LOG:
+            self.log.wake()
+        elif notice.kind is Kind.CAME:
+            self._knocker.came_elsewhere(notice.mailbox)
+        elif notice.kind is Kind.POSTED:
+            self.fleet.posted((notice.name,))
+        elif notice.kind is Kind.UPLOAD:
+            self.attachments.elsewhere(notice.name)
+
+    async def _is_elsewhere(self, mailbox: int) -> bool:
+        """Of a bus that says so of everybody, the store knows better."""
+        if not await self._bus.is_elsewhere(mailbox):
+            return False
+        return await self.store.read(partial(has_holder, mailbox=mailbox))
+
+    async def _mind_terms(self) -> None:
+        """Lines may have been renewed at another gateway. Raises storage.*: then the next round reads."""
+        await self._terms_changed.wait()
+        await self.terms.read_anew()
+        self._terms_changed.clear()
+
+    async def _destroy(self) -> None:
+        """The leader, what any gateway left over, too."""
+        await (self.destroyer.run_all() if self._leader.is_leading else self.destroyer.run())
 
     # --- going
 
@@ -241,21 +319,32 @@ class Relay:
         if self.draining and not self._sockets:
             self._all_gone.set()
 
+    async def announce(self, record: DeviceRecord) -> None:
+        if self._lookout is not None:
+            await self._lookout.announce(record.mailbox)
+
     def enter(self, record: DeviceRecord, socket: Socket) -> None:
         self.tally.signed_in += 1
         self.hub.enter(record.mailbox, socket)
         self._knocker.came(record.mailbox)
         self.terms.enter(record, socket)
+        if self._lookout is not None:
+            self._lookout.enter(record.mailbox)
+            if self._knocker.wants(record.mailbox):
+                self._bus.notify(Notice(Kind.CAME, mailbox=record.mailbox))
 
     def leave(self, record: DeviceRecord, socket: Socket) -> None:
         self.terms.leave(record, socket)
         if self.hub.leave(record.mailbox, socket):
             self._knocker.went(record.mailbox)
+        if self._lookout is not None and not self.hub.is_here(record.mailbox):
+            self._lookout.leave(record.mailbox)
 
     def stalled(self, record: DeviceRecord) -> None:
         self._knocker.stalled(record.mailbox)
 
-    def _absent(self, mailbox: int) -> None:
+    def _absent(self, mailbox: int, sequence: int) -> None:
+        self._bus.mail(mailbox, sequence)
         self._knocker.absent(mailbox)
 
     def lookups(self, record: DeviceRecord) -> Allowance:
@@ -283,7 +372,10 @@ class Relay:
 
     async def orders(self, record: DeviceRecord) -> list[frames.OrderFrame]:
         """The fleet orders that wait for a device."""
-        return await self.store.read(lambda connection: waiting_orders(connection, record.device))
+        found = await self.store.read(lambda connection: waiting_orders(connection, record.device))
+        if self._lookout is not None:
+            self._lookout.read_orders(record.mailbox, [read_order(frame.order).id for frame in found])
+        return found
 
     def refused(self, code: str) -> None:
         self.tally.refuse(code)
@@ -353,6 +445,7 @@ class Relay:
     def _subscribed(self, record: DeviceRecord, subscribed: bool, outcome: Outcome) -> Outcome:
         if not isinstance(outcome, ChappeError):
             self._knocker.changed(record.mailbox, subscribed=subscribed)
+            self._bus.notify(Notice(Kind.SUBSCRIPTION, mailbox=record.mailbox))
         return outcome
 
     def _watch(self, record: DeviceRecord, frame: frames.Watch, outcome: Outcome) -> Outcome:
@@ -369,11 +462,11 @@ class Relay:
         try:
             self._enrolments.of(record.mailbox, self._loop.time()).spend(self._loop.time())
             vouched = vouched_key(record.device, record.signature_key, frame)
-            self.destroyer.check(record.device)
+            await self.destroyer.check(record.device)
             await self._shares.enrol(record.device, frame.sealed)
             if vouched is not None:
                 await self.store.run(vouched)
-            self.destroyer.check(record.device)
+            await self.destroyer.check(record.device)
         except ChappeError as refusal:
             answer(refusal)
         except Exception:  # a task's outermost shell: the device is told that it failed
@@ -412,17 +505,17 @@ class Relay:
     async def challenge(self, device: bytes) -> bytes:
         """For one guess of a locked phone. See `ShareService`. Raises signin.revoked as well, while its share
         is being destroyed."""
-        self.destroyer.check(device)
+        await self.destroyer.check(device)
         return await self._shares.challenge(device)
 
     async def unlock(self, device: bytes, sealed: bytes) -> bytes:
         """The answer to a locked phone's guess. See `ShareService`. Raises signin.revoked as well, while its
         share is being destroyed."""
         try:
-            self.destroyer.check(device)
+            await self.destroyer.check(device)
             answer = await self._shares.unlock(device, sealed)
             # An order that came meanwhile holds back what was on its way.
-            self.destroyer.check(device)
+            await self.destroyer.check(device)
         except ChappeError as problem:
             self.tally.unlocked(problem)
             raise
@@ -464,6 +557,7 @@ class Relay:
         for one in renewed:
             assert isinstance(one, RenewedLine)
             self.terms.changed(one.line, one.term)
+        self._bus.notify(Notice(Kind.TERMS))
         return renewed
 
     async def _read_terms(self, wanted: Sequence[bytes]) -> dict[bytes, frames.Term]:
@@ -482,7 +576,9 @@ class Relay:
 
     async def sweep_if_due(self) -> None:
         """Sweep, unless the clock has jumped: then nothing is dropped, closed or forgotten until it is
-        believed. Raises storage.*."""
+        believed. Of several gateways the leader does. Raises storage.*."""
+        if not self._leader.is_leading:
+            return
         jump = await asyncio.to_thread(self.clock_guard.pass_by)
         if jump is None:
             await self.sweep()
@@ -512,6 +608,7 @@ class Relay:
             assert isinstance(lapsed, Lapsed)
             for mailbox in lapsed.mailboxes:
                 self.hub.sign_out(mailbox)
+                self._bus.changed(mailbox)
             more = lapsed.more
 
     async def _forget_lapsed(self) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import resource
 import signal
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias, cast
 
 import structlog
@@ -26,7 +23,7 @@ from chappe.relay import logs, tls
 from chappe.relay.accepting import Acceptor
 from chappe.relay.app import build_app
 from chappe.relay.config import Settings
-from chappe.relay.database import os_failure, prepare_folder
+from chappe.relay.database import prepare_folder
 from chappe.relay.http_protocol import PatientProtocol
 from chappe.relay.ports import ShareService
 from chappe.relay.relay import Relay
@@ -35,6 +32,7 @@ from chappe.relay.shares.remote import Place, RemoteShares, read_token
 from chappe.relay.shares.service import Shares
 from chappe.relay.shares.worker import LocalShares
 from chappe.relay.socket import protocol_class
+from chappe.relay.starting import hold, set_up
 from chappe.relay.storage import Database, open_database
 from chappe.relay.watching.private import PrivatePort
 from chappe.relay.watching.readiness import Doctor
@@ -42,7 +40,6 @@ from chappe.wire.errors import error
 
 log = structlog.get_logger()
 
-LOCK_NAME: Final = "relay.lock"
 BACKLOG: Final = 2_048
 STOP_SECONDS: Final = 5
 FEW: Final = 1_000
@@ -87,7 +84,7 @@ def serve(settings: Settings, *, on_ready: OnReady | None = None, mounts: Sequen
     prepare_folder(settings.data_dir)
     database = open_database(settings)
     with hold(settings, database), closing(listen(settings.host, settings.port)) as listener:
-        database.upgrade()
+        set_up(settings, database)
         context = tls.server_context(settings)
         ready = Ready(settings.host, listener.getsockname()[1], tls.pin_in_force(settings))
         _raise_file_limit()
@@ -246,29 +243,6 @@ class Server(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
             log.info(f"{self._name} has stopped")
-
-
-def hold(settings: Settings, database: Database) -> AbstractContextManager[None]:
-    """What keeps a second relay away: of SQLite's data directory there is one. A shared database takes
-    several; which of them does what only one may do is the leader's lock in the database."""
-    return nullcontext() if database.shared else alone_in(settings.data_dir)
-
-
-@contextmanager
-def alone_in(data_dir: Path) -> Iterator[None]:
-    """Hold the data directory's lock. The system lets go of it however the process ends."""
-    try:
-        descriptor = os.open(data_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as problem:
-        raise os_failure(problem) from None
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise error("storage.locked", "Another relay uses this data directory; stop it first.") from None
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def listen(host: str, port: int) -> socket.socket:

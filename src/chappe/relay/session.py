@@ -364,6 +364,12 @@ class Session:
         self._delivery.look()
         return self._next_page()
 
+    def noted(self, sequence: int) -> list[Action]:
+        """Somebody says that there is mail up to this number, and may be wrong: the store knows."""
+        if self._delivery is None or sequence <= self._delivery.pushed:
+            return []
+        return self.look()
+
     def page_read(self, page: Page | None) -> list[Action]:
         """The answer to `ReadPage`; None if it could not be read, which the shell tries again later."""
         if self._delivery is None or self.phase is not Phase.OPEN:

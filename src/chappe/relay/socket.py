@@ -73,6 +73,9 @@ class Desk(Protocol):
 
     def dismiss(self, socket: Socket) -> None: ...
 
+    async def announce(self, record: DeviceRecord) -> None:
+        """Before a device is told that it is welcome."""
+
     def enter(self, record: DeviceRecord, socket: Socket) -> None: ...
 
     def leave(self, record: DeviceRecord, socket: Socket) -> None: ...
@@ -227,6 +230,10 @@ class Socket(asyncio.Protocol):
     def look(self) -> None:
         if self._session is not None:
             self._carry_out(self._session.look())
+
+    def noted(self, sequence: int) -> None:
+        if self._session is not None:
+            self._carry_out(self._session.noted(sequence))
 
     def superseded(self) -> None:
         if self._session is not None:
@@ -407,7 +414,13 @@ class Socket(asyncio.Protocol):
         except StorageFailure as failure:
             self._carry_out(session.end(failure))
             return
-        self._carry_out(session.identified(record))
+        actions = session.identified(record)
+        if session.record is not None:
+            await self._desk.announce(session.record)
+            if self._session is not session:
+                self._desk.leave(session.record, self)
+                return
+        self._carry_out(actions)
 
     async def _read_orders(self) -> None:
         session = self._session

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Column, Index, Integer, String, Table, text
 
 from chappe.relay import fleet_tables as fleet_tables  # so that `metadata` is whole
+from chappe.relay import gateway_tables as gateway_tables
 from chappe.relay.schema import Big, Bytes, metadata
 
 lines = Table(

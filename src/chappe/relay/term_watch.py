@@ -73,6 +73,13 @@ class TermWatch:
         for listener in tuple(here.listeners):
             listener.term(term)
 
+    async def read_anew(self) -> None:
+        """Others may have renewed lines that are here. Raises storage.*."""
+        here = tuple(self._here)
+        if here:
+            for line, term in (await self._read(here)).items():
+                self.changed(line, term)
+
     async def tick(self, now: int) -> None:
         """Every few seconds. Raises storage.*: then the next round asks."""
         due = [line for line, here in self._here.items() if _is_due(here.term, now)]

@@ -32,8 +32,9 @@ from chappe.relay.config import Settings
 from chappe.relay.database import prepare_folder
 from chappe.relay.failures import storage_failure
 from chappe.relay.fleet_rows import AnyRow
-from chappe.relay.serve import alone_in, open_shares
+from chappe.relay.serve import open_shares
 from chappe.relay.shares.disk import disk_failure
+from chappe.relay.starting import alone_in
 from chappe.relay.storage import Database, change, open_database
 from chappe.relay.storage.sqlite import SqliteDatabase
 from chappe.relay.tables import devices

@@ -106,6 +106,7 @@ class NatsBus:
         self._notices: dict[Notice, None] = {}
         self._work = asyncio.Event()
         self._lost = False
+        self._closing = False
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, heard: Heard) -> None:
@@ -114,6 +115,7 @@ class NatsBus:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
+        self._closing = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -217,6 +219,8 @@ class NatsBus:
         self._work.set()
 
     async def _went(self) -> None:
+        if self._closing:
+            return
         log.warning("the bus is gone; mail is looked for until it is back")
         self._lost = True
 

@@ -7,7 +7,7 @@
                    0x12 mailbox (8 bytes)    its push subscription
                    0x13                      the transparency log has grown
                    0x14 mailbox (8 bytes)    its device came
-                   0x15 group (32 bytes)     a removal was posted for it
+                   0x15 group (16 to 32)     a removal was posted for it
                    0x16                      something was lost: look at everything
                    0x17 digest (32 bytes)    this attachment is uploaded elsewhere
 
@@ -28,6 +28,7 @@ NOT_HERE: Final = b"\x00"
 MAX_WAKE: Final = 33
 _NUMBER: Final = 8
 _LARGEST: Final = 2**63 - 1
+_NARROW: Final = 16
 _WIDE: Final = 32
 
 
@@ -47,7 +48,7 @@ _NAMED: Final = frozenset({Kind.POSTED, Kind.UPLOAD})
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Said to all gateways. `mailbox`: of SUBSCRIPTION and CAME; `name`: 32 bytes of POSTED and UPLOAD."""
+    """Said to all gateways. `mailbox`: of SUBSCRIPTION and CAME; `name`: 16 to 32 bytes of the others."""
 
     kind: Kind
     mailbox: int = 0
@@ -91,5 +92,5 @@ def decode_notice(data: bytes) -> Notice | None:
         fits = len(rest) == _NUMBER and 0 < mailbox <= _LARGEST
         return Notice(kind, mailbox=mailbox) if fits else None
     if kind in _NAMED:
-        return Notice(kind, name=bytes(rest)) if len(rest) == _WIDE else None
+        return Notice(kind, name=bytes(rest)) if _NARROW <= len(rest) <= _WIDE else None
     return None if rest else Notice(kind)

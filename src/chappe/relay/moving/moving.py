@@ -27,7 +27,7 @@ from chappe.relay.failures import storage_failure
 from chappe.relay.moving import comparing
 from chappe.relay.moving.plan import all_tables
 from chappe.relay.moving.progress import Progress
-from chappe.relay.serve import alone_in
+from chappe.relay.starting import alone_in
 from chappe.relay.storage.postgres import PostgresDatabase, set_numbers
 from chappe.relay.storage.sqlite import ELSEWHERE, SqliteDatabase
 from chappe.relay.tables import log_entries

@@ -28,6 +28,7 @@ from chappe.wire.rosters import SignedRoster
 
 MAX_TOLD: Final = 16 * 1024 * 1024
 """Bytes of removals that one `watch` is answered with: orders and rosters may be large, and groups many."""
+MAX_OPEN: Final = 100_000
 MAX_POSTED: Final = frames.MAX_WATCHED
 """Conversations of one device that one order removes it from."""
 
@@ -118,6 +119,16 @@ class FindPosted:
                 posted = (row.group_id, row.device, order.signed, order.rosters, row.epoch, row.message)
                 found.append(frames.Posted(*posted))
         return Found(tuple(found))
+
+
+def open_postings(connection: Connection) -> list[tuple[bytes, bytes, bytes]]:
+    """(group, order, device) of removals that are open, `MAX_OPEN` of them at most."""
+    found = connection.execute(
+        select(postings.c.group_id, postings.c.order_id, postings.c.device)
+        .where(postings.c.settled_at.is_(None))
+        .limit(MAX_OPEN)
+    )
+    return [(row.group_id, row.order_id, row.device) for row in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from chappe.relay.usecases import enrol
 from chappe.relay.usecases.approve_order import AWAIT_SECONDS
 from chappe.relay.usecases.attachments import DAY
 from chappe.relay.usecases.key_packages import REMEMBER_TAKEN_SECONDS
+from chappe.relay.usecases.meetings import forget_old
 from chappe.wire.audit import AuditEntry
 
 PIECE: Final = 500
@@ -121,6 +122,7 @@ class Sweep:
 
     def _small_things(self, unit: Unit) -> None:
         now, connection = unit.now, unit.connection
+        forget_old(unit)
         connection.execute(
             delete(attachment_use).where(attachment_use.c.day <= (now - self.keep_seconds) // DAY)
         )
