@@ -30,6 +30,8 @@ LATER: Final = frozenset({"limit.rate", "mailbox.full", "storage.failed", "stora
 """Refusals that are no verdict on the message: it is said again, with the same id (client/changes.py)."""
 BAD_EVERY: Final = 40
 """One message in so many is one that must be refused for good."""
+GIVE_UP_EVERY: Final = 5
+"""Of a sender's messages, the ones that are given up where the store fails."""
 SIZES: Final = (40, 300)
 """Bytes of a payload, least and most."""
 
@@ -149,7 +151,7 @@ class Member:
             return
         message = self._under_way.pop(frame.ref)
         self._crew.codes[frame.code] = self._crew.codes.get(frame.code, 0) + 1
-        if frame.code in LATER:
+        if frame.code in LATER and not self._crew.gives_up(message, frame.code):
             self._crew.put_off(message)
             asyncio.get_running_loop().call_later(LATER_SECONDS, self._say_again, message)
         else:
@@ -211,6 +213,10 @@ class Crew:
         for member in self.members:
             member.fill()
 
+    def keep_going(self, ahead: int) -> None:
+        """They may say so many from now on."""
+        self.go_on(self._made + ahead - self.quota)
+
     def next_of(self, member: Member) -> Sent | None:
         if self._made >= self.quota:
             return None
@@ -227,12 +233,22 @@ class Crew:
 
     def refused(self, message: Sent, code: str) -> None:
         message.refused = code
-        if message.accepted or all(any(to == one.device for one in self.members) for to in message.to):
+        if message.given_up:
+            pass
+        elif message.accepted or all(any(to == one.device for one in self.members) for to in message.to):
             self.journals.faults.append(f"a good message was refused: {code}")
         self.stirred()
 
+    def gives_up(self, message: Sent, code: str) -> bool:
+        """Whether it is never said again, though it could be: what the relay refused must not arrive."""
+        given_up = message.number % GIVE_UP_EVERY == 0 and code.startswith("storage.")
+        if given_up:
+            message.given_up = True
+        return given_up
+
     def put_off(self, message: Sent) -> None:
         self.put_offs += 1
+        message.put_off = True
         if message.accepted:
             self.journals.faults.append("put off after it was accepted")
         self.stirred()

@@ -210,8 +210,8 @@ static ssize_t written(int fd, const void *data, size_t size, int64_t at) {
     if (!on_disk(fd)) return at < 0 ? real_write(fd, data, size) : real_pwrite64(fd, data, size, at);
     pthread_mutex_lock(&turn);
     int failing = fails(WRITES), why = errno;
-    /* A disk that fails may have written some of it; one that is full has not. */
-    size_t wanted = !failing ? size : why == ENOSPC ? 0 : size / 2;
+    /* A disk that fails may have written some whole sectors of it; one that is full has not. */
+    size_t wanted = !failing ? size : why == ENOSPC ? 0 : size / 2 / 512 * 512;
     ssize_t done = 0;
     if (wanted || !failing) done = at < 0 ? real_write(fd, data, wanted) : real_pwrite64(fd, data, wanted, at);
     if (done > 0) {

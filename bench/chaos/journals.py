@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Sent:
-    """One message. `number` counts its sender's; `refused`: with what code, for good."""
+    """One message. `number` counts its sender's; `refused`: with what code, for good; `given_up`: the store
+    failed, and its sender left it at that."""
 
     id: bytes
     sender: bytes
@@ -23,6 +24,9 @@ class Sent:
     payload: bytes
     accepted: bool = False
     refused: str = ""
+    given_up: bool = False
+    put_off: bool = False
+    """It was refused for the moment, and said again: others of its sender may have come before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +107,9 @@ class Journals:
         elif taken.digest != hashlib.sha256(message.payload).digest():
             found.faults.append("a message came changed")
         else:
-            found.out_of_order += message.number < newest.get(message.sender, -1)
-            newest[message.sender] = message.number
+            if not message.put_off:
+                found.out_of_order += message.number < newest.get(message.sender, -1)
+                newest[message.sender] = message.number
 
 
 @dataclass(slots=True)

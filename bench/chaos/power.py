@@ -49,7 +49,8 @@ def run(options: Options, *, losses: int = LOSSES, control: int = CONTROL) -> Re
     done, wrong = in_loop(_both(options, losses, control))
     verdict, lost_by_control = done.crew.journals.verdict(), wrong.crew.journals.verdict().lost
     taken = Counter(loss.way for loss in done.losses)
-    faults = [*verdict.faults, *done.faults, *done.promises.broken]
+    odd = [f"a refusal: {code}" for code in done.promises.refusals]
+    faults = [*verdict.faults, *done.faults, *done.promises.broken, *odd]
     return Report(
         name="power",
         passed=verdict.clean and not faults and lost_by_control > 0,
@@ -125,7 +126,7 @@ async def _one(folder: Path, library: Path, seed: str, losses: int, *, module: s
         await asyncio.to_thread(relay.stop)
         for _ in range(losses):
             await _lose(done, disk, chance, others=module != UNSYNCED)
-            _examine(done, folder / "seen")
+            examine(done.crew, done.promises, done.faults, folder / "seen")
         disk.begin()
         await asyncio.to_thread(relay.start)
         await done.promises.check()
@@ -151,7 +152,7 @@ async def _lose(done: _Run, disk: Disk, chance: random.Random, *, others: bool) 
     await done.promises.check()
     working = [asyncio.create_task(done.promises.work()) for _ in range(2)] if others else []
     goal = crew.journals.accepted + chance.randint(*MESSAGES)
-    crew.go_on(goal + 500 - crew.quota)
+    crew.keep_going(goal - crew.journals.accepted + 500)
     await crew.until(lambda: crew.journals.accepted >= goal)
     # At any moment of what the disk is asked to do, and not of what the processor does between.
     disk.end_in(chance.randint(1, OPERATIONS))
@@ -162,14 +163,14 @@ async def _lose(done: _Run, disk: Disk, chance: random.Random, *, others: bool) 
     done.losses.append(platter.lose_power(chance, chance.choice(WAYS)))
 
 
-def _examine(done: _Run, seen: Path) -> None:
-    """Whether the databases are whole, and the log's heads have their entries. On a copy: looking changes
-    them."""
+def examine(crew: Crew, promises: Promises, faults: list[str], seen: Path) -> None:
+    """Whether the databases are whole, and the log's heads have their entries. On a copy, `seen`: looking
+    changes them."""
     shutil.rmtree(seen, ignore_errors=True)
-    shutil.copytree(done.crew.relay.data_dir, seen)
+    shutil.copytree(crew.relay.data_dir, seen)
     for name in ("relay.db", "shares/shares.db"):
         with closing(sqlite3.connect(seen / name)) as connection:
             found = connection.execute("PRAGMA integrity_check").fetchone()[0]
         if found != "ok":
-            done.faults.append(f"{name} is damaged: {found}")
-    done.promises.check_log(seen / "relay.db")
+            faults.append(f"{name} is damaged: {found}")
+    promises.check_log(seen / "relay.db")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from chappe.wire import frames
 UPLOAD_BYTES: Final = 40_000
 GUESSES: Final = 3
 """Wrong ones of a device: the fourth brings a wait."""
+_CODE: Final = re.compile(r"\b[a-z]+\.[a-z_]+\b")
 _LOST = (OSError, httpx.HTTPError, WebSocketException, TimeoutError)
 
 
@@ -59,15 +61,24 @@ class Promises:
         self._shown: list[Checkpoint] = []
         self.kept = 0
         self.broken: list[str] = []
+        self.refusals: dict[str, int] = {}
+        """By code, in `work`."""
 
-    async def work(self) -> None:
-        """Have it promise one thing after another, until the relay is gone."""
+    async def work(self, most: int = 1_000) -> None:
+        """Have it promise one thing after another, until the relay is gone, to so many lines at most."""
         with suppress(*_LOST):
             async with self._relay.http() as http:
-                while self.codes:
-                    # A refusal: its disk may be failing.
-                    with suppress(AssertionError):
+                for _ in range(min(most, len(self.codes))):
+                    try:
                         await self._one(http)
+                    except AssertionError as refusal:
+                        self._note_refusal(str(refusal))
+
+    def _note_refusal(self, said: str) -> None:
+        """Its disk may be failing; it says so, then."""
+        found = _CODE.search(said)
+        code = found[0] if found else said[:200] or "no code"
+        self.refusals[code] = self.refusals.get(code, 0) + 1
 
     async def _one(self, http: httpx.AsyncClient) -> None:
         device = Device.of_new_line(f"p{self._chance.randbytes(6).hex()}@{self._relay.server_name}")
@@ -76,7 +87,9 @@ class Promises:
         told = _Told(device, Line(http, device, Owner(device.id)))
         self._told.append(told)
         async with self._relay.sign_in(device) as wire:
-            told.enrolled = isinstance(await told.line.enrol(wire), frames.Done)
+            enrolled = await told.line.enrol(wire)
+            assert isinstance(enrolled, frames.Done), enrolled
+            told.enrolled = True
             await self._begin_upload(http, wire, told)
         await self._look(http)
         for _ in range(GUESSES):
@@ -88,16 +101,15 @@ class Promises:
         data = self._chance.randbytes(UPLOAD_BYTES)
         await wire.say(frames.NewAttachment(6, len(data)))
         ticket = await wire.hear(frames.Frame)
-        if isinstance(ticket, frames.Ticket):
-            told.upload, told.data = Upload(http, ticket), data
+        assert isinstance(ticket, frames.Ticket), ticket
+        told.upload, told.data = Upload(http, ticket), data
 
     async def _go_on_uploading(self, told: _Told) -> None:
-        if told.upload is None:
-            return
+        assert told.upload is not None
         end = min(len(told.data), told.received + UPLOAD_BYTES // 2)
         answer = await told.upload.patch(told.received, told.data[told.received : end])
-        if answer.status_code == 204:
-            told.received = int(answer.headers["upload-offset"])
+        assert answer.status_code == 204, answer.text
+        told.received = int(answer.headers["upload-offset"])
 
     async def _guess_wrong(self, told: _Told) -> None:
         if told.enrolled:

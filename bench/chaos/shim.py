@@ -6,6 +6,7 @@ import mmap
 import shutil
 import struct
 import subprocess
+import time
 from pathlib import Path
 from typing import Final
 
@@ -69,6 +70,13 @@ class Disk:
     def end_in(self, operations: int) -> None:
         """The power goes, and the process ends, before the operation that comes after so many more."""
         self._set(6, self.count + operations)
+
+    def fails_within(self, seconds: float) -> bool:
+        """Wait until an operation has failed, so long at the most."""
+        until = time.monotonic() + seconds
+        while not self.failed and time.monotonic() < until:
+            time.sleep(0.002)
+        return self.failed > 0
 
     def heal(self) -> None:
         self._set(1, 0)
