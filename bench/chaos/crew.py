@@ -89,9 +89,7 @@ class Member:
         while True:
             await self._awake.wait()
             try:
-                client = await Client.connect(
-                    self._account, self._crew.relay.port, self._crew.tls, self._hear
-                )
+                client = await Client.connect(self._account, self._crew.port, self._crew.tls, self._hear)
             except (OSError, ssl.SSLError):
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
@@ -181,12 +179,14 @@ class Crew:
         self.tls = ssl.create_default_context()
         self.members: list[Member] = []
         self._made = 0
+        self._port: int | None = None
         self._size, self._window = size, window
         self._chance = random.Random(seed)
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
 
-    async def enter(self) -> None:
-        """Activate the devices, and let them connect."""
+    async def enter(self, *, port: int | None = None) -> None:
+        """Activate the devices, and let them connect: to the relay, or to what is before it, at `port`."""
+        self._port = port
         self.tls = self.relay.tls()
         async with self.relay.http() as http:
             accounts = [await self._activate(http) for _ in range(self._size)]
@@ -195,6 +195,10 @@ class Crew:
             self.members.append(Member(self, account, chance, self._window))
         for member in self.members:
             member.task = asyncio.get_running_loop().create_task(member.live())
+
+    @property
+    def port(self) -> int:
+        return self._port or self.relay.port
 
     async def _activate(self, http: httpx.AsyncClient) -> Account:
         return await activate(http, self.relay.server_name, self.relay.code())
