@@ -42,6 +42,7 @@ from chappe.cli import (
     sale_papers,  # noqa: F401 - adds its commands to those of sales
     sales_commands,
     shares_commands,
+    simulate,
     subscriber_commands,
     term_commands,
     witness_commands,
@@ -99,6 +100,9 @@ app.command(
 app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )(chaos.chaos)
+app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)(simulate.simulate)
 
 
 def _show_version(wanted: bool) -> None:

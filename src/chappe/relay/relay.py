@@ -197,6 +197,8 @@ class Relay:
         self._enrolling: set[asyncio.Task[None]] = set()
         self._sockets: set[Socket] = set()
         self._all_gone = asyncio.Event()
+        self._undeleted: dict[int, int] = {}
+        """What was acknowledged and could not be deleted: up to which sequence, by mailbox."""
         self._pages = asyncio.Semaphore(MAX_PAGES_AT_ONCE)
         self._chores: list[asyncio.Task[None]] = []
 
@@ -383,7 +385,17 @@ class Relay:
     def acknowledge(self, record: DeviceRecord, sequence: int, count: int) -> None:
         self.tally.acknowledged += count
         self._knocker.took(record.mailbox)
-        self.store.submit(AckOperation(record.mailbox, sequence), _forget_outcome)
+        self._delete(record.mailbox, sequence)
+
+    def _delete(self, mailbox: int, sequence: int) -> None:
+        """An acknowledgement has no answer: what the store does not take is asked of it again at the next
+        tick, since the device may stay for days without saying it again."""
+
+        def answer(outcome: Outcome) -> None:
+            if isinstance(outcome, ChappeError):
+                self._undeleted[mailbox] = max(sequence, self._undeleted.get(mailbox, 0))
+
+        self.store.submit(AckOperation(mailbox, sequence), answer)
 
     def carry_out(self, record: DeviceRecord, ask: Ask, answer: Answer) -> float:
         """Queue what a frame asks. Refusals found here are answered in turn, too, through the store. Gives
@@ -629,6 +641,9 @@ class Relay:
         now = self._loop.time()
         for socket in tuple(self._sockets):
             socket.tick(now)
+        undeleted, self._undeleted = self._undeleted, {}
+        for mailbox, sequence in undeleted.items():
+            self._delete(mailbox, sequence)
 
     def _tick_seconds(self) -> float:
         return min(TICK_SECONDS, self.settings.sign_in_seconds / 2, self.settings.ping_seconds / 2)
@@ -657,7 +672,3 @@ def _ticket(ref: int, reserve: ReserveAttachment, outcome: Outcome) -> Outcome:
     if not isinstance(outcome, int):
         return outcome
     return frames.Ticket(ref, reserve.attachment, reserve.token, outcome)
-
-
-def _forget_outcome(_outcome: Outcome) -> None:
-    """An acknowledgement has no answer: if it was not stored, delivery happens again, and that is all."""

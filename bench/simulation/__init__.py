@@ -1,0 +1,1 @@
+"""The relay and its clients in one process, on time, network and disks that a seed rules."""
