@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -13,11 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from chappe.wire import fleet
+from chappe.wire import log_entries as log
 from chappe.wire.orders import Target
+from chappe.wire.rosters import roster_hash
 from tests.cli.world import Ran, inside
 from tests.client.office import Office, target
 from tests.client.world import World, gather, meet, members, texts, until
 from tests.relay import stores
+from tests.relay.fleet_world import Person
 from tests.relay.world import RelayProcess
 
 
@@ -36,6 +41,16 @@ async def run(*words: str, **variables: str) -> Ran:
     ran = await asyncio.to_thread(inside, *words, **variables)
     assert ran.status == 0, ran.err
     return ran
+
+
+async def code(office: Office, officer: Person) -> str:
+    """What the relay answers an officer with who asks; empty where it is an answer."""
+    envelope = fleet.by_officer(
+        "localhost", office.of.id, officer.id, officer.key, int(time.time()), fleet.Status(None)
+    )
+    async with office.relay.http() as http:
+        answer = await http.post("/v1/fleet", content=fleet.encode(envelope))
+    return "" if answer.status_code == 200 else str(answer.json()["code"])
 
 
 def lose(relay: RelayProcess, *survivors: str) -> Path:
@@ -77,6 +92,9 @@ async def test_erased_stays_erased_and_nothing_comes_twice(mortal: World) -> Non
     await office.give("erase", target(thief))
     closed = await office.give("erase", Target(gone.line_id))
     assert closed.unreadable
+    one, two = office.of.officers
+    office.of.chain.append(office.of.roster([one], [one, two]))
+    await office.ask(fleet.Amend(office.of.chain[-1]), fleet.Ok)
     await until(lambda: thief.ended is not None and gone.ended is not None, "the erasure")
     dan = await office.phone("dan")
     await ada.add(table, dan.address)
@@ -100,6 +118,18 @@ async def test_erased_stays_erased_and_nothing_comes_twice(mortal: World) -> Non
     assert revoked[ben.device_id] is None
     assert line is not None
 
+    # Who was removed from the roster does not order by the old one, nor does anybody, until it is here again.
+    assert await code(office, one) == await code(office, two) == "roster.invalid"
+    forged = office.of.roster([two], [one, two], version=2, previous=roster_hash(office.of.chain[0]))
+    with pytest.raises(AssertionError, match="another roster of this version"):
+        await office.ask(fleet.Amend(forged), fleet.Ok)
+    await office.ask(fleet.Amend(office.of.chain[-1]), fleet.Ok)
+    assert (await code(office, one), await code(office, two)) == ("", "order.forged")
+    # The log tells of it once.
+    with closing(sqlite3.connect(relay.data_dir / "relay.db")) as database:
+        entries = [log.decode(row[0]) for row in database.execute("SELECT entry FROM log_entries")]
+    assert len([entry for entry in entries if isinstance(entry, log.OfficerRemoved)]) == 1
+
     # The phones come back by themselves, and go on.
     for number in range(8):
         await ada.send_text(mine.id, f"after {number}")
@@ -119,6 +149,8 @@ async def test_a_phone_that_sees_none_of_it_takes_nothing_for_old(mortal: World)
     """Ben reads up to a number, and is away while the relay is brought back and gives numbers again."""
     world, relay = mortal, mortal.relay
     ada, ben = await world.phones("ada", "ben")
+    office = Office(world)
+    thief = await office.phone("thief")
     mine, _ = await meet(ada, ben)
     await ada.settled(30)
     await ben.settled(30)
@@ -128,9 +160,17 @@ async def test_a_phone_that_sees_none_of_it_takes_nothing_for_old(mortal: World)
         await ada.send_text(mine.id, f"read {number}")
     await until(lambda: "read 19" in texts(ben), "what ben reads")
     await world.shut("ben")
-    lose(relay)
-    await run("restore", str(copy), "--data-dir", str(relay.data_dir), "--without-log")
+    erased = thief.device_id
+    await office.give("erase", target(thief))
+    # No log outlives it; the share service does, and knows whom it erased.
+    lose(relay, "shares")
+    done = await run("restore", str(copy), "--data-dir", str(relay.data_dir), "--without-log")
+    assert "The share service knew 1 devices more" in done.out
+    assert "who was signed out or erased after" in done.err
     relay.start()
+    with closing(sqlite3.connect(relay.data_dir / "relay.db")) as database:
+        (revoked,) = database.execute("SELECT revoked_at FROM devices WHERE device = ?", (erased,)).fetchone()
+    assert revoked is not None
     # More than ben has read since the copy: without a step ahead these have the numbers that he knows.
     for number in range(30):
         await ada.send_text(mine.id, f"new {number}")

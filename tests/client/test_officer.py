@@ -8,13 +8,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import delete, func, select
 
 from chappe.client import Phone, appointing
 from chappe.client.officer import Officer
 from chappe.client.officer_lines import choose_all
 from chappe.client.order_views import DeviceView, OrderView
-from chappe.relay import organisations
+from chappe.relay import brought_back, organisations
+from chappe.relay.fleet_tables import rosters
 from chappe.relay.new_codes import new_codes
+from chappe.relay.storage import change, open_database
+from chappe.relay.tables import log_entries
 from chappe.vault import keeping, keys
 from chappe.wire import audit
 from chappe.wire.errors import ChappeError
@@ -222,6 +226,29 @@ async def test_an_officer_who_was_removed(bureau: Bureau) -> None:
         assert (await view_of(ada, given.order)).by == ("ben",)
         await ada.approve(given.order)
         assert (await view_of(ada, given.order)).by == ("Ada",)
+
+
+async def test_a_relay_that_was_brought_back_is_given_the_newest_roster_again(bureau: Bureau) -> None:
+    """By whichever officer is on both; until then nobody orders. The log tells of it once."""
+    settings = bureau.world.relay.settings
+    async with bureau.ada as ada, await bureau.second() as ben:
+        organisation = ada.chain.roster.organisation
+        with change(open_database(settings)) as connection:
+            logged = connection.execute(select(func.count()).select_from(log_entries)).scalar()
+            connection.execute(
+                delete(rosters).where(rosters.c.organisation == organisation, rosters.c.version == 2)
+            )
+            brought_back.mark_roster(connection, organisation, 2)
+        with pytest.raises(ChappeError) as caught:
+            await ada.lines()
+        assert caught.value.code == "roster.invalid"
+        with pytest.raises(ChappeError) as caught:
+            await ben.refresh()
+        assert caught.value.code == "order.forged"
+        assert len((await ada.refresh()).hashes) == 2
+        assert await ada.lines() == await ben.lines() == []
+        with change(open_database(settings)) as connection:
+            assert connection.execute(select(func.count()).select_from(log_entries)).scalar() == logged
 
 
 async def test_policy_for_everybody(bureau: Bureau) -> None:

@@ -59,12 +59,11 @@ KEEPING_WORDS: Final[dict[str, tuple[str, str]]] = {
         "Perdu : {count} lignes créées depuis. Chacune demande un nouveau code d'activation.",
     ),
     "restore.officers": (
-        "Lost: {count} changes of officers since. Until their officers have given the newest roster "
-        "again, who "
-        "was removed may order here: call them first.",
-        "Perdu : {count} changements de responsables depuis. Tant que la liste la plus récente n'est "
-        "pas redonnée, "
-        "un responsable retiré peut encore ordonner ici : appelez-les d'abord.",
+        "Lost: {count} changes of officers since. Those organisations order nothing until an officer "
+        "has given "
+        "the newest roster again (`chappe fleet officer list`): tell them.",
+        "Perdu : {count} changements de responsables depuis. Ces organisations n'ordonnent rien tant qu'un "
+        "responsable n'a pas redonné la dernière liste (`chappe fleet officer list`) : prévenez-les.",
     ),
     "restore.attachments": (
         "Lost: {count} attachments, whose files are not in the backup.",

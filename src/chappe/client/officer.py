@@ -185,8 +185,16 @@ class Officer:
 
     async def refresh(self) -> Chain:
         """The relay's roster chain, if it goes on from the one that was seen: kept. Raises roster.invalid for
-        one that was rolled back or forked, or that this officer is no longer on."""
+        one that was rolled back or forked, or that this officer is no longer on.
+
+        A relay that was brought back from a copy may lack the newest ones: it is given them again first.
+        """
         answer = await self.ask(fleet.Rosters(), fleet.RosterChain)
+        lacks = self.state.rosters[len(answer.rosters) :]
+        if lacks and answer.rosters == self.state.rosters[: len(answer.rosters)]:
+            for roster in lacks:
+                await self.ask(fleet.Amend(roster), fleet.Ok)
+            answer = await self.ask(fleet.Rosters(), fleet.RosterChain)
         return self.take_rosters(answer)
 
     def take_rosters(self, answer: fleet.RosterChain) -> Chain:

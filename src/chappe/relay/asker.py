@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from chappe.relay import fleet_rows
+from chappe.relay import brought_back, fleet_rows
 from chappe.relay.tables import devices, lines
 from chappe.wire import fleet
 from chappe.wire.errors import error
@@ -47,7 +47,8 @@ Asker = AsOfficer | AsOwner | AsDevice
 def identify(
     connection: Connection, envelope: fleet.AnyEnvelope, ask: fleet.AnyAsk, server: str, now: int
 ) -> Asker:
-    """Raises organisation.unknown, signin.unknown_device, order.forged, order.stale.
+    """Raises organisation.unknown, signin.unknown_device, order.forged, order.stale; roster.invalid where the
+    relay was brought back from a copy that lacks the newest roster.
 
     A receipt is signed itself: who carries it shows nothing else.
     """
@@ -56,6 +57,8 @@ def identify(
         key = None if officer is None else officer.key
         _check(envelope, key, server, now)
         assert officer is not None
+        if not isinstance(ask, fleet.Amend | fleet.Rosters):
+            brought_back.check_roster(connection, envelope.organisation)
         return AsOfficer(envelope.organisation, officer.id, officer.key)
     if isinstance(envelope, fleet.ByOwner):
         key = connection.execute(select(lines.c.identity_key).where(lines.c.line == envelope.line)).scalar()

@@ -18,9 +18,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from chappe.relay import brought_back
 from chappe.relay.backup.checking import signed_head
 from chappe.relay.fleet_rows import AnyRow, pieces
-from chappe.relay.fleet_tables import order_devices
+from chappe.relay.fleet_tables import order_devices, organisations
 from chappe.relay.log_files import LogFiles
 from chappe.relay.log_tree import Tree
 from chappe.relay.storage import statements_of
@@ -59,6 +60,8 @@ class Learned:
     lines: int = 0
     officers: int = 0
     _lines: set[bytes] = field(default_factory=set)
+    _rosters: dict[bytes, int] = field(default_factory=dict)
+    """The newest versions, by `organisation_hash`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,7 @@ def catch_up(connection: Connection, newer: NewerLog) -> Learned:
             "storage.failed", "The transparency log that outlived the database does not lead to its head."
         ) from None
     _close(connection, learned)
+    _mark_rosters(connection, learned)
     return learned
 
 
@@ -176,6 +180,7 @@ def _take(connection: Connection, known: dict[bytes, AnyRow], entry: log.LogEntr
             learned.lines += 1
         case log.OfficerAdded() | log.OfficerRemoved():
             learned.officers += 1
+            learned._rosters[entry.organisation] = entry.roster
         case _:
             pass
 
@@ -238,3 +243,11 @@ def _close(connection: Connection, learned: Learned) -> None:
                 .where(lines.c.line == line, lines.c.closed_at.is_(None))
                 .values(closed_at=row.at)
             ).rowcount
+
+
+def _mark_rosters(connection: Connection, learned: Learned) -> None:
+    """Of these organisations nobody orders until an officer has given the newest roster again."""
+    for row in connection.execute(select(organisations.c.organisation, organisations.c.fleet_key)).all():
+        version = learned._rosters.get(log.organisation_hash(row.fleet_key))
+        if version is not None:
+            brought_back.mark_roster(connection, row.organisation, version)

@@ -59,19 +59,21 @@ class MoveGroup:
 
     def _compare_and_swap(self, unit: Unit) -> None:
         frame, connection = self.frame, unit.connection
+        if brought_back.is_reserved(frame.group):
+            raise error("commit.unknown_group")
         row = connection.execute(
             select(groups.c.epoch, groups.c.lock, groups.c.moved_at).where(groups.c.group_id == frame.group)
         ).one_or_none()
         values = {"epoch": frame.epoch + 1, "lock": frame.next_lock, "moved_at": unit.now}
         if row is None:
-            if frame.group == brought_back.NO_GROUP or (frame.epoch != 0 and not _may_be_further(unit, None)):
+            if frame.epoch != 0 and not _may_be_further(unit, None):
                 raise error("commit.unknown_group")
             connection.execute(insert(groups).values(group_id=frame.group, **values))
             return
         if frame.epoch < row.epoch:
             raise error("commit.conflict")
         if frame.epoch > row.epoch:
-            if frame.group == brought_back.NO_GROUP or not _may_be_further(unit, row.moved_at):
+            if not _may_be_further(unit, row.moved_at):
                 raise error("commit.unknown_group")
         elif not hmac.compare_digest(lock_of(frame.opener), row.lock):
             raise error("commit.bad_opener")
