@@ -98,6 +98,8 @@ $(PHONE_BUILT): $(PHONE_READY) $(PHONE_PARTS) $(CONSOLE_BUILT)
 lock: $(READY)
 	$(UV) pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate -o requirements.lock
+	$(UV) pip compile --quiet pyproject.toml --extra traces --universal --python-version 3.11 \
+		--constraints requirements.lock --generate-hashes --no-header --no-annotate -o deploy/container/requirements.lock
 
 clean:
 	rm -rf $(VENV) $(INTEROP)/node_modules $(PHONE)/node_modules $(PHONE)/dist $(CONSOLE)/node_modules $(CONSOLE)/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from chappe.relay import accepting, tls
 from chappe.relay.accepting import Acceptor
 from chappe.relay.config import load_settings
+from chappe.relay.proxy_protocol import SIGNATURE
 from chappe.relay.seats import Seats
 from chappe.wire import frames
 from tests.relay.test_watching import free_port, private, scrape
@@ -107,3 +109,49 @@ async def test_a_handshake_that_does_not_end_is_ended(
     finally:
         writer.close()
         acceptor.close()
+
+
+def said(address: str, command: int = 0x21) -> bytes:
+    """A PROXY header, as HAProxy sends it for somebody at `address`."""
+    packed = ipaddress.ip_address(address).packed
+    body = packed + packed + b"\x01\x02\x03\x04"
+    family = 0x11 if len(packed) == 4 else 0x21
+    return SIGNATURE + bytes([command, family]) + len(body).to_bytes(2, "big") + body
+
+
+async def answered(relay: RelayProcess, header: bytes, request: bytes) -> bytes:
+    """What comes back for one HTTP request behind a PROXY header; nothing where the relay hangs up."""
+    connection = socket.create_connection(("127.0.0.1", relay.port))
+    connection.sendall(header)
+    try:
+        reader, writer = await asyncio.open_connection(
+            sock=connection, ssl=relay.tls(), server_hostname="localhost"
+        )
+        writer.write(request)
+        async with asyncio.timeout(30):
+            got = await reader.read(20)
+        writer.close()
+    except (OSError, EOFError):
+        return b""
+    return got
+
+
+async def test_behind_a_load_balancer_networks_are_those_that_it_says(tmp_path: Path) -> None:
+    relay = RelayProcess(tmp_path / "data", proxy_protocol=True, attempts_burst=2, attempts_per_minute=0.001)
+    guess = b"GET /v1/attachments/" + b"A" * 43 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    ready = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    try:
+        for _ in range(2):
+            assert b" 404" in await answered(relay, said("192.0.2.1"), guess)
+        assert b" 429" in await answered(relay, said("192.0.2.1"), guess)
+        # Others are others.
+        assert b" 404" in await answered(relay, said("192.0.2.2"), guess)
+        assert b" 404" in await answered(relay, said("2001:db8::1"), guess)
+        # The load balancer's own look, and who says nothing, or nonsense.
+        assert b" 200" in await answered(relay, SIGNATURE + b"\x20\x00\x00\x00", ready)
+        assert await answered(relay, b"", ready) == b""
+        assert await answered(relay, said("192.0.2.3", 0x31), ready) == b""
+        assert await answered(relay, SIGNATURE + b"\x21\x11\xff\xff", ready) == b""
+        assert await answered(relay, SIGNATURE + b"\x21\x11\x00\x04abcd", ready) == b""
+    finally:
+        relay.kill()

@@ -11,11 +11,12 @@ import errno
 import socket
 import ssl
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final, TypeAlias
 
+from chappe.relay.proxy_protocol import NoProxy, read_source
 from chappe.relay.seats import Seat, Seats
 
 HANDSHAKE_SECONDS: Final = 10.0
@@ -33,7 +34,11 @@ Make: TypeAlias = Callable[[Seat], asyncio.Protocol]
 class Acceptor:
     """Of some listening sockets, until `close`. Used in the event loop alone."""
 
-    def __init__(self, seats: Seats, make: Make, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, seats: Seats, make: Make, context: ssl.SSLContext | None, *, proxied: bool = False
+    ) -> None:
+        """`proxied`: a load balancer says who it is (proxy_protocol.py), and nobody else reaches the port."""
+        self._proxied = proxied
         self._seats = seats
         self._make = make
         self._context = context
@@ -64,16 +69,36 @@ class Acceptor:
                 if problem.errno in _NO_FILES:
                     self._rest(listener)
                 return
-            seat = self._seats.take(str(address[0]) if isinstance(address, tuple) else "")
-            if seat is None:
-                _turn_away(connection)
-                continue
             connection.setblocking(False)
             with suppress(OSError):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            task = self._loop.create_task(self._welcome(connection, seat))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            if self._proxied:
+                self._begin(self._ask_proxy(connection))
+                continue
+            seat = self._seats.take(str(address[0]) if isinstance(address, tuple) else "")
+            if seat is None:
+                _turn_away(connection)
+            else:
+                self._begin(self._welcome(connection, seat))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _ask_proxy(self, connection: socket.socket) -> None:
+        """Its own looks count as of no network."""
+        try:
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                source = await read_source(connection)
+        except (NoProxy, OSError, TimeoutError):
+            _turn_away(connection)
+            return
+        seat = self._seats.take(source or "", said=True)
+        if seat is None:
+            _turn_away(connection)
+            return
+        await self._welcome(connection, seat)
 
     def _rest(self, listener: socket.socket) -> None:
         self._loop.remove_reader(listener)

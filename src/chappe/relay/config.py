@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     tls_cert: Path | None = Field(None, description="PEM certificate chain; made by the relay if not given.")
     tls_key: Path | None = Field(None, description="PEM private key of that certificate.")
     behind_proxy: bool = Field(False, description="Plain HTTP on loopback; a proxy before it does the TLS.")
+    proxy_protocol: bool = Field(
+        False,
+        description="A load balancer says who connects (PROXY protocol 2); nobody else may reach the port.",
+    )
     max_attachment: int = Field(2 * GIB, ge=1, le=2**40, description="Largest attachment.")
     attachment_quota: int = Field(20 * GIB, ge=1, description="Attachment bytes per line in 30 days.")
     disk_reserve: int = Field(
@@ -155,6 +159,8 @@ class Settings(BaseSettings):
             raise ValueError("behind_proxy leaves TLS to the proxy; give it the certificate")
         if self.behind_proxy and self.host not in {"127.0.0.1", "::1", "localhost"}:
             raise ValueError("behind_proxy listens on loopback only; leave host as it is")
+        if self.behind_proxy and self.proxy_protocol:
+            raise ValueError("behind_proxy is told in headers who asks; leave proxy_protocol out")
         if self.share_service is not None and self.share_token_file is None:
             raise ValueError("share_service needs share_token_file")
         if self.share_service is not None and not _is_private(self.share_service):

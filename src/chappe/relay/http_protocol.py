@@ -37,6 +37,8 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
+        if self.seat is not None and self.seat.host is not None:
+            self.client = (self.seat.host, 0)
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:

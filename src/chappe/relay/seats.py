@@ -42,8 +42,8 @@ class Seats:
     def taken(self) -> int:
         return self._all
 
-    def take(self, host: str) -> Seat | None:
-        """None where there is no room."""
+    def take(self, host: str, *, said: bool = False) -> Seat | None:
+        """None where there is no room. `said`: a load balancer says that it is `host`."""
         network = network_of(host)
         if self._all >= self._in_all:
             self._turned_away(ALL)
@@ -53,7 +53,7 @@ class Seats:
             return None
         self._all += 1
         self._strangers[network] += 1
-        return Seat(self, network)
+        return Seat(self, network, host if said else None)
 
     def too_slow(self) -> None:
         """A handshake did not end in time."""
@@ -69,9 +69,11 @@ class Seats:
 class Seat:
     """Of one connection."""
 
-    __slots__ = ("_network", "_seats")
+    __slots__ = ("_network", "_seats", "host")
 
-    def __init__(self, seats: Seats, network: str) -> None:
+    def __init__(self, seats: Seats, network: str, host: str | None = None) -> None:
+        """`host`: who it is, where the connection itself shows a load balancer."""
+        self.host = host
         self._seats: Seats | None = seats
         self._network = network
 

@@ -25,6 +25,7 @@ from chappe.relay.app import build_app
 from chappe.relay.config import Settings
 from chappe.relay.database import prepare_folder
 from chappe.relay.http_protocol import PatientProtocol
+from chappe.relay.notify import READY, STOPPING, notify
 from chappe.relay.ports import ShareService
 from chappe.relay.relay import Relay
 from chappe.relay.seats import Seat, Seats
@@ -117,7 +118,14 @@ async def _run(
         private = await _open_private(settings, relay, doctor)
         config = server_config(settings, build_app(relay, routes, doctor), sockets, context)
         told = partial(on_ready, ready) if on_ready else None
-        server = Server(config, told, "the relay", relay.seats, partial(_drain, settings, relay))
+        server = Server(
+            config,
+            told,
+            "the relay",
+            relay.seats,
+            partial(_drain, settings, relay),
+            proxied=settings.proxy_protocol,
+        )
         await server.serve(sockets=[listener])
     finally:
         if private is not None:
@@ -196,13 +204,17 @@ class Server(uvicorn.Server):
         name: str,
         seats: Seats | None = None,
         drain: Drain | None = None,
+        *,
+        proxied: bool = False,
     ) -> None:
-        """`drain` is awaited at the end, with what stops the taking of connections."""
+        """`drain` is awaited at the end, with what stops the taking of connections; `proxied` as in
+        `Acceptor`."""
         super().__init__(config)
         self._name = name
         self._on_ready = on_ready
         self._seats = Seats(of_a_network=None, in_all=FEW) if seats is None else seats
         self._drain = drain
+        self._proxied = proxied
         self._acceptor: Acceptor | None = None
 
     def _make(self, seat: Seat) -> asyncio.Protocol:
@@ -213,14 +225,16 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup([])
-        self._acceptor = Acceptor(self._seats, self._make, self.config.ssl)
+        self._acceptor = Acceptor(self._seats, self._make, self.config.ssl, proxied=self._proxied)
         self._acceptor.open(sockets or [])
         log.info(f"{self._name} takes connections")
+        notify(READY)
         if self._on_ready is not None:
             self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         assert self._acceptor is not None
+        notify(STOPPING)
         if self._drain is not None:
             going = asyncio.ensure_future(self._drain(self._acceptor.close))
             while not going.done() and not self.force_exit:

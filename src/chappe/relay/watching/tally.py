@@ -35,7 +35,8 @@ class Tally:
         self.signed_in = 0
         self.stale = 0
         """Sealed messages whose token did not hold."""
-        self.refused: Counter[str] = Counter()
+        # Each from the start: an alert on what grew misses the first of a series that was not there.
+        self.refused: Counter[str] = Counter(dict.fromkeys((*KINDS, OTHER), 0))
         self.unlocks: Counter[str] = Counter(dict.fromkeys(UNLOCKS, 0))
         self.turned_away: Counter[str] = Counter(dict.fromkeys(TURNED_AWAY, 0))
         self.sweeps = self.swept_at = 0
