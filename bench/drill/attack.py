@@ -40,6 +40,8 @@ class Attack:
     name: ClassVar[str] = "nothing"
     does: ClassVar[str] = "Passes everything on."
 
+    shows: ClassVar[tuple[str, ...]] = ()
+    """Keys of what people are shown, for docs/drill.md (table.py)."""
     needs_browser: ClassVar[bool] = False
     """It is aimed at the phone's page in Chromium."""
     grace: ClassVar[int] = 10

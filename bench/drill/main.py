@@ -17,6 +17,7 @@ from tests.e2e.browser import missing
 from bench.drill import report
 from bench.drill.attack import Attack, all_attacks
 from bench.drill.campaign import Plan, names, run
+from bench.drill.table import table
 from chappe.wire.errors import error
 
 MEMORY = Path("/dev/shm")
@@ -28,6 +29,9 @@ def main(argv: list[str]) -> int:
     if options.list:
         for kind in all_attacks(browser=True):
             print(f"{kind.name:24} {kind.does}")
+        return 0
+    if options.table:
+        print(table())
         return 0
     if options.browser and (lacking := missing()):
         raise error("usage.invalid", f"There is no browser to attack here: {lacking}.")
@@ -78,6 +82,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same choices")
     parser.add_argument("--attack", action="append", default=[], help="only this one; may be given again")
     parser.add_argument("--list", action="store_true", help="the attacks, and what they do")
+    parser.add_argument("--table", action="store_true", help="the attacks as docs/drill.md has them")
     parser.add_argument(
         "--control", action="store_true", help="shut eyes and unchecked phones: harm must be called unnoticed"
     )

@@ -12,6 +12,7 @@ from bench.drill.attack import Attack, all_attacks
 from bench.drill.main import main
 from bench.drill.report import as_data, as_text
 from bench.drill.runs import Series, drill
+from bench.drill.table import shown, table
 from bench.drill.verdict import HONEST, UNNOTICED
 
 RUNS = 1
@@ -69,8 +70,22 @@ def test_its_options(capfd: pytest.CaptureFixture[str]) -> None:
     assert "swap a key" in capfd.readouterr().out
 
 
-def test_the_page_names_every_attack() -> None:
-    """docs/drill.md is in step, also with what people are shown."""
+def test_the_page_has_every_attack_and_its_words_as_the_clients_say_them() -> None:
+    """docs/drill.md is in step: `chappe drill --table` writes it anew."""
     page = (Path(__file__).parents[2] / "docs" / "drill.md").read_text()
-    for kind in all_attacks(browser=True):
-        assert f"| `{kind.name}` | {kind.does} |" in page
+    assert all(kind.shows for kind in all_attacks(browser=True))
+    assert table() in page, "renew the table: chappe drill --table"
+
+
+def test_a_text_that_nobody_says_is_refused() -> None:
+    for key in ("no.such.word", "page:no.such.word"):
+        with pytest.raises(KeyError):
+            shown(key)
+
+
+def test_what_the_table_says_is_what_is_seen(done: dict[str, Series]) -> None:
+    """Of the attacks that always end the same way."""
+    for name in ("freeze", "reuse a key package", "fork the log", "ghost device"):
+        (kind,) = [kind for kind in all_attacks() if kind.name == name]
+        start = shown(kind.shows[0]).removeprefix("! ").removeprefix("ben@localhost")[:40]
+        assert any(start in text for text in done[name].sees), (name, start)

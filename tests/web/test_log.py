@@ -149,7 +149,7 @@ async def test_the_page_finds_a_log_with_two_pasts(world: World, tmp_path: Path)
         assert not alarm["settled"]
         assert (await standing(ada))["root"] == seen["root"], "the log that was believed stays"
         # Nothing that a person writes is sent before they have decided, to believe the other log here.
-        with pytest.raises(NodeError, match="log.not_there"):
+        with pytest.raises(NodeError, match=r"^log\.not_there"):
             await ada.call("sendText", chat["id"], "never", None)
         over = await ada.call("startOver")
         assert over["root"] != seen["root"]

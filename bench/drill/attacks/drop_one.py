@@ -13,6 +13,7 @@ from chappe.wire import frames
 class Attack(attack.Attack):
     name = "drop one"
     does = "Never hands one envelope on; everything after it comes."
+    shows = ("gap.one",)
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)

@@ -19,6 +19,7 @@ from chappe.wire import frames
 class Attack(attack.Attack):
     name = "false Welcome"
     does = "Invites somebody in another's name, or changes, replaces or repeats an invitation."
+    shows = ("error:certificate.invalid", "verify.changed", "log.not_there")
 
     grace = 2
 

@@ -19,6 +19,7 @@ from chappe.wire import frames
 class Attack(attack.Attack):
     name = "fork a group"
     does = "Accepts two changes of one epoch, and shows each half of the group another."
+    shows = ("fork.history", "unreadable")
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)

@@ -22,6 +22,7 @@ VICTIM = "ada"
 class Attack(attack.Attack):
     name = "fork the log"
     does = "Shows one person a transparency log with an impostor in it, and reads what they write to him."
+    shows = ("log.forked.by",)
     grace = 2
 
     def __init__(self, chance: random.Random) -> None:

@@ -15,6 +15,7 @@ from chappe.wire import frames
 class Attack(attack.Attack):
     name = "freeze"
     does = "Hands nothing on to one phone any more, and answers it as if all were well."
+    shows = ("relay.silent",)
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)

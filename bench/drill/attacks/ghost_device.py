@@ -19,6 +19,7 @@ from chappe.wire.certificate import DeviceCertificate
 class Attack(attack.Attack):
     name = "ghost device"
     does = "Adds a device of its own to a line's, in answer to a look-up."
+    shows = ("error:certificate.invalid",)
 
     grace = 2
 

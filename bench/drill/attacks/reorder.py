@@ -13,6 +13,7 @@ from chappe.wire import frames
 class Attack(attack.Attack):
     name = "reorder"
     does = "Holds some envelopes of one phone back, and hands them on in another order."
+    shows = ("late",)
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)

@@ -16,6 +16,7 @@ LATER = 6
 class Attack(attack.Attack):
     name = "replay"
     does = "Hands envelopes on again: at once, later, many times, or to another phone."
+    shows = ("unreadable",)
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)

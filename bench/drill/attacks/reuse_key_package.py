@@ -16,6 +16,7 @@ from chappe.wire import frames
 class Attack(attack.Attack):
     name = "reuse a key package"
     does = "Hands the key package that one person was given to the next who asks."
+    shows = ("relay.key_reused",)
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)

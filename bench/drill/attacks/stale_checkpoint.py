@@ -18,6 +18,7 @@ HOUR = 3600
 class Attack(attack.Attack):
     name = "stale checkpoint"
     does = "Goes on showing an old head of the transparency log, or a smaller one, or none."
+    shows = ("log.frozen", "log.forked")
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)

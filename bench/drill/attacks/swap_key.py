@@ -19,6 +19,7 @@ from chappe.wire import frames
 class Attack(attack.Attack):
     name = "swap a key"
     does = "Answers a look-up with another identity key, and reads what is sent to it."
+    shows = ("verify.changed", "log.not_there")
 
     grace = 2
 

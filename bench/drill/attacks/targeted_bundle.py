@@ -21,6 +21,7 @@ PAGE = f"<!doctype html><title>Chappe</title><p>{FOREIGN}</p>".encode()
 class Attack(attack.Attack):
     name = "targeted bundle"
     does = "Hands one browser a page of its own, unsigned, signed by another key, or under the old signature."
+    shows = ("page:app.refused",)
     needs_browser = True
 
     def __init__(self, chance: random.Random) -> None:

@@ -21,6 +21,7 @@ from chappe.wire.unlock import ServiceKey
 class Attack(attack.Attack):
     name = "unsigned erase"
     does = "Orders a phone erased, without a signature, with a wrong one, or by its own word alone."
+    shows = ("chat.order.refused", "error:order.forged", "error:signin.revoked")
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)

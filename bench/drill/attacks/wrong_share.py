@@ -21,6 +21,7 @@ JSON = [("content-type", "application/json")]
 class Attack(attack.Attack):
     name = "wrong share"
     does = "Answers the right PIN with a wrong share, or says that there is none any more."
+    shows = ("error:vault.bad_share", "error:unlock.malformed")
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)
