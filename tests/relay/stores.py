@@ -12,6 +12,7 @@ import itertools
 import re
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +44,22 @@ def leave(data_dir: Path) -> None:
     name = _databases.pop(data_dir, None)
     if name is not None:
         server().drop(name)
+
+
+def copy(data_dir: Path) -> Callable[[], None]:
+    """Of a database outside the directory, which nobody has open. Gives what brings it back."""
+    name = _databases.get(data_dir)
+    if name is None:
+        return lambda: None
+    kept = f"{name}_copy"
+    server().create(kept, name)
+
+    def bring_back() -> None:
+        server().drop(name)
+        server().create(name, kept)
+        server().drop(kept)
+
+    return bring_back
 
 
 def given(data_dir: Path) -> dict[str, str]:

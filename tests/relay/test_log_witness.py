@@ -26,6 +26,7 @@ from chappe.tlog.view import View
 from chappe.tlog.witness import AddCheckpoint
 from chappe.wire.errors import BadInput
 from tests import zygote
+from tests.relay import stores
 from tests.relay.log_world import ORIGIN, of_relay
 from tests.relay.world import RelayProcess
 
@@ -156,12 +157,14 @@ async def test_a_relay_that_was_brought_back_whole_gets_no_witness(
         first = await until(relay, 2)
         relay.stop()
         shutil.copytree(data_dir, tmp_path / "copy")
+        bring_back = stores.copy(data_dir)
         relay.start()
         await relay.device("ben")
         await until(relay, first.size)
         relay.stop()
         shutil.rmtree(data_dir)
         shutil.copytree(tmp_path / "copy", data_dir)
+        bring_back()
         relay.start()
         assert "another past" in relay.log
         await relay.device("cyd")

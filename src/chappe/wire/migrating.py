@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, exc, inspect
+from sqlalchemy import Connection, exc
 
 from chappe.wire.errors import error
 from chappe.wire.sqlite import open_engine, os_failure, storage_failure
@@ -81,11 +81,3 @@ def bring_up(connection: Connection, history: Path) -> None:
     except CommandError:
         # It knows no way from the revision that the database names.
         raise error("storage.failed", "A newer Chappe made this database; start that one.") from None
-
-
-def revision_of(connection: Connection) -> str | None:
-    """What a database says of itself, of any kind; None for one that is empty."""
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
-    return str(row[0]) if row else None

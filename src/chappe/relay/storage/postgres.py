@@ -7,6 +7,7 @@ its mailboxes; any other batch has that lock alone, for the use cases were writt
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,6 +61,16 @@ _WANTED: Final = {
     "server_encoding": frozenset({"UTF8"}),
 }
 
+_PROMISES: Final = (
+    "SELECT current_setting('fsync'), current_setting('full_page_writes'), "
+    "current_setting('synchronous_commit'), current_setting('server_encoding')"
+)
+"""In the order of `_WANTED`."""
+_LOOK: Final = (
+    f"SELECT to_regclass('{UNFINISHED}') IS NOT NULL, to_regclass('alembic_version') IS NOT NULL, "
+    "current_setting('log_error_verbosity')"
+)
+
 
 class PostgresDatabase:
     shared = True
@@ -79,9 +90,7 @@ class PostgresDatabase:
         try:
             with engine.connect() as connection:
                 with connection.begin():
-                    _refuse_unfinished(connection)
-                    _check_quiet(connection)
-                    present = migrating.revision_of(connection) == migrations.HEAD
+                    present = _revision(connection) == migrations.HEAD
                 if not present:
                     self._migrate(connection)
         except exc.DBAPIError as problem:
@@ -91,34 +100,17 @@ class PostgresDatabase:
         self._mark()
 
     def engine(self, *, writes: bool) -> Engine:
-        engine = create_engine(
-            "postgresql+psycopg://",
-            creator=self._connect,
-            poolclass=NullPool,
-            hide_parameters=True,
-            isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
-        )
-        if not writes:
-            return engine.execution_options(postgresql_readonly=True)
-
-        @event.listens_for(engine, "connect")
-        def _on_connect(connection: psycopg.Connection[Any], _record: Any) -> None:
-            _check_durable(connection)
-
-        return engine
+        return _engine(tuple(sorted(self._given.items())), writes)
 
     def begin(self, connection: Connection, *, alone: bool) -> None:
         shared = "" if alone else "_shared"
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock{shared}(%s::bigint)", (BATCHES,))
 
-    def _connect(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(**self._given)
-
     def _migrate(self, connection: Connection) -> None:
         """While no gateway writes. Another one that starts at the same time finds it done."""
         with connection.begin():
             self.begin(connection, alone=True)
-            if migrating.revision_of(connection) != migrations.HEAD:
+            if _revision(connection) != migrations.HEAD:
                 migrating.bring_up(connection, migrations.FOLDER)
 
     def _mark(self) -> None:
@@ -127,6 +119,26 @@ class PostgresDatabase:
             (self._data_dir / ELSEWHERE).write_text("The tables of this relay are in PostgreSQL.\n")
         except OSError as problem:
             raise os_failure(problem) from None
+
+
+@cache
+def _engine(given: tuple[tuple[str, Any], ...], writes: bool) -> Engine:
+    """Kept, though it holds no connection: what SQLAlchemy asks a server first, it asks once."""
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(**dict(given)),
+        poolclass=NullPool,
+        hide_parameters=True,
+        isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
+    )
+    if not writes:
+        return engine.execution_options(postgresql_readonly=True)
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: psycopg.Connection[Any], _record: Any) -> None:
+        _check_durable(connection)
+
+    return engine
 
 
 def set_numbers(connection: Connection) -> None:
@@ -140,12 +152,22 @@ def set_numbers(connection: Connection) -> None:
         )
 
 
-def _refuse_unfinished(connection: Connection) -> None:
-    if connection.exec_driver_sql(f"SELECT to_regclass('{UNFINISHED}')").scalar() is not None:
+def _revision(connection: Connection) -> str | None:
+    """Of the tables that are here; None where there are none yet. Raises storage.failed for those of a
+    migration that is not through."""
+    unfinished, made, verbosity = connection.exec_driver_sql(_LOOK).one()
+    if unfinished:
         raise error(
             "storage.failed",
             "A migration into this database is not through: finish it with `chappe migrate-store`.",
         )
+    if verbosity != "terse":
+        # Relays log no address and no device; PostgreSQL does, with an error's details.
+        log.warning("PostgreSQL may write addresses into its log; set log_error_verbosity = terse")
+    if not made:
+        return None
+    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return None if found is None else str(found)
 
 
 def _read(url: str) -> dict[str, Any]:
@@ -178,18 +200,12 @@ def _is_near(host: str) -> bool:
     return not host or host.startswith(("/", "@")) or host in {"127.0.0.1", "::1", "localhost"}
 
 
-def _check_quiet(connection: Connection) -> None:
-    """Relays log no address and no device; PostgreSQL does, with an error's details."""
-    found = connection.exec_driver_sql("SHOW log_error_verbosity").scalar()
-    if found != "terse":
-        log.warning("PostgreSQL may write addresses into its log; set log_error_verbosity = terse")
-
-
 def _check_durable(connection: psycopg.Connection[Any]) -> None:
     """Raises storage.failed: what such a server says is stored, it may lose."""
-    wanted = list(_WANTED)
-    found = connection.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (wanted,))
-    wrong = [f"{name} = {value}" for name, value in found if value not in _WANTED[name]]
+    found = connection.execute(_PROMISES).fetchone() or ()
+    wrong = [
+        f"{name} = {value}" for name, value in zip(_WANTED, found, strict=True) if value not in _WANTED[name]
+    ]
     connection.rollback()
     if wrong:
         raise error(
