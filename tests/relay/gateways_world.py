@@ -46,6 +46,11 @@ class Gateways:
         return RelayProcess(self.data_dir, **self._settings | settings)
 
     @property
+    def url(self) -> str:
+        """Of the database."""
+        return stores.given(self.data_dir)["database_url"]
+
+    @property
     def log(self) -> str:
         """Of all gateways."""
         return self.gateways[0].log
