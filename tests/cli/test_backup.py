@@ -121,6 +121,7 @@ WRONG: dict[str, Callable[[Path], object]] = {
     "of fields unknown": edit(more=1),
     "out of the folder": edit(files=[{"name": "../data/relay.db", "size": 0, "sha256": "0" * 64}]),
     "absolute": edit(files=[{"name": "/etc/hosts", "size": 0, "sha256": "0" * 64}]),
+    "shares": edit(files=[{"name": "shares/shares.db", "size": 0, "sha256": "0" * 64}]),
     "the key of the log": without("log.key"),
     "another past": other_log,
 }

@@ -14,16 +14,23 @@ from pathlib import Path
 
 import pytest
 
+from chappe.client import engine
 from chappe.wire import fleet
 from chappe.wire import log_entries as log
 from chappe.wire.orders import Target
 from chappe.wire.rosters import roster_hash
 from tests.cli.world import Ran, inside
 from tests.client.office import Office, target
-from tests.client.world import World, gather, meet, members, texts, until
+from tests.client.world import World, alarms, gather, meet, members, texts, until
 from tests.relay import stores
 from tests.relay.fleet_world import Person
 from tests.relay.world import RelayProcess
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Phones do not wait long for what a mailbox that went ahead will not bring."""
+    monkeypatch.setattr(engine, "CATCH_UP_SECONDS", 0.5)
 
 
 @pytest.fixture
@@ -160,6 +167,8 @@ async def test_a_phone_that_sees_none_of_it_takes_nothing_for_old(mortal: World)
         await ada.send_text(mine.id, f"read {number}")
     await until(lambda: "read 19" in texts(ben), "what ben reads")
     await world.shut("ben")
+    await ada.send_text(mine.id, "accepted, and lost with the disk")
+    await ada.settled(30)
     erased = thief.device_id
     await office.give("erase", target(thief))
     # No log outlives it; the share service does, and knows whom it erased.
@@ -179,6 +188,9 @@ async def test_a_phone_that_sees_none_of_it_takes_nothing_for_old(mortal: World)
     await until(lambda: "new 29" in texts(ben), "what came while ben was away")
     found = [text for text in texts(ben) if text.startswith("new")]
     assert found == [f"new {number}" for number in range(30)]
+    # What the copy cannot have is missed, and said.
+    world.is_honest = False
+    await until(lambda: alarms(ben) != [], "that one is missing")
 
 
 async def test_a_relay_on_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

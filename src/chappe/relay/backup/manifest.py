@@ -26,6 +26,9 @@ DESK_DB: Final = "desk/desk.db"
 DUMP: Final = "relay.pgdump"
 """In place of `relay.db`, of a relay on PostgreSQL: what pg_dump makes (custom format)."""
 CHECKPOINT: Final = "tlog/checkpoint"
+NEVER: Final = frozenset(
+    {"shares", "clock", "invoice-numbers", "relay.lock", "restoring", "database.elsewhere"}
+)
 _NAMES: Final = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}(/[A-Za-z0-9][A-Za-z0-9._-]{0,254}){0,8}", re.ASCII
 )
@@ -108,5 +111,6 @@ def read(folder: Path, expected: str | None = None) -> tuple[Manifest, str]:
 
 
 def _is_name(name: str) -> bool:
-    """No name leads out of the folder: none has a part that begins with a dot."""
-    return _NAMES.fullmatch(name) is not None and name != NAME
+    """No name leads out of the folder: none has a part that begins with a dot. And none is of what no backup
+    holds: who changed one must not bring shares back with it."""
+    return _NAMES.fullmatch(name) is not None and name != NAME and name.partition("/")[0] not in NEVER
