@@ -64,12 +64,11 @@ class Pair:
 
     def fail(self) -> None:
         """kill -9 of the primary and all its processes: nobody says goodbye, nobody finishes anything."""
-        pid = self.primary.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        self.primary.kill()
-        for child in children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(child), signal.SIGKILL)
+        _kill_all(self.primary)
+
+    def lose_standby(self) -> None:
+        """The same of the standby. `self.standby.start()` brings it back."""
+        _kill_all(self.standby)
 
     def promote(self) -> None:
         """What an operator does, or a program like Patroni."""
@@ -79,6 +78,14 @@ class Pair:
     def remove(self) -> None:
         self.standby.remove()
         self.primary.remove()
+
+
+def _kill_all(server: Server) -> None:
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    server.kill()
+    for child in children:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(child), signal.SIGKILL)
 
 
 @contextlib.contextmanager

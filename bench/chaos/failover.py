@@ -25,6 +25,9 @@ MESSAGES: Final = 6_000
 LARGE: Final = 10
 TARGET_SECONDS: Final = 30.0
 """From the kill to the first message that is accepted again."""
+SETTLE_SECONDS: Final = 0.5
+"""For answers that were on their way as the standby was lost."""
+ALONE_SECONDS: Final = 1.0
 
 
 def run(options: Options, *, failures: int = FAILURES, messages: int = MESSAGES) -> Report:
@@ -37,7 +40,7 @@ def run(options: Options, *, failures: int = FAILURES, messages: int = MESSAGES)
     whole = not (verdict.lost or verdict.doubled or verdict.refused_yet_there or verdict.faults)
     return Report(
         name="failover",
-        passed=whole and done.failures == failures * factor and longest < TARGET_SECONDS,
+        passed=whole and done.failures == failures * factor and longest < TARGET_SECONDS and not done.alone,
         trials=done.failures,
         accepted=accepted,
         lost=verdict.lost,
@@ -48,6 +51,7 @@ def run(options: Options, *, failures: int = FAILURES, messages: int = MESSAGES)
             "of_this_promoting_longest_s": round(max(done.promoting, default=0.0), 2),
             "killed_with_messages_under_way": done.busy,
             "put_off_meanwhile": done.crew.put_offs,
+            "accepted_while_the_standby_was_away": done.alone,
             "refused_yet_there": verdict.refused_yet_there,
             "relay_processes": done.processes,
             "faults": "; ".join(verdict.faults[:5]) or "none",
@@ -67,6 +71,7 @@ class _Run:
     failures: int = 0
     busy: int = 0
     processes: int = 1
+    alone: int = -1
     away: list[float] = field(default_factory=list)
     promoting: list[float] = field(default_factory=list)
 
@@ -106,6 +111,8 @@ async def _with_relay(options: Options, servers: Pair, failures: int, messages: 
             await _fail(done, servers, chance.randint(1, max(1, left - 1)))
             if done.failures < failures:
                 await asyncio.to_thread(servers.rebuild)
+        await asyncio.to_thread(servers.rebuild)
+        done.alone = await _without_standby(done.crew, servers, messages // 4)
         await done.crew.finish()
         done.processes += relay.pid != pid
     finally:
@@ -130,3 +137,19 @@ async def _fail(done: _Run, servers: Pair, more: int) -> None:
     before = crew.journals.accepted
     await crew.until(lambda: crew.journals.accepted > before or crew.is_settled)
     done.away.append(time.monotonic() - began)
+
+
+async def _without_standby(crew: Crew, servers: Pair, messages: int) -> int:
+    """The control of all that: while the standby is away nothing may be accepted, or it would be on one
+    machine alone. Gives how many messages were all the same. Then it comes back, and so do the answers."""
+    crew.go_on(messages)
+    begun = crew.journals.accepted
+    await crew.until(lambda: crew.journals.accepted > begun)
+    servers.lose_standby()
+    await asyncio.sleep(SETTLE_SECONDS)
+    before = crew.journals.accepted
+    await asyncio.sleep(ALONE_SECONDS)
+    alone = crew.journals.accepted - before
+    assert not crew.is_settled, "all was said before the standby was lost"
+    await asyncio.to_thread(servers.standby.start)
+    return alone

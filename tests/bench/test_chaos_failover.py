@@ -17,4 +17,6 @@ def test_the_standby_has_all_that_was_accepted(tmp_path: Path) -> None:
     # It died with messages under way, the relay went on by itself, and within the target.
     assert report.figures["killed_with_messages_under_way"] == 1
     assert report.figures["relay_processes"] == 1
+    # The control: with the standby away nothing is accepted, and all of it once it is back.
+    assert report.figures["accepted_while_the_standby_was_away"] == 0
     assert float(report.figures["service_away_longest_s"]) < failover.TARGET_SECONDS
