@@ -29,7 +29,15 @@ from chappe.wire.errors import ChappeError
 ROOT = Path(__file__).parents[2]
 REST = "DESK"
 # Numbers that bound nobody: where things are, and how often the relay does its own chores.
-NO_LIMITS = {"port", "sweep_seconds", "drain_seconds", "drain_notice", "quorum", "look_seconds"}
+NO_LIMITS = {
+    "port",
+    "sweep_seconds",
+    "drain_seconds",
+    "drain_notice",
+    "traces_share",
+    "quorum",
+    "look_seconds",
+}
 
 
 def rows(heading: str) -> Iterator[list[str]]:

@@ -28,6 +28,7 @@ from chappe.relay.relay import Relay
 from chappe.relay.usecases.register import FindCode
 from chappe.relay.watching.health import add_health
 from chappe.relay.watching.readiness import Doctor
+from chappe.relay.watching.traces import Traced
 from chappe.wire import api, codes, frames
 from chappe.wire.errors import ChappeError, error
 
@@ -58,6 +59,8 @@ def build_app(relay: Relay, beside: Iterable[BaseRoute] = (), doctor: Doctor | N
         per_second=settings.requests_per_second,
         refused=relay.refused,
     )
+    if relay.tally.traces is not None:
+        app.add_middleware(Traced, traces=relay.tally.traces)
     add_errors(app, relay.refused)
     add_health(app, doctor or Doctor(relay))
     _add_lines(app, relay)

@@ -148,6 +148,12 @@ class Settings(BaseSettings):
         pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$",
         description="HOST:PORT of the private port with metrics and health; none if not given.",
     )
+    traces: str | None = Field(
+        None,
+        pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._/-]*)?$",
+        description="Where traces go: OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; nowhere else.",
+    )
+    traces_share: float = Field(0.01, ge=0, le=1, description="How many of them are sent, of all.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
     log_json: bool = Field(False, description="Logs as JSON lines.")
 
@@ -167,6 +173,8 @@ class Settings(BaseSettings):
             raise ValueError("share_service is https, or http on loopback")
         if self.push_service is not None and not _is_private(self.push_service):
             raise ValueError("push_service is https, or http on loopback")
+        if self.traces is not None and not _is_private(self.traces):
+            raise ValueError("traces go to https, or http on loopback")
         if self.metrics is not None and int(self.metrics.rpartition(":")[2]) == self.port != 0:
             raise ValueError("metrics has a port of its own, never the public one")
         self._fits_the_bus()

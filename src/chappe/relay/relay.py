@@ -63,6 +63,7 @@ from chappe.relay.usecases.subscriptions import Subscribe
 from chappe.relay.usecases.sweep import Sweep, Swept
 from chappe.relay.usecases.tokens import LeaveToken
 from chappe.relay.watching.tally import Tally
+from chappe.relay.watching.traces import open_traces
 from chappe.relay.web import released
 from chappe.wire import delivery, frames
 from chappe.wire.api import to_base64
@@ -136,6 +137,7 @@ class Relay:
         self._leader = elect(database, self._bus)
         self.hub = Hub(self._absent)
         self.tally = Tally()
+        self.tally.traces = open_traces(settings.traces, settings.traces_share)
         self.seats = Seats(
             of_a_network=None if settings.behind_proxy else settings.max_strangers_per_network,
             in_all=settings.max_strangers,
@@ -235,6 +237,8 @@ class Relay:
         await self._leader.close()
         await self.store.close()
         await self._shares.close()
+        if self.tally.traces is not None:
+            await asyncio.to_thread(self.tally.traces.close)
 
     def _logged(self) -> None:
         self.log.wake()
@@ -400,6 +404,8 @@ class Relay:
     def carry_out(self, record: DeviceRecord, ask: Ask, answer: Answer) -> float:
         """Queue what a frame asks. Refusals found here are answered in turn, too, through the store. Gives
         for how many seconds its socket is not to be read."""
+        if self.tally.traces is not None:
+            answer = self.tally.traces.asked(type(ask.frame).__name__, answer)
         if isinstance(ask.frame, frames.Enrol):
             task = self._loop.create_task(self._enrol(record, ask.frame, answer))
             self._enrolling.add(task)

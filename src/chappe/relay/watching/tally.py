@@ -10,6 +10,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Histogram
 
 from chappe.relay.ports import Outcome, Stale, Stored
+from chappe.relay.watching.traces import Traces
 from chappe.wire.errors import KINDS, ChappeError
 
 BATCH_SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000)
@@ -28,6 +29,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
+        self.traces: Traces | None = None
         self.accepted = 0
         """Messages and commits that were answered `accepted`, or taken sealed."""
         self.acknowledged = 0
@@ -62,6 +64,8 @@ class Tally:
 
     def committed(self, operations: int, seconds: float) -> None:
         """A transaction is over, as it should be."""
+        if self.traces is not None:
+            self.traces.commit(operations, seconds)
         self._sizes.observe(operations)
         self._seconds.observe(seconds)
 
