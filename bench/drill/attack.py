@@ -42,6 +42,10 @@ class Attack:
 
     shows: ClassVar[tuple[str, ...]] = ()
     """Keys of what people are shown, for docs/drill.md (table.py)."""
+    page_names: ClassVar[frozenset[str]] = frozenset()
+    """Whose phone is the page where the page is under attack; none: it is played with terminals alone."""
+    picks: ClassVar[bool] = False
+    """It strikes whom it likes: of the page's people where there are any."""
     needs_browser: ClassVar[bool] = False
     """It is aimed at the phone's page in Chromium."""
     grace: ClassVar[int] = 10

@@ -22,7 +22,7 @@ from tests.e2e.phone_page import FLAGS
 
 from bench.drill.attack import Attack, all_attacks
 from bench.drill.journal import Journal
-from bench.drill.runs import Series, play, series_of
+from bench.drill.runs import Series, play, series_of, title
 from bench.drill.stage import RUNS_OF_A_CAST, stage_on
 
 PIECE: Final = RUNS_OF_A_CAST
@@ -40,6 +40,7 @@ class Plan:
     browser: bool
     folder: Path
     journal: Path
+    on_page: bool = False
 
     def kinds(self) -> list[tuple[type[Attack], int]]:
         """With how many runs each: the honest ones first."""
@@ -61,7 +62,7 @@ def pieces(plan: Plan) -> list[Piece]:
     done = Journal(plan.journal).done()
     made = []
     for kind, count in plan.kinds():
-        name = "honest" if kind is Attack else kind.name
+        name = title(kind, on_page=plan.on_page)
         left = [number for number in range(count) if (name, number) not in done]
         made += [
             Piece(name, tuple(left[start : start + PIECE]), left[start] / count)
@@ -91,7 +92,7 @@ def run(plan: Plan, jobs: int, told: Callable[[str], None]) -> list[Series]:
 def read(plan: Plan) -> list[Series]:
     """What the journal has of this plan."""
     done = {
-        "honest" if kind is Attack else kind.name: series_of(kind, count, control=plan.control)
+        title(kind, on_page=plan.on_page): series_of(kind, count, control=plan.control, on_page=plan.on_page)
         for kind, count in plan.kinds()
         if count
     }
@@ -106,7 +107,7 @@ def _play(plan: Plan, piece: Piece) -> None:
 
 
 async def play_piece(plan: Plan, piece: Piece) -> None:
-    (kind,) = [kind for kind, _ in plan.kinds() if piece.name == ("honest" if kind is Attack else kind.name)]
+    (kind,) = [kind for kind, _ in plan.kinds() if piece.name == title(kind, on_page=plan.on_page)]
     journal = Journal(plan.journal)
     gc.freeze()
     async with AsyncExitStack() as stack:
@@ -114,7 +115,8 @@ async def play_piece(plan: Plan, piece: Piece) -> None:
         stage = await stack.enter_async_context(stage_on(Path(folder)))
         if kind.needs_browser:
             stage.browser = await stack.enter_async_context(browsing(*FLAGS))
-        async for one in play(stage, kind, piece.numbers, plan.seed, control=plan.control):
+        playing = play(stage, kind, piece.numbers, plan.seed, control=plan.control, on_page=plan.on_page)
+        async for one in playing:
             journal.write(one)
 
 

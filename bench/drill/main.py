@@ -49,7 +49,9 @@ def main(argv: list[str]) -> int:
 
 def _plan(folder: Path, options: argparse.Namespace) -> Plan:
     """Raises usage.invalid."""
-    attacks = names(_chosen(options.attack, browser=options.browser)) if options.runs else ()
+    attacks = (
+        names(_chosen(options.attack, browser=options.browser, page=options.page)) if options.runs else ()
+    )
     return Plan(
         attacks,
         options.seed,
@@ -59,6 +61,7 @@ def _plan(folder: Path, options: argparse.Namespace) -> Plan:
         options.browser,
         folder,
         Path(options.journal) if options.journal else folder / "journal",
+        options.page,
     )
 
 
@@ -66,9 +69,9 @@ def _told(how_far: str) -> None:
     print(how_far, file=sys.stderr, flush=True)
 
 
-def _chosen(names: list[str], *, browser: bool) -> list[type[Attack]]:
+def _chosen(names: list[str], *, browser: bool, page: bool) -> list[type[Attack]]:
     """Raises usage.invalid."""
-    known = {kind.name: kind for kind in all_attacks(browser=browser)}
+    known = {kind.name: kind for kind in all_attacks(browser=browser) if kind.page_names or not page}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise error("usage.invalid", f"No such attack: {unknown[0]}. There is: {', '.join(known)}.")
@@ -82,6 +85,9 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same choices")
     parser.add_argument("--attack", action="append", default=[], help="only this one; may be given again")
     parser.add_argument("--list", action="store_true", help="the attacks, and what they do")
+    parser.add_argument(
+        "--page", action="store_true", help="with the phone's page in Node as the one who is attacked"
+    )
     parser.add_argument("--table", action="store_true", help="the attacks as docs/drill.md has them")
     parser.add_argument(
         "--control", action="store_true", help="shut eyes and unchecked phones: harm must be called unnoticed"

@@ -24,6 +24,7 @@ def _series(series: Series) -> dict[str, Any]:
     return {
         "name": series.name,
         "does": series.does,
+        "client": series.client,
         "runs": series.runs,
         "passed": series.passed,
         "verdicts": dict(series.verdicts),

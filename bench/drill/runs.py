@@ -21,6 +21,10 @@ from bench.drill.verdict import HARMLESS, HONEST, NOTICED, UNNOTICED, judge, jud
 
 RUN_SECONDS: Final = 120.0
 BROKEN: Final = "broken"
+ON_PAGE: Final = ", on the page"
+TERMINAL: Final = "phones of the Python SDK, as `chappe chat` shows them"
+PAGE_IN_NODE: Final = "the page's client code in Node, beside phones of the Python SDK"
+CHROMIUM: Final = "the page in Chromium"
 _KEPT: Final = 10
 """Failures of which the report tells more than the number."""
 
@@ -46,14 +50,15 @@ class Run:
 
 @dataclass
 class Series:
-    """All runs of one attack, or the honest ones. `planned`: so many there must be; `sees`: how many runs
-    showed a text; `harmed`: how many runs did harm, noticed or not; `read`: in how many the attacker read a
-    text."""
+    """All runs of one attack, or the honest ones. `planned`: so many there must be; `client`: what is
+    attacked; `sees`: how many runs showed a text; `harmed`: how many runs did harm, noticed or not; `read`:
+    in how many the attacker read a text."""
 
     name: str
     does: str
     good: tuple[str, ...]
     planned: int = 0
+    client: str = ""
     verdicts: Counter[str] = field(default_factory=Counter)
     alarmed: int = 0
     harmed: int = 0
@@ -85,11 +90,17 @@ class Series:
             )
 
 
-def series_of(kind: type[Attack], planned: int, *, control: bool = False) -> Series:
-    """To be filled. `Attack` itself is the honest relay."""
-    if kind is Attack:
-        return Series("honest", Attack.does, (HONEST,), planned)
-    return Series(kind.name, kind.does, (UNNOTICED, HARMLESS) if control else (NOTICED, HARMLESS), planned)
+def title(kind: type[Attack], *, on_page: bool = False) -> str:
+    """What a series is called. `Attack` itself is the honest relay."""
+    return ("honest" if kind is Attack else kind.name) + (ON_PAGE if on_page else "")
+
+
+def series_of(kind: type[Attack], planned: int, *, control: bool = False, on_page: bool = False) -> Series:
+    """To be filled."""
+    name = title(kind, on_page=on_page)
+    client = PAGE_IN_NODE if on_page else CHROMIUM if kind.needs_browser else TERMINAL
+    good = (HONEST,) if kind is Attack else (UNNOTICED, HARMLESS) if control else (NOTICED, HARMLESS)
+    return Series(name, kind.does, good, planned, client)
 
 
 async def drill(
@@ -100,6 +111,7 @@ async def drill(
     runs: int,
     honest: int,
     control: bool = False,
+    on_page: bool = False,
     browser: Browser | None = None,
 ) -> list[Series]:
     """All on one stage: the honest runs first, then each attack's. With `control`, eyes are shut, and phones
@@ -108,8 +120,8 @@ async def drill(
     async with stage_on(folder) as stage:
         stage.browser = browser
         for kind, count in [(Attack, honest), *((kind, runs) for kind in attacks)]:
-            series = series_of(kind, count, control=control)
-            async for run in play(stage, kind, range(count), seed, control=control):
+            series = series_of(kind, count, control=control, on_page=on_page)
+            async for run in play(stage, kind, range(count), seed, control=control, on_page=on_page):
                 series.take(run)
             if kind is not Attack or count:
                 done.append(series)
@@ -117,10 +129,17 @@ async def drill(
 
 
 async def play(
-    stage: Stage, kind: type[Attack], numbers: Iterable[int], seed: int, *, control: bool = False
+    stage: Stage,
+    kind: type[Attack],
+    numbers: Iterable[int],
+    seed: int,
+    *,
+    control: bool = False,
+    on_page: bool = False,
 ) -> AsyncIterator[Run]:
     """The runs with these numbers: a number and the seed make the same choices again, whatever was played
-    before."""
+    before. `on_page`: some of the people have the page."""
+    stage.on_page = (kind.page_names or frozenset({"ben"})) if on_page else frozenset()
     if control and kind is not Attack:
         async with kind.disarmed():
             for number in numbers:
@@ -132,7 +151,7 @@ async def play(
 
 async def _run(stage: Stage, kind: type[Attack], number: int, seed: int, *, eyes_shut: bool) -> Run:
     began = time.monotonic()
-    series = "honest" if kind is Attack else kind.name
+    series = title(kind, on_page=bool(stage.on_page))
     attack = kind(random.Random(f"{seed} {kind.name} {number}"))
     try:
         async with asyncio.timeout(RUN_SECONDS):

@@ -22,7 +22,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from unittest.mock import patch
 
 from tests.e2e.browser import Browser
@@ -32,6 +32,7 @@ from bench.drill.attack import Attack
 from bench.drill.eyes import Eyes, Sight
 from bench.drill.middleman import Middleman
 from bench.drill.page import Watched
+from bench.drill.page_phone import PagePerson, Refusal
 from chappe.client import Phone, keys, log_watch
 from chappe.vault import keeping, store
 from chappe.vault import keys as vault_keys
@@ -70,6 +71,8 @@ class Person:
     phone: Phone
     eyes: Eyes
     home: Path
+    pin: str = ""
+    """That a new phone has already."""
     since: int = 0
     before: frozenset[bytes] = frozenset()
 
@@ -116,11 +119,41 @@ class Person:
     def is_in(self, conversation: bytes) -> bool:
         return self.phone._engine.groups.has(conversation)
 
-    def state(self, said: Said) -> str:
+    def state_of(self, message: bytes) -> str:
         try:
-            return self.phone._engine.messages.get(said.id).state
+            return self.phone._engine.messages.get(message).state
         except ChappeError:
             return "gone"
+
+    # --- as on the page (page_phone.py), where the engine is in another process
+
+    @property
+    def at_rest(self) -> bool:
+        return self.phone._engine._is_settled() and self.eyes.idle
+
+    @property
+    def line_id(self) -> bytes:
+        return self.phone._engine.core.me.line_id
+
+    async def look(self) -> None:
+        """All is seen at once here."""
+
+    async def settle(self) -> None:
+        """That is seen without asking."""
+
+    async def later(self, seconds: int) -> None:
+        core = self.phone._engine.core
+        core._clock = partial(_ahead, core._clock, seconds)
+        self.phone._engine._sweep_anew()
+
+    async def look_at_log(self) -> None:
+        await self.phone._engine.log.refresh()
+
+    async def look_at_mailbox(self) -> None:
+        await self.phone._engine.echo.pump()
+
+    async def look_at_own_devices(self) -> None:
+        await self.phone._engine.reconcile()
 
 
 @dataclass
@@ -134,6 +167,8 @@ class Stage:
     conversations: dict[bytes, set[str]] = field(default_factory=dict)
     browser: Browser | None = None
     watched: list[Watched] = field(default_factory=list)
+    on_page: frozenset[str] = frozenset()
+    """The names of those whose phone is the page."""
     _regulars: list[Person] = field(default_factory=list)
     _played: int = 0
     _count: int = 0
@@ -147,6 +182,7 @@ class Stage:
         attack.man, attack.stage = self.man, self
         self.chance = attack.chance
         self.said, self.conversations = [], {}
+        self.man.pages = set()
         for page in self.watched:
             await page.phone.page.close()
         self.watched = []
@@ -174,9 +210,18 @@ class Stage:
 
     async def fresh(self, count: int) -> list[Person]:
         """People with new phones."""
-        made = [await self._person(name, 3) for name in NAMES[:count]]
+        made = [await self._person(name, 3) for name in NAMES[:count] if name not in self.on_page]
+        made += [await self._page_person(name) for name in NAMES[:count] if name in self.on_page]
+        made.sort(key=lambda one: one.name)
         self.cast += made
         return made
+
+    async def _page_person(self, name: str) -> Person:
+        port, address = self.man.place(name).port, f"{name}-{secrets.token_hex(4)}@localhost"
+        grace = self.man.attack.grace
+        made = await PagePerson.new(name, self.relay, port, self.folder, address, grace)
+        self.man.pages.add(made.phone.device_id)
+        return cast(Person, made)
 
     async def page(self, name: str) -> Watched:
         """A new line in Chromium."""
@@ -224,8 +269,8 @@ class Stage:
         """A person wants something; what it is refused with, they read."""
         try:
             return await call
-        except ChappeError as problem:
-            person.eyes.refused(problem)
+        except (ChappeError, Refusal) as problem:
+            person.eyes.refused(problem)  # type: ignore[arg-type]
             return None
 
     async def direct(self, one: Person, other: Person) -> bytes | None:
@@ -249,6 +294,7 @@ class Stage:
 
     async def say(self, person: Person, conversation: bytes, text: str = "") -> None:
         """Nobody writes where they do not know of a conversation."""
+        await person.look()
         if not person.is_in(conversation):
             return
         text = text or f"{person.name} {len(self.said)} {self.word()}"
@@ -262,7 +308,7 @@ class Stage:
 
     async def meet(self, *, twos: bool | None = None) -> tuple[list[Person], bytes | None]:
         """Two or three people and their new conversation; `twos`: only two, or only three."""
-        if self.chance.random() < 0.3 if twos is None else twos:
+        if self.on_page or (self.chance.random() < 0.3 if twos is None else twos):
             people = await self.fresh(2)
             return people, await self.direct(*people)
         people = await self.regulars(3)
@@ -293,9 +339,7 @@ class Stage:
         """So much later, by every phone's clock: what is still missing by then is told."""
         for one in self.cast:
             if not one.away:
-                core = one.phone._engine.core
-                core._clock = partial(_ahead, core._clock, seconds)
-                one.phone._engine._sweep_anew()
+                await one.later(seconds)
         await self.rest()
 
     async def silence(self, seconds: int) -> None:
@@ -303,11 +347,20 @@ class Stage:
         await self.later(seconds)
         for one in self.cast:
             if not one.away:
-                await self.tries(one, one.phone._engine.echo.pump())
+                await self.tries(one, one.look_at_mailbox())
         await self.rest()
 
     async def rest(self) -> None:
         """Until nothing is under way. Where somebody waits for what does not come: until nothing moves."""
+        await self._rest()
+        if self.on_page:
+            for one in self.cast:
+                await one.settle()
+            await self._rest()
+            for one in self.cast:
+                await one.look()
+
+    async def _rest(self) -> None:
         loop = asyncio.get_running_loop()
         began, moved = loop.time(), self.man.moved
         deadline = began + PATIENCE
@@ -322,9 +375,7 @@ class Stage:
                 return
 
     def _at_rest(self, person: Person) -> bool:
-        if person.away:
-            return True
-        return person.phone._engine._is_settled() and person.eyes.idle
+        return person.away or person.at_rest
 
     async def _until(self, holds: object) -> None:
         deadline = asyncio.get_running_loop().time() + PATIENCE

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -35,15 +36,21 @@ def shown(key: str) -> str:
     if kind == "error":
         return f"! {error(name)}"
     if kind == "page":
-        return _page_word(name)
+        if not (text := page_words(name)):
+            raise KeyError(name)
+        return text
     english, _ = words.keys()[name]
     text = english.format(address=_SOMEBODY, count=2)
     return f"! {text} [{name.removesuffix('.by')}]" if name.startswith(("log.", "relay.")) else text
 
 
-def _page_word(name: str) -> str:
-    text = _PAGE_WORDS.read_text()
-    found = re.search(rf'^  "{re.escape(name)}":\s*("(?:[^"\\]|\\.)*"),', text, re.MULTILINE)
-    if found is None:
-        raise KeyError(name)
-    return str(json.loads(found[1]))
+def page_words(name: str, **values: str) -> str:
+    """What the page says for a key of its words; empty where it has none."""
+    text = _all_page_words().get(name, "")
+    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), text)
+
+
+@functools.cache
+def _all_page_words() -> dict[str, str]:
+    found = re.findall(r'^  "([^"]+)":\s*("(?:[^"\\]|\\.)*"),', _PAGE_WORDS.read_text(), re.MULTILINE)
+    return {name: str(json.loads(text)) for name, text in found}

@@ -126,7 +126,7 @@ def _signs(stage: Stage, person: Person) -> list[Sight]:
     found = []
     for said in stage.said:
         if said.sender == person.name and set(said.readers) - {person.name}:
-            state = person.state(said)
+            state = person.state_of(said.id)
             if state != "read":
                 found.append(Sight(person.name, f"not read ({state})", _sign(said, state)))
     return found

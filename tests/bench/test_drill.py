@@ -61,7 +61,7 @@ def test_the_report_is_for_people_and_for_machines(done: dict[str, Series]) -> N
     assert any("HAS CHANGED" in sight["text"] for sight in swap["sees"])
     told = as_text(series, control=False)
     assert f"{RUNS}× a person sees: ! The identity key of ben@localhost HAS CHANGED." in told
-    lost = Series("x", "does", ("noticed",), 1, Counter({UNNOTICED: 1}))
+    lost = Series("x", "does", ("noticed",), 1, "", Counter({UNNOTICED: 1}))
     assert as_text([lost], control=False).endswith("NOT PASSED: x.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any, Self
 
 from chappe.client import Phone
@@ -16,20 +17,25 @@ PIN = "294817"
 class WebPhone:
     """One phone. Requests run in a thread: they block."""
 
-    def __init__(self, relay: RelayProcess, name: str) -> None:
+    def __init__(
+        self, relay: RelayProcess, name: str, *, port: int = 0, certificate: Path | None = None
+    ) -> None:
+        """`port`, `certificate`: of who stands before the relay, if anybody does."""
         env = {
-            "RELAY": f"localhost:{relay.port}",
-            "NODE_EXTRA_CA_CERTS": str(relay.data_dir / "tls-certificate.pem"),
+            "RELAY": f"localhost:{port or relay.port}",
+            "NODE_EXTRA_CA_CERTS": str(certificate or relay.data_dir / "tls-certificate.pem"),
             "NODE_OPTIONS": "--experimental-websocket",
         }
         self.name = name
+        self._turn = asyncio.Lock()
         self.events: list[dict[str, Any]] = []
         self.address = ""
         self.node = Node.start("phone", env=env)
         self.node.on_event = self.events.append
 
     async def ask(self, op: str, **args: Any) -> Any:
-        return await asyncio.to_thread(self.node, op, **args)
+        async with self._turn:
+            return await asyncio.to_thread(self.node, op, **args)
 
     async def call(self, method: str, *args: Any) -> Any:
         """A call of the face."""

@@ -14,6 +14,8 @@ class Attack(attack.Attack):
     name = "drop one"
     does = "Never hands one envelope on; everything after it comes."
     shows = ("gap.one",)
+    page_names = frozenset({"ben"})
+    picks = True
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)

@@ -23,6 +23,7 @@ class Attack(attack.Attack):
     name = "fork the log"
     does = "Shows one person a transparency log with an impostor in it, and reads what they write to him."
     shows = ("log.forked.by",)
+    page_names = frozenset({"ada"})
     grace = 2
 
     def __init__(self, chance: random.Random) -> None:

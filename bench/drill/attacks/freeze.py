@@ -16,6 +16,8 @@ class Attack(attack.Attack):
     name = "freeze"
     does = "Hands nothing on to one phone any more, and answers it as if all were well."
     shows = ("relay.silent",)
+    page_names = frozenset({"ben"})
+    picks = True
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)

@@ -20,6 +20,7 @@ class Attack(attack.Attack):
     name = "ghost device"
     does = "Adds a device of its own to a line's, in answer to a look-up."
     shows = ("error:certificate.invalid",)
+    page_names = frozenset({"ada"})
 
     grace = 2
 
@@ -41,7 +42,7 @@ class Attack(attack.Attack):
         self._puppet = Puppet.named(address, self.man.place("ben"))
         self.read, self._target = self._puppet.texts, target.address
         if target is ada:
-            await stage.tries(ada, ada.phone._engine.reconcile())
+            await stage.tries(ada, ada.look_at_own_devices())
         group = await stage.group(ada, ben)
         for conversation in (group, direct):
             if conversation is not None:

@@ -14,6 +14,8 @@ class Attack(attack.Attack):
     name = "reorder"
     does = "Holds some envelopes of one phone back, and hands them on in another order."
     shows = ("late",)
+    page_names = frozenset({"ben"})
+    picks = True
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)

@@ -17,6 +17,8 @@ class Attack(attack.Attack):
     name = "replay"
     does = "Hands envelopes on again: at once, later, many times, or to another phone."
     shows = ("unreadable",)
+    page_names = frozenset({"ben"})
+    picks = True
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)

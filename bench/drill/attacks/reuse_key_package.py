@@ -17,6 +17,7 @@ class Attack(attack.Attack):
     name = "reuse a key package"
     does = "Hands the key package that one person was given to the next who asks."
     shows = ("relay.key_reused",)
+    page_names = frozenset({"ben"})
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)

@@ -19,6 +19,7 @@ class Attack(attack.Attack):
     name = "stale checkpoint"
     does = "Goes on showing an old head of the transparency log, or a smaller one, or none."
     shows = ("log.frozen", "log.forked")
+    page_names = frozenset({"ada"})
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)
@@ -51,7 +52,7 @@ class Attack(attack.Attack):
         await stage.later(seconds)
         for one in stage.cast:
             # Phones look every hour by themselves; here they have no hour.
-            await stage.tries(one, one.phone._engine.log.refresh())
+            await stage.tries(one, one.look_at_log())
         await stage.rest()
 
     async def http(self, request: Request, onward: Onward) -> Response:

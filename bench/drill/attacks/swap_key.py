@@ -20,6 +20,7 @@ class Attack(attack.Attack):
     name = "swap a key"
     does = "Answers a look-up with another identity key, and reads what is sent to it."
     shows = ("verify.changed", "log.not_there")
+    page_names = frozenset({"ada"})
 
     grace = 2
 

@@ -22,6 +22,7 @@ class Attack(attack.Attack):
     name = "unsigned erase"
     does = "Orders a phone erased, without a signature, with a wrong one, or by its own word alone."
     shows = ("chat.order.refused", "error:order.forged", "error:signin.revoked")
+    page_names = frozenset({"ada"})
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)
@@ -34,7 +35,8 @@ class Attack(attack.Attack):
         if direct is None:
             return
         await stage.round(people, direct)
-        self._victim = self.chance.choice(people)
+        pages = [one for one in people if one.name in stage.on_page]
+        self._victim = self.chance.choice(pages or people)
         peer = self.man.peer(self._victim.phone.device_id)
         if self._how == "revoked":
             # The relay's own word; asked why, it shows an order.
@@ -46,7 +48,6 @@ class Attack(attack.Attack):
         await stage.round(people, direct)
 
     def _order(self, victim: Person) -> frames.OrderFrame:
-        me = victim.phone._engine.core.me
         reason = Reason("lost", secrets.token_bytes(16))
         own = Ed25519PrivateKey.generate()
         organisation = secrets.token_bytes(16) if self._how == "own officers" else b""
@@ -56,7 +57,7 @@ class Attack(attack.Attack):
             "erase",
             "localhost",
             organisation,
-            [Target(me.line_id, me.device_id)],
+            [Target(victim.line_id, victim.phone.device_id)],
             int(time.time()),
             reason.digest(),
         )

@@ -22,6 +22,7 @@ class Attack(attack.Attack):
     name = "wrong share"
     does = "Answers the right PIN with a wrong share, or says that there is none any more."
     shows = ("error:vault.bad_share", "error:unlock.malformed")
+    page_names = frozenset({"ada"})
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)
@@ -39,8 +40,9 @@ class Attack(attack.Attack):
         if direct is None:
             return
         await stage.round(people, direct)
-        pin = "".join(self.chance.choices("0123456789", k=9))
-        await ada.phone.set_pin(pin)
+        pin = ada.pin or "".join(self.chance.choices("0123456789", k=9))
+        if not ada.pin:
+            await ada.phone.set_pin(pin)
         await ada.phone.lock()
         # Whoever types the right PIN and is told otherwise tries again.
         for _ in range(self._lies + 1):

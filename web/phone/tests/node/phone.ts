@@ -17,6 +17,7 @@
 
 import "fake-indexeddb/auto";
 import type { Opened } from "../../src/client/opened";
+import { LEFT } from "../../src/client/rows";
 import { Phone } from "../../src/client/phone";
 import { peek } from "../../src/mls";
 import { toHex } from "../../src/wire/bytes";
@@ -24,6 +25,9 @@ import { asChappeError } from "../../src/wire/errors";
 import { parsePlace } from "../../src/wire/links";
 import { hex, type Operation, serve, unhex } from "./lines";
 
+let ahead = 0;
+const clock = Date.now;
+Date.now = () => clock() + ahead;
 let opened: Opened | undefined;
 const ways = { sealed: 0, signed_in: 0 };
 
@@ -134,6 +138,23 @@ const operations: Record<string, Operation> = {
   hasten: () => {
     Object.assign(here().engine.log.pace, { graceSeconds: 1, pollMs: 100 });
   },
+  me: () => {
+    const { certificate } = here().core.me;
+    return { device: toHex(certificate.deviceId), line: toHex(certificate.lineId) };
+  },
+  /** Conversations that this phone is in, and the devices there. */
+  places: () => {
+    const rows = here().core.book.conversations.all().filter((row) => row.active !== LEFT);
+    return Object.fromEntries(rows.map((row) => [row.id, row.places.map((one) => one.device)]));
+  },
+  /** So much later, by this phone's clock. */
+  later: ({ seconds }) => {
+    ahead += Number(seconds) * 1000;
+    here().engine.messages.onExpiry();
+    here().engine.wake();
+  },
+  look_at_mailbox: () => here().engine.echo.pump(),
+  look_at_own_devices: () => here().engine.reconcile(),
   /** A transfer that never ends, whatever it is told. */
   stuck: () => {
     here().attachments.stop = () => new Promise(() => {});

@@ -578,6 +578,8 @@ export const en = {
   "error.storage.failed": "This browser did not store it. Free some room and try again.",
   "error.conversation.left": "You are no longer in this conversation.",
   "error.conversation.member": "They are in the conversation already, or no longer.",
+  "error.certificate.invalid":
+    "A device here is not of the line that it names. It is kept out, and nothing was sent to it.",
   "error.identity.changed": "The identity changed. Compare and accept it first.",
   "error.packages.none_left": "They must come online once before they can be added.",
   "error.vault.wrong_pin": "That is not the PIN.",

@@ -596,6 +596,8 @@ export const fr: Record<keyof typeof en, string> = {
   "error.storage.failed": "Ce navigateur ne l'a pas conservé. Libérez de la place et réessayez.",
   "error.conversation.left": "Vous n'êtes plus dans cette conversation.",
   "error.conversation.member": "Cette personne est déjà dans la conversation, ou n'y est plus.",
+  "error.certificate.invalid":
+    "Un appareil ici n'est pas de la ligne qu'il annonce. Il est tenu à l'écart, et rien ne lui a été envoyé.",
   "error.identity.changed": "L'identité a changé. Comparez et acceptez-la d'abord.",
   "error.packages.none_left": "Cette personne doit d'abord se connecter une fois.",
   "error.vault.wrong_pin": "Ce n'est pas le PIN.",
