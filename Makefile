@@ -23,7 +23,7 @@ CONSOLE_PARTS := $(shell find $(CONSOLE)/src $(CONSOLE)/public $(CONSOLE)/build 
 run: $(READY) $(PHONE_BUILT)
 	@$(VENV)/bin/chappe serve --welcome
 
-# The checks two at a time; then the tests on three processes, since many wait, a file's tests on one of them: they share
+# The checks two at a time; then the tests on four processes, since many wait, a file's tests on one of them: they share
 # a relay, or a Node process, with their file. In the order of tests/conftest.py, the longest files first.
 # The phone's own tests that pytest runs, with a relay, are not run a second time before it.
 # Compiled first: where Python may not keep what it compiles, every process would do it again.
@@ -31,7 +31,7 @@ test: $(READY) $(INTEROP_READY) $(PHONE_BUILT) $(CONSOLE_BUILT)
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target check check-phone check-console \
 		PHONE_OPTIONS="-- --exclude 'tests/client/{session,files,relay,opfs}.test.ts'"
 	@$(PY) -m compileall -q src tests bench
-	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)
 	$(VENV)/bin/ruff check .

@@ -44,8 +44,6 @@ c2s_require_encryption = true
 interfaces = {{ "127.0.0.1" }}
 c2s_direct_tls_ssl = {{ key = "{folder}/key.pem", certificate = "{folder}/cert.pem" }}
 ssl = {{ key = "{folder}/key.pem", certificate = "{folder}/cert.pem" }}
-network_backend = "epoll"
-gc = {{ mode = "generational" }}
 log = {{ warn = "{folder}/log.txt" }}
 VirtualHost "localhost"
 """

@@ -1,4 +1,4 @@
-"""Many devices in one conversation: forty, or with CHAPPE_LONG=1, which takes minutes, a hundred."""
+"""Many devices in one conversation: twenty-five, or with CHAPPE_LONG=1, which takes minutes, a hundred."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.client.world import World, texts, until
 from tests.relay.world import RelayProcess
 
 ROOM = 2 * 1024**3
-DEVICES = 100 if os.environ.get("CHAPPE_LONG") == "1" else 40
+DEVICES = 100 if os.environ.get("CHAPPE_LONG") == "1" else 25
 
 
 @pytest.fixture
