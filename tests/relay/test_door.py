@@ -300,7 +300,7 @@ async def test_a_command_works_where_no_relay_ever_ran(data_dir: Path) -> None:
 NOW = 2_000_000_000
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.integers(-200, 200), st.booleans(), st.booleans(), st.booleans()), max_size=12),
     st.integers(0, DAY),

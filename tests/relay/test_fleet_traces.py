@@ -127,6 +127,7 @@ def pins_that_open(phone: Phone, candidates: set[bytes]) -> list[str]:
     return right
 
 
+@pytest.mark.sqlite_alone("it searches the folder, where the shares are on both, and the tables here alone")
 async def test_after_an_erase_order_nothing_of_the_relay_opens_the_phone(
     relay: RelayProcess, tmp_path: Path
 ) -> None:

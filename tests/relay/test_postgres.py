@@ -202,6 +202,15 @@ def test_a_server_that_may_lose_what_it_stored_is_refused(settings: Settings, pr
     assert refused.code == "storage.failed"
 
 
+def test_what_a_connection_promises_stays_for_its_life(settings: Settings) -> None:
+    """Whatever becomes of the server's configuration meanwhile."""
+    with open_database(settings).engine(writes=True).connect() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT setting, source FROM pg_settings WHERE name = 'synchronous_commit'"
+        ).one()
+    assert tuple(found) == ("on", "session")
+
+
 def test_without_fsync_it_is_refused(tmp_path: Path) -> None:
     with postgres.running(postgres.SMALL | {"fsync": "off", "full_page_writes": "off"}) as server:
         settings = load_settings({}, data_dir=tmp_path, database_url=server.url())

@@ -63,9 +63,10 @@ _WANTED: Final = {
 
 _PROMISES: Final = (
     "SELECT current_setting('fsync'), current_setting('full_page_writes'), "
-    "current_setting('synchronous_commit'), current_setting('server_encoding')"
+    "set_config('synchronous_commit', current_setting('synchronous_commit'), false), "
+    "current_setting('server_encoding')"
 )
-"""In the order of `_WANTED`."""
+"""In the order of `_WANTED`. Set for this session, whatever the server's configuration becomes."""
 _LOOK: Final = (
     f"SELECT to_regclass('{UNFINISHED}') IS NOT NULL, to_regclass('alembic_version') IS NOT NULL, "
     "current_setting('log_error_verbosity')"
@@ -206,7 +207,8 @@ def _check_durable(connection: psycopg.Connection[Any]) -> None:
     wrong = [
         f"{name} = {value}" for name, value in zip(_WANTED, found, strict=True) if value not in _WANTED[name]
     ]
-    connection.rollback()
+    # A rollback would take back what was set.
+    connection.commit()
     if wrong:
         raise error(
             "storage.failed",
