@@ -30,6 +30,8 @@ LATER: Final = frozenset({"limit.rate", "mailbox.full", "storage.failed", "stora
 """Refusals that are no verdict on the message: it is said again, with the same id (client/changes.py)."""
 BAD_EVERY: Final = 40
 """One message in so many is one that must be refused for good."""
+NOT_KNOWN: Final = "not known"
+"""In the words of a store that failed while it committed (relay/failures.py)."""
 GIVE_UP_EVERY: Final = 5
 """Of a sender's messages, the ones that are given up where the store fails."""
 SIZES: Final = (40, 300)
@@ -149,7 +151,7 @@ class Member:
             return
         message = self._under_way.pop(frame.ref)
         self._crew.codes[frame.code] = self._crew.codes.get(frame.code, 0) + 1
-        if frame.code in LATER and not self._crew.gives_up(message, frame.code):
+        if frame.code in LATER and not self._crew.gives_up(message, frame):
             self._crew.put_off(message)
             asyncio.get_running_loop().call_later(LATER_SECONDS, self._say_again, message)
         else:
@@ -175,6 +177,7 @@ class Crew:
         self.codes: dict[str, int] = {}
         """Refusals, by code."""
         self.put_offs = 0
+        self.not_known = 0
         self.quota = 0
         self.tls = ssl.create_default_context()
         self.members: list[Member] = []
@@ -243,9 +246,13 @@ class Crew:
             self.journals.faults.append(f"a good message was refused: {code}")
         self.stirred()
 
-    def gives_up(self, message: Sent, code: str) -> bool:
-        """Whether it is never said again, though it could be: what the relay refused must not arrive."""
-        given_up = message.number % GIVE_UP_EVERY == 0 and code.startswith("storage.")
+    def gives_up(self, message: Sent, refusal: frames.Refusal) -> bool:
+        """Whether it is never said again, though it could be: what the relay refused must not arrive. Where
+        it says that it does not know, it has not refused."""
+        if NOT_KNOWN in refusal.message:
+            self.not_known += 1
+            return False
+        given_up = message.number % GIVE_UP_EVERY == 0 and refusal.code.startswith("storage.")
         if given_up:
             message.given_up = True
         return given_up

@@ -35,6 +35,8 @@ OPERATIONS: Final = 120
 """Of the disk: the first `OPERATIONS` each are the one that fails, in turn."""
 WHILE_STARTING: Final = 0.25
 """Of the faults, so many are armed before the relay starts."""
+MENDED: Final = 0.7
+"""Of the disks, so many are good again before the power goes."""
 FAULT_SECONDS: Final = 3.0
 """How long to wait for one that is armed."""
 LASTING_SECONDS: Final = 0.05
@@ -88,9 +90,12 @@ def run(options: Options, *, faults: int = FAULTS) -> Report:
             **{kind.name: done.met[kind.name] for kind in KINDS},
             "operations_that_failed": done.failed,
             "went_on": done.went_on,
+            "lost_power_before_it_was_mended": done.lost_power_while_failing,
             "did_not_start_and_said_why": done.refused_to_start,
             "stopped_and_said_why": done.stopped,
             "refusals_storage": sum(count for code, count in codes.items() if code.startswith("storage.")),
+            "of_messages_not_known": crew.not_known,
+            "given_up": sum(message.given_up for message in crew.journals.sent.values()),
             "given_up_and_yet_there": verdict.refused_yet_there,
             "other_promises_kept": promises.kept,
             "other_promises_broken": len(promises.broken),
@@ -112,6 +117,7 @@ class _Run:
     met: Counter[str] = field(default_factory=Counter)
     failed: int = 0
     went_on: int = 0
+    lost_power_while_failing: int = 0
     refused_to_start: int = 0
     stopped: int = 0
     problems: list[str] = field(default_factory=list)
@@ -139,6 +145,8 @@ async def _all(options: Options, faults: int) -> _Run:
     try:
         await done.crew.enter()
         done.promises.codes = new_code(relay.settings, CODES * faults)
+        for member in done.crew.members:
+            member.sleep()
         await asyncio.to_thread(relay.stop)
         numbers = _numbers(chance, faults)
         for turn in range(faults):
@@ -166,6 +174,8 @@ def _numbers(chance: random.Random, faults: int) -> list[int]:
 
 async def _fault(done: _Run, disk: Disk, chance: random.Random, kind: Fault, number: int) -> None:
     crew = done.crew
+    for member in crew.members:
+        member.wake()
     disk.begin()
     platter = Platter(crew.relay.data_dir)
     early = chance.random() < WHILE_STARTING
@@ -175,7 +185,7 @@ async def _fault(done: _Run, disk: Disk, chance: random.Random, kind: Fault, num
         if not early:
             await done.promises.check()
             disk.fail(number, kind.why, kind.kinds, times=kind.times)
-        await _work(done, disk)
+        await _work(done, disk, mended=chance.random() < MENDED)
     crew.relay.kill()
     done.met[kind.name] += disk.failed > 0
     done.failed += disk.failed
@@ -199,14 +209,20 @@ async def _starts(done: _Run, disk: Disk) -> bool:
     return True
 
 
-async def _work(done: _Run, disk: Disk) -> None:
-    """Until the fault was met; then the disk is mended, and the relay must go on."""
+async def _work(done: _Run, disk: Disk, *, mended: bool) -> None:
+    """Until the fault was met; then the disk is mended, and the relay must go on. Where it is not mended, the
+    power goes while it fails."""
     crew = done.crew
     said = len(crew.relay.log)
     working = [asyncio.create_task(done.promises.work(LINES)) for _ in range(2)]
     crew.keep_going(AHEAD)
     await asyncio.to_thread(disk.fails_within, FAULT_SECONDS)
     await asyncio.sleep(LASTING_SECONDS)
+    if not mended:
+        done.lost_power_while_failing += 1
+        crew.relay.kill()
+        await asyncio.gather(*working)
+        return
     disk.heal()
     crew.keep_going(AHEAD)
     goal = crew.journals.accepted + AFTERWARDS

@@ -123,6 +123,8 @@ async def _one(folder: Path, library: Path, seed: str, losses: int, *, module: s
         await done.crew.enter()
         done.promises.codes = new_code(relay.settings, CODES * losses)
         # All that is so far is durable, whoever runs.
+        for member in done.crew.members:
+            member.sleep()
         await asyncio.to_thread(relay.stop)
         for _ in range(losses):
             await _lose(done, disk, chance, others=module != UNSYNCED)

@@ -46,6 +46,16 @@ def is_lost(problem: BaseException) -> bool:
     return problem.connection_invalidated or state in _GONE or state.startswith(_CONNECTION)
 
 
+def is_doubtful(problem: BaseException) -> bool:
+    """Where a commit ended so, it may be there all the same: the connection was lost, or the disk failed.
+    SQLite writes a transaction to its log and syncs that; where the sync fails and the power goes next, the
+    log may be found whole. A disk that is full has not taken the end of it."""
+    if is_lost(problem):
+        return True
+    original = problem.orig if isinstance(problem, exc.DBAPIError) else problem
+    return (getattr(original, "sqlite_errorname", "") or "").startswith("SQLITE_IOERR")
+
+
 def is_passing(problem: BaseException) -> bool:
     """Two transactions were in each other's way: the same again may well go through."""
     return _state(problem) in _PASSING
@@ -54,7 +64,7 @@ def is_passing(problem: BaseException) -> bool:
 def unknown_outcome() -> ChappeError:
     return error(
         "storage.failed",
-        "The database went away while it stored this: whether it did is not known. Ask again.",
+        "The database failed while it stored this: whether it did is not known. Ask again.",
     )
 
 

@@ -7,7 +7,7 @@ its operations are tried again one by one, so that what needs no room on a full 
 A database on another machine may go away, and other relays may be in the way: then the whole is tried again.
 Where it went away while it committed, nobody knows what became of that: sends and acknowledgements are told
 apart from their repetition by their ids and numbers, and are tried again; of anything else whoever asked
-hears that it is not known, and asks again.
+hears that it is not known, and asks again. So does everybody where SQLite's disk failed as it committed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Final, Protocol, TypeAlias
 import structlog
 from sqlalchemy import Connection, exc
 
-from chappe.relay.failures import is_lost, is_passing, storage_failure, unknown_outcome
+from chappe.relay.failures import is_doubtful, is_lost, is_passing, storage_failure, unknown_outcome
 from chappe.relay.ports import Answer, Arrival, Clock, Operation, Outcome, Unit
 from chappe.relay.storage import Database
 from chappe.wire.errors import ChappeError, error
@@ -147,14 +147,15 @@ class Writer:
     ) -> None:
         """The transaction was undone, or its connection was lost."""
         lost = is_lost(problem)
-        if lost and self._committing:
+        if self._committing and is_doubtful(problem):
             unknown = True
-            self._doubted()
+            if lost:
+                self._doubted()
         repeatable = all(self._bulk.takes(waiting.operation) for waiting in batch)
         if tries > 0 and (is_passing(problem) or lost) and (repeatable or not unknown):
             self._commit(batch, tries, unknown=unknown)
         elif len(batch) > 1 and not lost:
-            self._commit_one_by_one(batch)
+            self._commit_one_by_one(batch, unknown=unknown)
         else:
             failure = unknown_outcome() if unknown else storage_failure(problem)
             log.error("the store refused a change", code=failure.code)
@@ -166,10 +167,10 @@ class Writer:
         if unit and unit.logged:
             self._logged()
 
-    def _commit_one_by_one(self, batch: list[_Waiting]) -> None:
+    def _commit_one_by_one(self, batch: list[_Waiting], *, unknown: bool = False) -> None:
         """Those that only shared a transaction with one that failed are not to fail with it."""
         for waiting in batch:
-            self._commit([waiting])
+            self._commit([waiting], unknown=unknown)
 
     def _transaction(self, batch: list[_Waiting]) -> tuple[Unit, list[Outcome]]:
         self._committing = False
