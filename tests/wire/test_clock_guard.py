@@ -92,7 +92,42 @@ def test_a_clock_that_goes_back_is_believed_and_measured_from_there(machine: Mac
     assert not machine.passes
 
 
-@pytest.mark.parametrize("held", [b"", b"soon\n", b"-5", b"\xff" * 100])
+def test_nothing_is_stamped_with_a_time_that_was_over(machine: Machine) -> None:
+    """A machine that starts without knowing the date, also twice."""
+    for _ in range(2):
+        machine.now = START - 1_000 * 24 * 3_600
+        machine.guard = machine.start()
+        assert machine.guard.now() == START
+        assert machine.passes
+        assert machine.guard.now() == START
+        assert machine.guard.behind() == START - machine.now
+    machine.now = START + 60
+    assert machine.guard.now() == START + 60
+    assert machine.guard.behind() == 0
+
+
+def test_a_clock_that_was_far_ahead_is_put_right_by_the_operator(machine: Machine) -> None:
+    machine.now += 1_000 * 24 * 3_600
+    machine.start().confirm()
+    assert machine.passes
+    machine.now = START
+    assert machine.passes
+    assert machine.guard.now() == START + 1_000 * 24 * 3_600
+    machine.start().confirm()
+    # The running one hears of it with its next round.
+    assert machine.passes
+    assert machine.guard.now() == START
+
+
+def test_or_by_days_that_nobody_can_set(machine: Machine) -> None:
+    machine.now -= 1_000 * 24 * 3_600
+    assert machine.passes
+    machine.goes_on(REAL_SECONDS)
+    assert machine.passes
+    assert machine.guard.now() == machine.now
+
+
+@pytest.mark.parametrize("held", [b"", b"1 2 3", b"soon\n", b"-5", b"\xff" * 100])
 def test_what_is_no_time_is_nothing_to_compare_with(tmp_path: Path, held: bytes) -> None:
     (tmp_path / FILE).write_bytes(held)
     machine = Machine(tmp_path)

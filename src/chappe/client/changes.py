@@ -149,9 +149,12 @@ class Changes:
     def want_fresh_leaves(self) -> None:
         """Intents for the leaves that are due (DESIGN section 4)."""
         due = self._store.all(
-            "SELECT id FROM conversations WHERE active = ? AND (leaf_at <= ? OR leaf_sent >= ?)",
+            "SELECT id FROM conversations WHERE active = ? "
+            "AND (leaf_at <= ? OR leaf_at > ? OR leaf_sent >= ?)",
             ACTIVE,
             self._core.now() - LEAF_SECONDS,
+            # Made while the clock was wrong.
+            self._core.now() + LEAF_SECONDS,
             LEAF_MESSAGES,
         )
         for (conversation,) in due:

@@ -72,6 +72,8 @@ class Connection:
         self._asked: dict[int, asyncio.Future[frames.FromRelay]] = {}
         self._next_ref = 0
         self._since = 0.0
+        self.relay_time = 0
+        """What the relay's clock said at the last sign-in: Unix seconds."""
         self.fatal: ChappeError | None = None
         self.last_error: ChappeError | None = None
 
@@ -129,6 +131,7 @@ class Connection:
         hello = await _in_time(_next(socket))
         if not isinstance(hello, frames.Hello) or hello.server != self._me.server:
             raise error("network.untrusted", "This is not the relay that the line belongs to.")
+        self.relay_time = hello.time
         signature = self._me.sign(frames.sign_in_bytes(hello.server, hello.nonce))
         await socket.send(frames.encode(frames.SignIn(self._me.device_id, signature)))
         answer = await _in_time(_next(socket))

@@ -33,8 +33,15 @@ class Keys:
         self._connection = connection
 
     async def refill(self, left: int, last_resort: bool) -> None:
-        """Publish what is missing. `left`, `last_resort`: what the relay has. Raises network.*."""
-        due = int(self._store.get(_RENEWED) or 0) + LAST_RESORT_EVERY <= self._core.now()
+        """Publish what is missing. `left`, `last_resort`: what the relay has. Raises network.*.
+
+        Nothing where this phone's clock and the relay's differ by more than `CLOCK_SKEW`. One of them is
+        wrong: others could not use what is made now, and those that they still have would be thrown away.
+        """
+        if abs(self._core.now() - self._connection.relay_time) > CLOCK_SKEW:
+            return
+        renewed = int(self._store.get(_RENEWED) or 0)
+        due = not renewed <= self._core.now() < renewed + LAST_RESORT_EVERY
         wants_last = not last_resort or due
         count = STOCK - left if left < REFILL_BELOW else 0
         if not count and not wants_last:

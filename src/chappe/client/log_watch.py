@@ -126,8 +126,8 @@ class LogWatch:
     # --- reading the log
 
     def due(self) -> bool:
-        """Whether it is time to look at the head again."""
-        return self._core.now() >= self._due
+        """Whether it is time to look at the head again; also where the clock was put back meanwhile."""
+        return not self._due - AGAIN_SECONDS <= self._core.now() < self._due
 
     def reconnected(self) -> None:
         """At each connection."""

@@ -67,7 +67,7 @@ from chappe.relay.watching.traces import open_traces
 from chappe.relay.web import released
 from chappe.wire import delivery, frames
 from chappe.wire.api import to_base64
-from chappe.wire.clock_guard import ClockGuard
+from chappe.wire.clock_guard import MAX_JUMP, ClockGuard
 from chappe.wire.door import UnlockCounts
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.orders import read_order
@@ -96,6 +96,8 @@ GOING_AT_ONCE: Final = 200
 GOING_PAUSE: Final = 0.05
 """A relay that goes tells 4,000 sockets a second: where they go does not have all of them at once."""
 
+DAY: Final = 24 * 3600
+
 SENDING: Final = (frames.Send, frames.Commit, frames.NewAttachment)
 """What a line in grace may not do."""
 
@@ -118,11 +120,12 @@ class Relay:
         self.server_name = settings.server_name
         self.ping_seconds = settings.ping_seconds
         self.sign_in_seconds = settings.sign_in_seconds
+        self.clock_guard = ClockGuard(settings.data_dir, clock)
+        clock = self.clock_guard.now
         self._clock = clock
         self._started_at = clock()
         self.draining = False
         """It is going: whoever asks is told that it takes nobody new."""
-        self.clock_guard = ClockGuard(settings.data_dir, clock)
         self._loop = asyncio.get_running_loop()
         push_key = PushKey(settings.data_dir)
         keep = frames.MAILBOX_SECONDS
@@ -598,6 +601,12 @@ class Relay:
         if not self._leader.is_leading:
             return
         jump = await asyncio.to_thread(self.clock_guard.pass_by)
+        if (behind := self.clock_guard.behind()) > MAX_JUMP:
+            log.warning(
+                "the clock went back; the latest time that was known is gone by until it is confirmed: "
+                "chappe desk clock --confirm",
+                days=behind // DAY,
+            )
         if jump is None:
             await self.sweep()
         else:

@@ -110,10 +110,12 @@ export class Changes {
 
   /** Intents for the leaves that are due (DESIGN section 4). */
   async wantFreshLeaves(): Promise<void> {
-    const before = this.core.now() - LEAF_SECONDS;
+    const now = this.core.now();
+    // One from far ahead was made while the clock was wrong.
+    const isFresh = (at: number): boolean => Math.abs(now - at) < LEAF_SECONDS;
     const due = this.core.book.conversations
       .all()
-      .filter((c) => c.active === ACTIVE && (c.leafAt <= before || c.leafSent >= LEAF_MESSAGES));
+      .filter((c) => c.active === ACTIVE && (!isFresh(c.leafAt) || c.leafSent >= LEAF_MESSAGES));
     if (due.length === 0) return;
     await this.core.change(async (tx) => {
       for (const { id } of due) await this.want(tx, id, { kind: "refresh" });

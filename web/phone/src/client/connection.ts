@@ -68,6 +68,10 @@ export class Connection {
     private readonly owner: Owner,
   ) {}
 
+  get relayTime(): number {
+    return this.session?.relayTime ?? 0;
+  }
+
   get online(): boolean {
     return this.session?.state === "open";
   }

@@ -30,11 +30,18 @@ export class Keys {
     private readonly wire: Wire,
   ) {}
 
-  /** Publish what is missing. `left`, `lastResort`: what the relay has. Raises network.*. */
+  /**
+   * Publish what is missing. `left`, `lastResort`: what the relay has. Raises network.*.
+   *
+   * Nothing where this phone's clock and the relay's differ by more than `CLOCK_SKEW`. One of them is wrong: others
+   * could not use what is made now, and those that they still have would be thrown away.
+   */
   async refill(left: number, lastResort: boolean): Promise<void> {
     const renewed = (await this.core.meta<number>(RENEWED)) ?? 0;
     const now = this.core.now();
-    const wantsLast = !lastResort || renewed + LAST_RESORT_EVERY <= now;
+    if (Math.abs(now - this.wire.relayTime) > CLOCK_SKEW) return;
+    const due = renewed > now || renewed + LAST_RESORT_EVERY <= now;
+    const wantsLast = !lastResort || due;
     const count = left < REFILL_BELOW ? STOCK - left : 0;
     if (count === 0 && !wantsLast) return;
     // Made outside of the change: fifty pairs of keys take a second, and messages do not wait for them.

@@ -152,7 +152,9 @@ export class LogWatch {
   }
 
   get due(): boolean {
-    return this.core.now() >= this.#due;
+    const left = this.#due - this.core.now();
+    // More than it ever is: the clock was put back meanwhile.
+    return left <= 0 || left > AGAIN_SECONDS;
   }
 
   // --- reading the log

@@ -45,6 +45,8 @@ export type State = "new" | "signing" | "ordered" | "open";
 
 export class Session {
   private at: State = "new";
+  /** What the relay's clock said as it greeted: Unix seconds. */
+  relayTime = 0;
 
   constructor(private readonly me: Signer) {}
 
@@ -76,6 +78,7 @@ export class Session {
       throw error("network.untrusted", "This is not the relay that the line belongs to.");
     }
     this.at = "signing";
+    this.relayTime = frame.time;
     const signature = this.me.sign(signInBytes(frame.server, frame.nonce));
     return { type: "say", data: encode({ t: "sign_in", device: this.me.deviceId, signature }) };
   }

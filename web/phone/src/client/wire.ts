@@ -3,6 +3,8 @@
 import type { FromDevice, FromRelay, Typed } from "../wire/frames";
 
 export interface Wire {
+  /** What the relay's clock said at the last sign-in: Unix seconds. */
+  readonly relayTime: number;
   /** Say a request whose answer is waited for. Raises what the relay refused with, or network.*. */
   ask<K extends FromRelay["t"]>(make: (ref: number) => FromDevice, kind: K): Promise<Typed<K>>;
   newRef(): number;
