@@ -14,7 +14,11 @@ ROWS: list[tuple[str, list[tuple[str, str, list[tuple[str, str]]]]]] = [
             (
                 "Ready",
                 "short",
-                [("chappe_ready", "{{instance}}"), ("chappe_draining", "{{instance}} draining")],
+                [
+                    ("chappe_ready", "{{instance}}"),
+                    ("chappe_draining", "{{instance}} draining"),
+                    ("chappe_leads", "{{instance}} leads"),
+                ],
             ),
             ("Parts", "short", [("chappe_check", "{{instance}} {{check}}")]),
             ("Log head's age", "s", [("chappe_log_head_age_seconds", "{{instance}}")]),

@@ -27,8 +27,6 @@ from tests.relay.world import RelayProcess
 
 DEPLOY = ROOT / "deploy"
 NAMES = {f"CHAPPE_{name.upper()}" for name in Settings.model_fields} | ELSEWHERE
-# Of the bus.
-NAMES |= {"CHAPPE_BUS", "CHAPPE_BUS_TOKEN_FILE", "CHAPPE_DESK"}
 MDWE = (65, 1, 0, 0, 0)
 """prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN): what MemoryDenyWriteExecute= asks of the kernel."""
 

@@ -120,7 +120,7 @@ class Sequencer:
         self._last_release = b""
         self._written = -1
         self._signed_size = -1
-        self._signed_at = 0.0
+        self._signed_at = self._head_at = 0.0
         self._awake = asyncio.Event()
         self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="chappe-log")
@@ -186,7 +186,7 @@ class Sequencer:
     async def _follow(self) -> None:
         head = await self._store.read(find_head)
         if head is not None and head.note != self.note:
-            self.note = head.note
+            self.note, self._head_at = head.note, self._clock()
 
     async def _take_over(self) -> None:
         """All that is remembered may be older than what another leader did since. Raises storage.*,
@@ -213,9 +213,11 @@ class Sequencer:
 
     @property
     def head(self) -> tuple[int, float]:
-        """How many entries the head has that is served, and when this process signed it in Unix seconds; 0
-        before it did."""
-        return max(self._signed_size, 0), self._signed_at
+        """How many entries the head has that is served, and when this process signed it, or saw that the
+        leader had, in Unix seconds; 0 before it did."""
+        if self.note is None:
+            return 0, self._head_at
+        return int(self.note.split(b"\n", 2)[1]), self._head_at
 
     def wake(self) -> None:
         """The log has grown."""
@@ -353,7 +355,7 @@ class Sequencer:
             self._step("recorded")
         await self._off(partial(self.files.write_checkpoint, note))
         self._step("published")
-        self.note, self._signed_size, self._signed_at = note, size, now
+        self.note, self._signed_size, self._signed_at, self._head_at = note, size, now, now
         self._published()
 
 

@@ -560,6 +560,11 @@ class Relay:
         size, at = self.log.head
         return size, max(0.0, self._clock() - (at or self._started_at))
 
+    @property
+    def leads(self) -> bool:
+        """Whether what only one gateway does is done here: always, where there is but one."""
+        return self._leader.is_leading
+
     def days_ahead(self) -> int:
         """By how many days the clock went forward, where that is not believed; else 0."""
         jump = self.clock_guard.jump()

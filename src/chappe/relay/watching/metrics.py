@@ -97,6 +97,9 @@ class Metrics:
             "Days that the clock is ahead of the last time believed; 0: none.",
             relay.days_ahead(),
         )
+        yield _gauge(
+            "leads", "1 where what only one gateway does is done: log, sweep, orders.", int(relay.leads)
+        )
         yield _gauge("draining", "1 while the relay is going, and takes nobody new.", int(relay.draining))
 
     def _done(self) -> Iterable[Metric]:
