@@ -1,5 +1,5 @@
-"""The drill against the page's own client code, in Node, beside a terminal. `chappe drill --page` makes as many
-runs as one likes; the page in Chromium is attacked in tests/e2e/test_drill.py."""
+"""The drill against the page's own client code, in Node, beside a terminal. `chappe drill --page` makes as
+many runs as one likes; the page in Chromium is attacked in tests/e2e/test_drill.py."""
 
 from __future__ import annotations
 
