@@ -104,13 +104,13 @@ async def test_a_wake_reaches_the_gateway_that_holds_the_mailbox_and_no_other(na
             a.mail(7, sequence)
         a.changed(7)
         a.notify(Notice(Kind.POSTED, name=bytes(range(32))))
-        a.notify(Notice(Kind.CAME, mailbox=9))
+        a.notify(Notice(Kind.MOVED, mailbox=9))
         await until(lambda: len(two.notices) == 2 and len(three.notices) == 2 and two.changes == [7])
         # Said in one go: the newest number is all that counts.
         assert [mail for mail in two.mails if mail != (7, 1)] == [(7, 1_999)]
         assert set(three.mails) <= {(8, 1)}
         assert (three.changes, one.notices) == ([], [])
-        assert two.notices == [Notice(Kind.POSTED, name=bytes(range(32))), Notice(Kind.CAME, mailbox=9)]
+        assert two.notices == [Notice(Kind.POSTED, name=bytes(range(32))), Notice(Kind.MOVED, mailbox=9)]
         assert await a.is_elsewhere(7)
         assert not await a.is_elsewhere(8), "its gateway has no socket of it"
         assert not await a.is_elsewhere(9), "nobody listens"
@@ -210,7 +210,7 @@ async def test_with_a_password_and_tls_of_the_operators_own_authority(tmp_path: 
 def test_wakes_are_what_they_were() -> None:
     for notice in (
         *(Notice(kind) for kind in (Kind.TERMS, Kind.LOG, Kind.MISSED)),
-        *(Notice(kind, mailbox=2**40) for kind in (Kind.SUBSCRIPTION, Kind.CAME)),
+        *(Notice(kind, mailbox=2**40) for kind in (Kind.SUBSCRIPTION, Kind.MOVED)),
         *(Notice(kind, name=b"g" * 32) for kind in (Kind.POSTED, Kind.UPLOAD)),
         Notice(Kind.POSTED, name=b"g" * 16),
     ):

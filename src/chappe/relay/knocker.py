@@ -99,8 +99,14 @@ class Knocker:
         """Whether its device is knocked for."""
         return mailbox in self._subscribed
 
-    def came_elsewhere(self, mailbox: int) -> None:
+    def moved_elsewhere(self, mailbox: int) -> None:
+        """Its device came to another gateway, or went from there: what waits for it until later is looked
+        at now."""
         self._knocked.pop(mailbox, None)
+        later = self._later.get(mailbox)
+        if later is not None:
+            later.cancel()
+            self._again(mailbox)
 
     def changed_elsewhere(self, mailbox: int) -> None:
         """Its device may have left a subscription: the next knock reads what there is."""

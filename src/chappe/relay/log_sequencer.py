@@ -165,8 +165,8 @@ class Sequencer:
         """Serve what is there; whoever leads goes on with it. Raises storage.* where it is of another past:
         none of the gateways starts then."""
         try:
+            self._load_signers(make=False)
             note = await self._newest_note()
-            self._load_signers(make=note is None)
         except OSError as problem:
             raise os_failure(problem) from None
         if note is not None:
@@ -176,12 +176,12 @@ class Sequencer:
             self.note = note
 
     async def _newest_note(self) -> bytes | None:
-        """In the database; in the folder alone where one process had it until now. Raises storage.*,
-        OSError."""
-        head = await self._store.read(find_head)
-        if head is not None:
-            return head.note
-        return await self._off(self.files.checkpoint)
+        """Of the database and of the folder, which may have been brought back from copies of different days.
+        Raises storage.*, OSError."""
+        head, copy = await self._store.read(find_head), await self._off(self.files.checkpoint)
+        if head is None or (copy is not None and self._own(copy).size > head.size):
+            return copy
+        return head.note
 
     async def _follow(self) -> None:
         head = await self._store.read(find_head)

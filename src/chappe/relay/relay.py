@@ -247,6 +247,10 @@ class Relay:
         self.log.wake()
         self._tell_log()
 
+    def _tell_move(self, mailbox: int) -> None:
+        if self._knocker.wants(mailbox):
+            self._bus.notify(Notice(Kind.MOVED, mailbox=mailbox))
+
     def _tell_log(self) -> None:
         self._bus.notify(Notice(Kind.LOG))
 
@@ -277,8 +281,8 @@ class Relay:
             self._knocker.changed_elsewhere(notice.mailbox)
         elif notice.kind is Kind.LOG:
             self.log.wake()
-        elif notice.kind is Kind.CAME:
-            self._knocker.came_elsewhere(notice.mailbox)
+        elif notice.kind is Kind.MOVED:
+            self._knocker.moved_elsewhere(notice.mailbox)
         elif notice.kind is Kind.POSTED:
             self.fleet.posted((notice.name,))
         elif notice.kind is Kind.UPLOAD:
@@ -339,8 +343,7 @@ class Relay:
         self.terms.enter(record, socket)
         if self._lookout is not None:
             self._lookout.enter(record.mailbox)
-            if self._knocker.wants(record.mailbox):
-                self._bus.notify(Notice(Kind.CAME, mailbox=record.mailbox))
+            self._tell_move(record.mailbox)
 
     def leave(self, record: DeviceRecord, socket: Socket) -> None:
         self.terms.leave(record, socket)
@@ -348,6 +351,7 @@ class Relay:
             self._knocker.went(record.mailbox)
         if self._lookout is not None and not self.hub.is_here(record.mailbox):
             self._lookout.leave(record.mailbox)
+            self._tell_move(record.mailbox)
 
     def stalled(self, record: DeviceRecord) -> None:
         self._knocker.stalled(record.mailbox)

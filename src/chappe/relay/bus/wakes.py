@@ -6,7 +6,7 @@
     to all         0x11                      terms
                    0x12 mailbox (8 bytes)    its push subscription
                    0x13                      the transparency log has grown
-                   0x14 mailbox (8 bytes)    its device came
+                   0x14 mailbox (8 bytes)    its device came, or went
                    0x15 group (16 to 32)     a removal was posted for it
                    0x16                      something was lost: look at everything
                    0x17 digest (32 bytes)    this attachment is uploaded elsewhere
@@ -36,19 +36,19 @@ class Kind(IntEnum):
     TERMS = 0x11
     SUBSCRIPTION = 0x12
     LOG = 0x13
-    CAME = 0x14
+    MOVED = 0x14
     POSTED = 0x15
     MISSED = 0x16
     UPLOAD = 0x17
 
 
-_NUMBERED: Final = frozenset({Kind.SUBSCRIPTION, Kind.CAME})
+_NUMBERED: Final = frozenset({Kind.SUBSCRIPTION, Kind.MOVED})
 _NAMED: Final = frozenset({Kind.POSTED, Kind.UPLOAD})
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Said to all gateways. `mailbox`: of SUBSCRIPTION and CAME; `name`: 16 to 32 bytes of the others."""
+    """Said to all gateways. `mailbox`: of SUBSCRIPTION and MOVED; `name`: 16 to 32 bytes of the others."""
 
     kind: Kind
     mailbox: int = 0
