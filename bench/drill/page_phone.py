@@ -130,6 +130,7 @@ class PagePhone:
 
     def __init__(self, web: WebPhone, device: bytes, line: bytes) -> None:
         self.web, self.device_id, self.line_id = web, device, line
+        self.locked = False
 
     @property
     def address(self) -> str:
@@ -158,6 +159,7 @@ class PagePhone:
 
     async def lock(self) -> None:
         await self.call("lock")
+        self.locked = True
 
     async def close(self) -> None:
         await asyncio.to_thread(self.web.close)
@@ -204,7 +206,7 @@ class PagePerson:
 
     @property
     def away(self) -> bool:
-        return self._stage != "open"
+        return self.phone.locked or self._stage != "open"
 
     @property
     def at_rest(self) -> bool:
@@ -235,7 +237,7 @@ class PagePerson:
 
     async def unlock(self, pin: str) -> None:
         await self.phone.ask("unlock", pin=pin)
-        self._stage = "open"
+        self.phone.locked, self._stage = False, "open"
 
     async def later(self, seconds: int) -> None:
         await self.phone.ask("later", seconds=seconds)

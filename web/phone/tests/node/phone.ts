@@ -17,8 +17,8 @@
 
 import "fake-indexeddb/auto";
 import type { Opened } from "../../src/client/opened";
-import { LEFT } from "../../src/client/rows";
 import { Phone } from "../../src/client/phone";
+import { LEFT } from "../../src/client/rows";
 import { peek } from "../../src/mls";
 import { toHex } from "../../src/wire/bytes";
 import { asChappeError } from "../../src/wire/errors";
@@ -144,7 +144,9 @@ const operations: Record<string, Operation> = {
   },
   /** Conversations that this phone is in, and the devices there. */
   places: () => {
-    const rows = here().core.book.conversations.all().filter((row) => row.active !== LEFT);
+    const rows = here()
+      .core.book.conversations.all()
+      .filter((row) => row.active !== LEFT);
     return Object.fromEntries(rows.map((row) => [row.id, row.places.map((one) => one.device)]));
   },
   /** So much later, by this phone's clock. */

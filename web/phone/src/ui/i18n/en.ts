@@ -589,6 +589,7 @@ export const en = {
   "error.vault.bad_share":
     "The relay gave a wrong share. That is its fault, not the PIN's, and costs nothing here.",
   "error.vault.clock": "The clock went backwards. Unlock once with the relay.",
+  "error.unlock.malformed": "What the relay answered cannot be read. Nothing changed; try again.",
   "error.unlock.unavailable": "The relay cannot give its share now. Try again later.",
   "error.signin.revoked": "This device was revoked. Ask your organisation.",
   "error.internal.bug": "Chappe failed in a way it should not. Please report it.",

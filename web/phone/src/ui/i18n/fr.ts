@@ -607,6 +607,7 @@ export const fr: Record<keyof typeof en, string> = {
   "error.vault.bad_share":
     "Le relais a donné une fausse part. C'est sa faute, non celle du PIN, et rien n'est perdu ici.",
   "error.vault.clock": "L'horloge a reculé. Déverrouillez une fois avec le relais.",
+  "error.unlock.malformed": "La réponse du relais est illisible. Rien n'a changé ; réessayez.",
   "error.unlock.unavailable":
     "Le relais ne peut pas donner sa part maintenant. Réessayez plus tard.",
   "error.signin.revoked": "Cet appareil a été révoqué. Demandez à votre organisation.",
