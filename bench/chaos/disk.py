@@ -29,7 +29,7 @@ from chappe.relay.new_codes import new_code
 
 TITLE = "The disk is full or fails, at every n-th write and fsync: nothing accepted is lost, refusals say so"
 
-FAULTS: Final = 32
+FAULTS: Final = 96
 LARGE_FAULTS: Final = 1_600
 OPERATIONS: Final = 120
 """Of the disk: the first `OPERATIONS` each are the one that fails, in turn."""
@@ -45,6 +45,8 @@ AHEAD: Final = 500
 """Messages that devices may still say, each time: more than a fault needs."""
 LINES: Final = 3
 """New ones that each of two workers makes during a fault."""
+SYNC_EVERY: Final = 4
+"""Operations to one fsync, about."""
 FIRST: Final = 30
 """Operations of a start, about."""
 AFTERWARDS: Final = 20
@@ -169,7 +171,9 @@ def _numbers(chance: random.Random, faults: int) -> list[int]:
     rounds = -(-faults // len(KINDS))
     step = OPERATIONS / rounds
     places = [max(1, round(step * place + chance.uniform(0, step))) for place in range(rounds)]
-    return [place for place in places for _ in KINDS]
+    return [
+        max(1, place // SYNC_EVERY) if kind.kinds == SYNCS else place for place in places for kind in KINDS
+    ]
 
 
 async def _fault(done: _Run, disk: Disk, chance: random.Random, kind: Fault, number: int) -> None:

@@ -30,7 +30,7 @@ from chappe.relay.new_codes import new_code
 
 TITLE = "The power goes, and unsynced writes with it: nothing accepted is lost"
 
-LOSSES: Final = 20
+LOSSES: Final = 100
 LARGE_LOSSES: Final = 1_000
 CONTROL: Final = 4
 MESSAGES: Final = (20, 200)

@@ -12,9 +12,11 @@ from bench.chaos.base import Options
 from bench.chaos.shim import ALL, FOR_GOOD, SYNCS, Disk, compiled
 
 from chappe.wire import frames
+from tests.bench.compiler import needs_compiler
 from tests.relay.world import RelayProcess
 
 
+@needs_compiler
 @pytest.mark.slow
 def test_a_disk_that_fails_loses_nothing_and_is_named(tmp_path: Path) -> None:
     report = disk.run(Options(seed=4, large=False, folder=tmp_path), faults=12)
@@ -25,6 +27,7 @@ def test_a_disk_that_fails_loses_nothing_and_is_named(tmp_path: Path) -> None:
     assert int(report.figures["other_promises_kept"]) > 0
 
 
+@needs_compiler
 async def test_who_is_told_that_nothing_was_accepted_can_rely_on_it(tmp_path: Path) -> None:
     """A disk that is full has not taken the end of a transaction. One whose fsync fails may have: a loss of
     power then may bring it back, and so the answer says that it is not known."""

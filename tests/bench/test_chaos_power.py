@@ -14,9 +14,11 @@ from bench.chaos.base import Options
 from bench.chaos.platter import Platter, Way
 from bench.chaos.promises import Promises
 
+from tests.bench.compiler import needs_compiler
 from tests.relay.world import RelayProcess
 
 
+@needs_compiler
 @pytest.mark.slow
 def test_a_loss_of_power_loses_nothing_and_the_control_does(tmp_path: Path) -> None:
     report = power.run(Options(seed=5, large=False, folder=tmp_path), losses=12, control=2)
