@@ -15,12 +15,14 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 from unittest import mock
 
+import httpx
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bench.simulation.loop import VirtualLoop, process_now
 from chappe.client.core import Core
+from chappe.relay import log_sequencer
 
 BEGIN: Final = 1_800_000_000.0
 """Unix seconds at which every run begins."""
@@ -72,8 +74,19 @@ def _replaced(clocks: Clocks, chance: random.Random) -> list[tuple[Any, str, Any
         (Ed25519PrivateKey, "generate", staticmethod(_maker(Ed25519PrivateKey, draw))),
         (X25519PrivateKey, "generate", staticmethod(_maker(X25519PrivateKey, draw))),
         (Core.__init__, "__defaults__", (clocks.now,)),
+        # It looks for what commands have written beside it, of which there are none here.
+        (log_sequencer, "LOOK_SECONDS", 30.0),
+        (httpx, "AsyncClient", PlainHttp),
         (ssl, "create_default_context", lambda *_, **__: _context),
     ]
+
+
+class PlainHttp(httpx.AsyncClient):
+    """Without TLS: what it would add is asked of real connections."""
+
+    def __init__(self, *, base_url: str = "", verify: Any = None, **rest: Any) -> None:
+        del verify
+        super().__init__(base_url=base_url.replace("https:", "http:"), **rest)
 
 
 def _maker(kind: Any, draw: Callable[[int], bytes]) -> Callable[[], Any]:

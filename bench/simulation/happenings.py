@@ -30,7 +30,7 @@ def send(world: World) -> None:
     if sender is None:
         return
     others = [actor for actor in world.actors.values() if actor is not sender]
-    for _ in range(world.choose.choice((1, 1, 2, 5, 12))):
+    for _ in range(world.choose.choice((1, 1, 2, 3, 10))):
         to = world.choose.sample(others, world.choose.randint(1, len(others)))
         size = world.choose.choice((1, 100, 1000))
         if world.choose.random() < world.plan.large:
@@ -138,7 +138,8 @@ async def add(world: World, account: Account, old: Actor) -> None:
 
 
 def relay_dies(world: World, told: bool = True) -> None:
-    if world.host.relay is None:
+    """While it starts, too."""
+    if not world.host.process.alive:
         return
     world.trace("relay", "dies" if told else "loses its power")
     world.host.crash(told=told)

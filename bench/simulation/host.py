@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,16 +18,18 @@ from unittest import mock
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Engine
+from uvicorn.server import ServerState
 
 from bench.simulation.disk import Disk, TurnWriter
 from bench.simulation.loop import Process, VirtualLoop
 from bench.simulation.network import Listener, Network
 from chappe.relay import store
+from chappe.relay.app import build_app
 from chappe.relay.config import Settings, load_settings
 from chappe.relay.database import open_engine
 from chappe.relay.relay import Relay
-from chappe.relay.serve import open_shares
-from chappe.relay.socket import Socket
+from chappe.relay.serve import open_shares, server_config
+from chappe.relay.socket import Socket, protocol_class
 from chappe.relay.storage.sqlite import SqliteDatabase
 from chappe.wire.certificate import DeviceCertificate, issue
 from chappe.wire.log_entries import (
@@ -132,7 +135,18 @@ class InOrder(dict[Any, None]):
 class Host:
     """`folder` holds the data directory of each life; the newest is what is on the disk."""
 
-    def __init__(self, loop: VirtualLoop, network: Network, disk: Disk, image: Path, folder: Path) -> None:
+    def __init__(
+        self,
+        loop: VirtualLoop,
+        network: Network,
+        disk: Disk,
+        image: Path,
+        folder: Path,
+        *,
+        http: bool = False,
+    ) -> None:
+        """`http`: as uvicorn serves it, with all that answers over HTTP; else sockets alone, at less cost."""
+        self._http = http
         self._loop = loop
         self._network = network
         self._disk = disk
@@ -142,6 +156,7 @@ class Host:
         self.process = Process("relay")
         self.process.alive = False
         self.relay: Relay | None = None
+        """The one that answers; None also while it starts."""
         self.sockets = InOrder()
         self.old: list[Relay] = []
 
@@ -164,14 +179,28 @@ class Host:
         writer = type("Writer", (TurnWriter,), {"disk": self._disk})
         settings = settings_in(self.data)
         with mock.patch.object(store, "Writer", writer):
-            self.relay = relay = Relay(
+            relay = Relay(
                 settings, open_shares(settings), lambda: time.time(), database=Tables(settings.database)
             )
         relay._sockets = cast(Any, InOrder())
         self._loop.before_work = self._before_work
+        self.old.append(relay)
         await relay.start()
         self.sockets = sockets = InOrder()
-        self._network.listener = Listener(self.process, lambda: Socket(relay, cast(Any, sockets), set()))
+        make = self._served(relay, settings) if self._http else None
+        self._network.listener = Listener(
+            self.process, make or (lambda: Socket(relay, cast(Any, sockets), set()))
+        )
+        self.relay = relay
+
+    def _served(self, relay: Relay, settings: Settings) -> Callable[[], Any]:
+        """uvicorn's protocol as the relay has it, but for TLS."""
+        config = server_config(settings, build_app(relay), cast(Any, protocol_class(relay)), None)
+        config.load()
+        state = ServerState()
+        state.connections = cast(Any, self.sockets)
+        kind = cast(Any, config.http_protocol_class)
+        return lambda: kind(config=config, server_state=state, app_state={})
 
     def _before_work(self, executor: Executor | None) -> None:
         if getattr(executor, "_thread_name_prefix", "").startswith("chappe-reader"):
@@ -182,8 +211,6 @@ class Host:
         self._network.listener = None
         self._loop.kill(self.process)
         self._network.died(self.process, told=told)
-        if self.relay is not None:
-            self.old.append(self.relay)
         self.relay = None
 
     async def stop(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
+import socket
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -202,6 +203,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> Any:
         assert self.connector is not None
         return await self.connector(protocol_factory)
+
+    async def getaddrinfo(self, host: Any, port: Any, **_how: Any) -> Any:
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 1))]
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None: ...  # noqa: ASYNC109
 

@@ -22,6 +22,7 @@ from typing import Final
 
 from bench.simulation.image import Image, make_image
 from bench.simulation.mutants import MUTANTS
+from bench.simulation.phones import PhoneImage, PhoneWorld, make_phone_image, plan_of_phones
 from bench.simulation.plan import Plan
 from bench.simulation.world import Outcome, run
 from chappe.wire.errors import error
@@ -47,13 +48,22 @@ class Simulator:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._image: Image = make_image(folder / "image")
+        self._phones: PhoneImage | None = None
         self._runs = 0
 
-    def run(self, seed: int, only: Sequence[str] | None = None) -> Outcome:
-        """`only`: with these kinds of trouble alone."""
+    def _image_of_phones(self) -> PhoneImage:
+        if self._phones is None:
+            self._phones = make_phone_image(self._folder / "phones")
+        return self._phones
+
+    def run(self, seed: int, only: Sequence[str] | None = None, *, phones: bool = False) -> Outcome:
+        """`only`: with these kinds of trouble alone. `phones`: whole ones, with MLS."""
         place = self._folder / "run"
         gc.disable()
+        loud, sys.unraisablehook = sys.unraisablehook, _silent
         try:
+            if phones:
+                return run(plan_of_phones(seed), self._image_of_phones(), place, PhoneWorld)
             return run(Plan.of(seed, only), self._image, place)
         finally:
             shutil.rmtree(place, ignore_errors=True)
@@ -61,6 +71,11 @@ class Simulator:
             self._runs += 1
             if self._runs % COLLECT == 0:
                 gc.collect()
+            sys.unraisablehook = loud
+
+
+def _silent(_what: object) -> None:
+    """What a killed process left half done is collected, and complains."""
 
 
 @contextmanager
@@ -70,11 +85,11 @@ def simulator(folder: str | None = None) -> Iterator[Simulator]:
         yield Simulator(Path(place))
 
 
-def run_seeds(simulator: Simulator, seeds: range, most: int = 5) -> Summary:
+def run_seeds(simulator: Simulator, seeds: range, most: int = 5, *, phones: bool = False) -> Summary:
     """All of `seeds`, until `most` have failed."""
     summary, began = Summary(), time.perf_counter()
     for seed in seeds:
-        outcome = simulator.run(seed)
+        outcome = simulator.run(seed, phones=phones)
         summary.seeds += 1
         for name, count in outcome.figures.items():
             summary.figures[name] = summary.figures.get(name, 0) + count
@@ -86,9 +101,10 @@ def run_seeds(simulator: Simulator, seeds: range, most: int = 5) -> Summary:
     return summary
 
 
-def replay(seed: int, mutant: str | None = None) -> str:
+def replay(seed: int, mutant: str | None = None, *, phones: bool = False) -> str:
     """The command that shows a seed."""
-    return f"chappe simulate --seed {seed} --trace" + (f" --mutant {shlex.quote(mutant)}" if mutant else "")
+    command = f"chappe simulate --seed {seed} --trace" + (" --phones" if phones else "")
+    return command + (f" --mutant {shlex.quote(mutant)}" if mutant else "")
 
 
 def main(argv: list[str]) -> int:
@@ -106,17 +122,14 @@ def main(argv: list[str]) -> int:
 
 def _go(made: Simulator, options: argparse.Namespace) -> int:
     if options.seed is not None:
-        return _show(made.run(options.seed), trace=options.trace)
-    summary = run_seeds(made, options.seeds, options.most)
+        return _show(made.run(options.seed, phones=options.phones), trace=options.trace)
+    summary = run_seeds(made, options.seeds, options.most, phones=options.phones)
     if options.json:
-        print(
-            json.dumps(
-                asdict(summary) | {"replay": [replay(seed, options.mutant) for seed in summary.failed]}
-            )
-        )
+        shown = [replay(seed, options.mutant, phones=options.phones) for seed in summary.failed]
+        print(json.dumps(asdict(summary) | {"replay": shown}))
     else:
         for seed, violation in summary.failed.items():
-            print(f"seed {seed}: {violation}\n    {replay(seed, options.mutant)}")
+            print(f"seed {seed}: {violation}\n    {replay(seed, options.mutant, phones=options.phones)}")
         print(f"{summary.seeds} seeds, {len(summary.failed)} failed, {summary.seconds} s")
         print(", ".join(f"{name} {count}" for name, count in sorted(summary.figures.items())))
     return 1 if summary.failed else 0
@@ -139,6 +152,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=_seeds, default=range(1, 501), help="from..to, both run")
     parser.add_argument("--seed", type=int, default=None, help="one alone")
     parser.add_argument("--trace", action="store_true", help="with --seed: all that happened")
+    parser.add_argument("--phones", action="store_true", help="whole phones with MLS, at ten times the cost")
     parser.add_argument("--most", type=int, default=5, help="failed seeds after which it ends")
     parser.add_argument("--mutant", default=None, help="with a deliberate fault, which must be found")
     parser.add_argument("--dir", default=None, help="where the relay keeps its data for the while")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
+import socket
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,26 @@ ROOM: Final = 64 * 1024
 LONGEST_PIECE: Final = 16 * 1024
 _FIN: Final = None
 """In a pipe: its source has said all."""
+
+
+HERE: Final = ("127.0.0.1", 1)
+
+
+class NoSocket:
+    """What libraries ask of a connection's socket."""
+
+    family = socket.AF_INET
+
+    def getpeername(self) -> tuple[str, int]:
+        return HERE
+
+    def getsockname(self) -> tuple[str, int]:
+        return HERE
+
+    def fileno(self) -> int:
+        return -1
+
+    def setsockopt(self, *_what: Any) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +157,7 @@ class End(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return {"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)}.get(name, default)
+        return {"peername": HERE, "sockname": HERE, "socket": NoSocket()}.get(name, default)
 
     def get_protocol(self) -> Any:
         return self.protocol

@@ -52,7 +52,7 @@ class Plan:
         kinds = [kind for kind in TROUBLE if choose.random() < 0.4] if only is None else only
         return cls(
             seed,
-            steps=choose.randint(12, 30),
+            steps=choose.randint(6, 16),
             pace=choose.choice((0.02, 0.1, 0.5, 1.5)),
             trouble={kind: choose.randint(1, 3) for kind in kinds},
             large=choose.choice((0.0, 0.0, 0.03, 0.1)),

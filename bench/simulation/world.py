@@ -45,12 +45,13 @@ class Outcome:
     figures: dict[str, int] = field(repr=False)
 
 
-def run(plan: Plan, image: Image, folder: Path) -> Outcome:
-    """The same plan gives the same outcome, trace and all. `folder` is made, and the caller's to remove."""
+def run(plan: Plan, image: Image, folder: Path, kind: type[World] | None = None) -> Outcome:
+    """The same plan gives the same outcome, trace and all. `folder` is made, and the caller's to remove.
+    `kind`: which world; devices that talk frames, if not given."""
     choose = random.Random(f"run {plan.seed}")
     loop = VirtualLoop(random.Random(choose.getrandbits(64)))
     clocks = Clocks(loop)
-    world = World(plan, image, folder, loop, clocks, choose)
+    world = (kind or World)(plan, image, folder, loop, clocks, choose)
     with edges(clocks, random.Random(choose.getrandbits(64))) as logged:
         try:
             loop.run_until_complete(world.live())
@@ -75,8 +76,11 @@ class World:
         loop: VirtualLoop,
         clocks: Clocks,
         choose: random.Random,
+        *,
+        http: bool = False,
     ) -> None:
         self.plan = plan
+        self.folder = folder
         self.loop = loop
         self.clocks = clocks
         self.choose = choose
@@ -85,12 +89,15 @@ class World:
         self.network = Network(loop, random.Random(choose.getrandbits(64)), plan.weather)
         loop.connector = self.network.connect
         self.disk = Disk(random.Random(choose.getrandbits(64)))
-        self.host = Host(loop, self.network, self.disk, image.folder, folder)
+        self.host = Host(loop, self.network, self.disk, image.folder, folder, http=http)
         self.processes: list[Process] = []
-        self.actors = {account.name: Actor(self, account) for account in image.accounts}
+        self.actors = self.make_actors(image)
         self.healing = False
         self.count: dict[str, int] = {}
         self.linked = 0
+
+    def make_actors(self, image: Image) -> dict[str, Actor]:
+        return {account.name: Actor(self, account) for account in image.accounts}
 
     # --- for all
 
@@ -157,12 +164,15 @@ class World:
         for _ in range(self.plan.steps):
             (kind,) = self.choose.choices(names, weights)
             self.count[kind] = self.count.get(kind, 0) + 1
-            happenings.KINDS[kind](self)
+            self.happen(kind)
             await asyncio.sleep(self.choose.expovariate(1 / self.plan.pace))
             self._look()
         await self._heal()
         await self._drain()
-        await self._judge()
+        await self.judge()
+
+    def happen(self, kind: str) -> None:
+        happenings.KINDS[kind](self)
 
     def _look(self) -> None:
         if self.oracle.first is not None:
@@ -208,7 +218,7 @@ class World:
             if self.loop.time() > deadline:
                 late = ", ".join(self._restless())[:300] or "the relay holds mail"
                 self.oracle.fail(f"after {DRAIN:.0f} seconds not at rest: {late}")
-        await asyncio.sleep(LINGER if self.plan.lingers else 10.0)
+        await asyncio.sleep(LINGER if self.plan.lingers else 2.0)
         self._look()
 
     async def _is_quiet(self) -> bool:
@@ -232,17 +242,22 @@ class World:
         found += sorted(self.oracle.doubtful - set(gone))
         return found
 
-    async def _judge(self) -> None:
+    async def judge(self) -> None:
         self.oracle.judge(ordered=not self.disk.refused)
-        relay = self.host.relay
-        assert relay is not None
-        left = await relay.store.read(self._left)
+        left = await self.judge_relay()
         here = [a for a in self.here() if a.name not in self.oracle.signed_out]
-        if left["entries"] or left["payloads"]:
-            self.oracle.fail(f"all is acknowledged, and the relay still holds {left}")
         epochs = {a.name: a.disk.epoch for a in here if a.disk.epoch >= 0}
         if len(set(epochs.values())) > 1 or (epochs and set(epochs.values()) != {left["epoch"]}):
             self.oracle.fail(f"members are in epochs {epochs}, the relay in {left['epoch']}")
+
+    async def judge_relay(self) -> dict[str, int]:
+        """Nothing is left in it. Gives what its tables say."""
+        relay = self.host.relay
+        assert relay is not None
+        here = [a for a in self.here() if a.name not in self.oracle.signed_out]
+        left = await relay.store.read(self._left)
+        if left["entries"] or left["payloads"]:
+            self.oracle.fail(f"all is acknowledged, and the relay still holds {left}")
         sockets, _ = relay.load()
         if self.plan.lingers and sockets > len(here):
             self.oracle.fail(f"{sockets} sockets are open for {len(here)} devices")
@@ -250,6 +265,7 @@ class World:
             self.oracle.fail(
                 f"{relay.store.waiting_bytes} bytes wait for the store, and nothing is under way"
             )
+        return left
 
     def _left(self, connection: Any) -> dict[str, int]:
         def count(table: Any) -> int:

@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 from bench.simulation.main import Simulator, main, replay, run_seeds, simulator
 from bench.simulation.mutants import MUTANTS
+from bench.simulation.phones import NAMES
 from bench.simulation.plan import TROUBLE
 
 SEEDS = 500
 CHUNK = 50
+PHONES = 15
 ROOT = Path(__file__).parents[2]
 
 
@@ -35,6 +37,15 @@ def test_seeds_hold(made: Simulator, first: int) -> None:
     assert not summary.failed, told
     assert summary.figures["accepted"] > 10 * CHUNK
     assert set(TROUBLE) <= set(summary.figures)
+
+
+def test_seeds_hold_for_whole_phones(made: Simulator) -> None:
+    """The SDK with its vault and MLS; at ten times the cost, so fewer."""
+    summary = run_seeds(made, range(1, PHONES + 1), phones=True)
+    told = "\n".join(f"seed {s}: {why}\n  {replay(s, phones=True)}" for s, why in summary.failed.items())
+    assert not summary.failed, told
+    assert summary.figures["received texts"] >= len(NAMES) * summary.figures["texts"] > PHONES
+    assert made.run(3, phones=True).trace == made.run(3, phones=True).trace
 
 
 def test_a_seed_gives_the_same_run_again(made: Simulator) -> None:
