@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from chappe.relay.backup.restoring import restore
+from chappe.relay.config import load_settings
+from chappe.relay.storage import open_database
+from chappe.wire.errors import ChappeError
 from tests.cli.world import inside
 from tests.relay.world import RelayProcess
 
@@ -171,3 +175,36 @@ def test_only_where_there_is_nothing(copy: Path, stopped: RelayProcess, tmp_path
     assert not (other / "relay.db").exists()
     done = inside("restore", str(copy), "--data-dir", str(other), "--log", str(data / "tlog"))
     assert done.status == 0, done.err
+
+
+class Died(BaseException):
+    """As if the power had gone."""
+
+
+@pytest.mark.parametrize("steps", [0, 3, 7])
+def test_a_restore_that_is_cut_off(
+    steps: int, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between any two files that it puts in their places: no relay starts on the half of it, and it is begun
+    again."""
+    data = tmp_path / "data"
+    left = [steps]
+    real = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Died
+        return real(self, target)
+
+    settings = load_settings({}, data_dir=data)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", replace)
+        with pytest.raises(Died):
+            restore(settings, copy, without_log=True)
+    assert not (data / "relay.db").exists()
+    with pytest.raises(ChappeError, match="was cut off"):
+        open_database(settings).upgrade()
+    restore(settings, copy, without_log=True)
+    assert not (data / "restoring").exists()
+    open_database(settings).upgrade()

@@ -32,17 +32,18 @@ from chappe.relay.config import Settings
 from chappe.relay.database import prepare_folder
 from chappe.relay.failures import storage_failure
 from chappe.relay.fleet_rows import AnyRow
+from chappe.relay.log_files import LogFiles
 from chappe.relay.serve import open_shares
 from chappe.relay.shares.disk import disk_failure
 from chappe.relay.starting import alone_in
 from chappe.relay.storage import Database, change, open_database
-from chappe.relay.storage.sqlite import SqliteDatabase
+from chappe.relay.storage.sqlite import RESTORING, SqliteDatabase
 from chappe.relay.tables import devices
 from chappe.wire.api import SharesHeld, from_base64
 from chappe.wire.durable import sync_folder
 from chappe.wire.errors import error
 
-BESIDE: Final = "restoring"
+BESIDE: Final = RESTORING
 _WAL: Final = (f"{m.RELAY_DB}-wal", f"{m.RELAY_DB}-shm")
 _AT_ONCE: Final = 1_000
 """Devices that the share service is asked of at once."""
@@ -125,11 +126,8 @@ def _newer_log(
     """The log that outlived the database. Its head becomes the one that is served, if it is newer."""
     if not manifest.log:
         return None
-    if without_log and (data_dir / m.CHECKPOINT).exists():
-        raise error(
-            "usage.invalid",
-            "There is a log in the data directory; leave --without-log away.",
-        )
+    if without_log and _outlived(data_dir, beside):
+        raise error("usage.invalid", "There is a log in the data directory; leave --without-log away.")
     newer = None if without_log else NewerLog.open(log or data_dir / "tlog", beside, manifest.log)
     if newer is None:
         if log is not None:
@@ -146,6 +144,13 @@ def _newer_log(
         (beside / m.CHECKPOINT).unlink()
         write_file(newer.note, beside / m.CHECKPOINT, m.CHECKPOINT)
     return newer
+
+
+def _outlived(data_dir: Path, beside: Path) -> bool:
+    """Whether a log lies in the data directory, other than the one that a restore which was cut off put
+    there."""
+    note = LogFiles(data_dir / "tlog").checkpoint()
+    return note is not None and note != (beside / m.CHECKPOINT).read_bytes()
 
 
 def _check_kind(settings: Settings, manifest: m.Manifest, database_restored: bool) -> None:

@@ -9,9 +9,13 @@ from sqlalchemy import Connection, Engine
 
 from chappe.relay import migrations
 from chappe.relay.database import open_engine
+from chappe.wire.errors import error
 
 ELSEWHERE: Final = "database.elsewhere"
 """In a data directory whose relay keeps its tables in another database: no command is to make a new one."""
+
+RESTORING: Final = "restoring"
+"""What a backup is brought back in (`chappe restore`); the database leaves it last."""
 
 
 def has_moved_out(data_dir: Path) -> bool:
@@ -26,6 +30,11 @@ class SqliteDatabase:
         self.path = path
 
     def upgrade(self) -> None:
+        if not self.path.exists() and (self.path.parent / RESTORING).exists():
+            raise error(
+                "storage.failed",
+                "A restore into this directory was cut off: give `chappe restore` again.",
+            )
         migrations.upgrade(self.path)
 
     def engine(self, *, writes: bool) -> Engine:
