@@ -20,7 +20,7 @@ from tests.relay.world import Device, RelayProcess, Wire
 STOPS = 2
 SENDERS = 4
 WINDOW = 32
-ENOUGH = 400
+ENOUGH = 200
 """Accepted between two stops."""
 
 

@@ -202,6 +202,7 @@ class Relay:
         self._enrolling: set[asyncio.Task[None]] = set()
         self._sockets: set[Socket] = set()
         self._all_gone = asyncio.Event()
+        self._going = False
         self._undeleted: dict[int, int] = {}
         """What was acknowledged and could not be deleted: up to which sequence, by mailbox."""
         self._pages = asyncio.Semaphore(MAX_PAGES_AT_ONCE)
@@ -309,7 +310,7 @@ class Relay:
     async def drain(self, within: float) -> None:
         """Have every socket answered and told to come back, some at a time, within so many seconds."""
         until = self._loop.time() + within
-        self.draining = True
+        self.draining = self._going = True
         here = tuple(self._sockets)
         for start in range(0, len(here), GOING_AT_ONCE):
             for socket in here[start : start + GOING_AT_ONCE]:
@@ -325,6 +326,9 @@ class Relay:
 
     def admit(self, socket: Socket) -> bool:
         self._sockets.add(socket)
+        if self._going:
+            # Its handshake was under way: it comes too late to be told with the others.
+            self._loop.call_soon(socket.drain)
         return len(self._sockets) <= self.settings.max_connections
 
     def dismiss(self, socket: Socket) -> None:
