@@ -186,8 +186,8 @@ class Stage:
         for page in self.watched:
             await page.phone.page.close()
         self.watched = []
-        await self._dismiss([one for one in self.cast if one not in self._regulars])
-        self.cast = []
+        gone, self.cast = [one for one in self.cast if one not in self._regulars], []
+        await self._dismiss(gone)
 
     def renew(self) -> None:
         """Something broke: whoever played is not asked again."""

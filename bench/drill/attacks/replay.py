@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from bench.drill import attack
 from bench.drill.middleman import Peer
+from bench.drill.stage import Stage
 from chappe.wire import frames
 
 LATER = 6
@@ -25,7 +26,16 @@ class Attack(attack.Attack):
         self._how = chance.choice(["at once", "later", "many times", "elsewhere"])
         self._which = chance.randrange(4)
         self._old: bytes | None = None
+        self._whose: Peer
         self._since = 0
+
+    async def scene(self, stage: Stage) -> None:
+        await stage.talk()
+        if self._old is not None and not self.struck:
+            # Too few came after it, or nobody else was there.
+            self._whose.deliver(self._old)
+            self.strike()
+            await stage.rest()
 
     def down(self, peer: Peer, frame: frames.FromRelay) -> Iterable[frames.FromRelay]:
         if not self.talking or not isinstance(frame, frames.Deliver):
@@ -42,7 +52,7 @@ class Attack(attack.Attack):
         if self._which:
             self._which -= 1
             return [frame]
-        self._old = frame.payload
+        self._old, self._whose = frame.payload, peer
         if self._how == "elsewhere":
             for other in self.man.peers.values():
                 if other.online and other is not peer:

@@ -37,8 +37,8 @@ class Attack(attack.Attack):
         await stage.round(people, direct)
         # A day goes by in which all is well: nobody may be told anything.
         await self._pass(stage, 25 * HOUR)
-        if any(stage.alarms(one) for one in people):
-            raise AssertionError("an alarm before the attack")
+        if told := [alarm for one in people for alarm in stage.alarms(one)]:
+            raise AssertionError(f"an alarm before the attack: {told}")
         assert self._log is not None
         entries = self._log.entries()
         cut = self.chance.randint(1, max(1, len(entries) // 2)) if self._how == "smaller" else 0

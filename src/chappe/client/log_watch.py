@@ -148,12 +148,14 @@ class LogWatch:
                 self._refreshed += 1
 
     async def _refresh(self) -> None:
+        # Judged by when it was asked for: a device may sleep for a day before the answer is read.
+        began = self._core.now()
         api = await self._http()
         if self._ledger is None:
             await self._pin(api)
         if self._ledger is not None:
             await self._read(api, self._ledger)
-            self._check_age(self._ledger)
+            self._check_age(self._ledger, began)
             self._check_members()
         self._met = True
         self._due = self._core.now() + AGAIN_SECONDS
@@ -270,11 +272,11 @@ class LogWatch:
         missing = await self._fetch(await self._http(), [tile for tile in tiles if tile not in self._past])
         return {tile: self._past[tile] if tile in self._past else missing[tile] for tile in tiles}
 
-    def _check_age(self, ledger: Ledger) -> None:
+    def _check_age(self, ledger: Ledger, now: int) -> None:
         held = ledger.held
         if held is None:
             return
-        if self._core.now() - held.signed_at > STALE_SECONDS:
+        if now - held.signed_at > STALE_SECONDS:
             self._alarm("log.frozen", "the newest head is more than a day old", b"old", ledger=ledger)
         else:
             self.alarms.settle("log.frozen", about=_about(b"old"))

@@ -51,9 +51,13 @@ class Profile:
         return self.home / _SPOOL
 
     def close(self) -> None:
+        """Also where a close before was broken off."""
         self.store.close()
         wipe(self.key)
-        os.close(self._lock)
+        lock, self._lock = self._lock, -1
+        # Its number may be another file's by now.
+        if lock >= 0:
+            os.close(lock)
 
     def erase(self, plan: erasing.Plan, sign: erasing.Sign) -> erasing.Tombstone:
         """By an order that `erasing.begin` has begun: all of it goes, but the tombstone."""

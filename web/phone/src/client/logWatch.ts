@@ -193,10 +193,12 @@ export class LogWatch {
   }
 
   async #refresh(): Promise<void> {
+    // Judged by when it was asked for: a phone may sleep for a day before the answer is read.
+    const began = this.core.now();
     if (this.#ledger === null) await this.#pin();
     if (this.#ledger !== null) {
       await this.#read(this.#ledger);
-      await this.#checkAge(this.#ledger);
+      await this.#checkAge(this.#ledger, began);
       await this.#checkMembers();
       await this.#checkRelease(this.#ledger);
     }
@@ -288,9 +290,9 @@ export class LogWatch {
     if (this.#ledger !== null) await this.own.look(tx, this.#ledger);
   }
 
-  async #checkAge(ledger: Ledger): Promise<void> {
+  async #checkAge(ledger: Ledger, now: number): Promise<void> {
     if (ledger.held === null) return;
-    if (this.core.now() - ledger.signedAt > STALE_SECONDS) {
+    if (now - ledger.signedAt > STALE_SECONDS) {
       const said = "the newest head is more than a day old";
       await this.#alarm({ code: "log.frozen", about: "old", said }, ledger);
     } else if (this.alarms.all().some((one) => one.about === "old" && !one.settled))
