@@ -37,7 +37,7 @@ BATCHES: Final = lock_number("batches")
 """Held by every transaction that writes: shared by those that only send and acknowledge, else alone."""
 
 UNFINISHED: Final = "moving"
-"""The table of a migration that is not through (`chappe migrate-store`)."""
+"""A table that is there while `chappe migrate-store`, or `chappe restore`, is not through."""
 
 # What libpq leaves to the system, which waits for a machine that is gone for minutes.
 _PATIENCE: Final = {
@@ -160,7 +160,7 @@ def _revision(connection: Connection) -> str | None:
     if unfinished:
         raise error(
             "storage.failed",
-            "A migration into this database is not through: finish it with `chappe migrate-store`.",
+            "What goes into this database is not through: finish `chappe migrate-store` or `chappe restore`.",
         )
     if verbosity != "terse":
         # Relays log no address and no device; PostgreSQL does, with an error's details.
