@@ -18,6 +18,7 @@ from typing import Final
 
 from tests.relay.world import RelayProcess
 
+from bench.chaos import first_starts
 from bench.chaos.base import Options, Report, claim
 from bench.chaos.crew import Crew
 from bench.chaos.platter import WAYS, Platter
@@ -75,11 +76,16 @@ KINDS: Final = (
 
 def run(options: Options, *, faults: int = FAULTS) -> Report:
     began = time.monotonic()
-    done: _Run = in_loop(_all(options, LARGE_FAULTS if options.large else faults))
+    faults = LARGE_FAULTS if options.large else faults
+    firsts = max(4, faults // 4)
+    failed = first_starts.failing(
+        options.folder / "first", compiled(options.folder), random.Random(f"{options.seed} first"), firsts
+    )
+    done: _Run = in_loop(_all(options, faults))
     verdict, crew, promises = done.crew.journals.verdict(), done.crew, done.promises
     codes = Counter(promises.refusals) + Counter(crew.codes)
     odd = [f"a refusal: {code}" for code in promises.refusals if not code.startswith("storage.")]
-    problems = [*verdict.faults, *done.problems, *promises.broken, *odd]
+    problems = [*failed, *verdict.faults, *done.problems, *promises.broken, *odd]
     met = sum(done.met.values())
     return Report(
         name="disk",
@@ -90,6 +96,7 @@ def run(options: Options, *, faults: int = FAULTS) -> Report:
         doubled=verdict.doubled,
         figures={
             **{kind.name: done.met[kind.name] for kind in KINDS},
+            "first_starts_on_a_failing_disk": firsts,
             "operations_that_failed": done.failed,
             "went_on": done.went_on,
             "lost_power_before_it_was_mended": done.lost_power_while_failing,

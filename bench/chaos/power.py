@@ -20,6 +20,7 @@ from typing import Final
 
 from tests.relay.world import RelayProcess
 
+from bench.chaos import first_starts
 from bench.chaos.base import Options, Report, claim
 from bench.chaos.crew import Crew
 from bench.chaos.platter import WAYS, Loss, Platter
@@ -46,11 +47,15 @@ UNSYNCED: Final = "bench.chaos.unsynced"
 def run(options: Options, *, losses: int = LOSSES, control: int = CONTROL) -> Report:
     began = time.monotonic()
     losses = LARGE_LOSSES if options.large else losses
+    firsts = max(2, losses // 5)
+    cut = first_starts.cut_off(
+        options.folder / "first", compiled(options.folder), random.Random(f"{options.seed} first"), firsts
+    )
     done, wrong = in_loop(_both(options, losses, control))
     verdict, lost_by_control = done.crew.journals.verdict(), wrong.crew.journals.verdict().lost
     taken = Counter(loss.way for loss in done.losses)
     odd = [f"a refusal: {code}" for code in done.promises.refusals]
-    faults = [*verdict.faults, *done.faults, *done.promises.broken, *odd]
+    faults = [*cut, *verdict.faults, *done.faults, *done.promises.broken, *odd]
     return Report(
         name="power",
         passed=verdict.clean and not faults and lost_by_control > 0,
@@ -59,6 +64,7 @@ def run(options: Options, *, losses: int = LOSSES, control: int = CONTROL) -> Re
         lost=verdict.lost,
         doubled=verdict.doubled,
         figures={
+            "first_starts_cut_off": firsts,
             "control_lost_with_synchronous_normal": lost_by_control,
             "control_accepted": wrong.crew.journals.accepted,
             "unsynced_writes_when_the_power_went": sum(loss.writes for loss in done.losses),
