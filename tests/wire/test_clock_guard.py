@@ -106,6 +106,14 @@ def test_nothing_is_stamped_with_a_time_that_was_over(machine: Machine) -> None:
     assert machine.guard.behind() == 0
 
 
+def test_a_clock_that_is_set_back_a_little_is_right(machine: Machine) -> None:
+    machine.now -= MAX_JUMP
+    machine.guard = machine.start()
+    assert machine.guard.now() == machine.now
+    machine.now -= 1
+    assert machine.guard.now() == START
+
+
 def test_a_clock_that_was_far_ahead_is_put_right_by_the_operator(machine: Machine) -> None:
     machine.now += 1_000 * 24 * 3_600
     machine.start().confirm()

@@ -8,10 +8,10 @@ long waits, too; that costs nothing but a few days.
 A clock that goes back is believed at once: then less is due, and nothing was undone. What it says next is
 measured from there, so that a clock that is put right again by more than `MAX_JUMP` waits like any other.
 
-Nothing is stamped with a time that was over, though: `now` does not go behind the latest time that was ever
-believed, which stands in the file, too. Else what a machine takes in that starts without knowing the date
-would have expired as soon as it is told. A clock that is really to go back waits for the operator, or for
-`REAL_SECONDS`, as one that jumps ahead.
+Nothing is stamped with a time that was long over, though: where the clock is more than `MAX_JUMP` behind the
+latest time that was ever believed, which stands in the file, too, `now` is that time. Else what a machine
+takes in that starts without knowing the date would have expired as soon as it is told. A clock that is really
+to go back waits for the operator, or for `REAL_SECONDS`, as one that jumps ahead.
 """
 
 from __future__ import annotations
@@ -63,8 +63,10 @@ class ClockGuard:
         self._latest = self._kept()[1] or 0
 
     def now(self) -> float:
-        """The time to stamp things with. Unix seconds."""
-        return max(self._clock(), self._latest)
+        """The time to stamp things with. Unix seconds. A clock that was set back by less than `MAX_JUMP` is
+        right, for all that depends on it."""
+        now = self._clock()
+        return now if self._latest - now <= MAX_JUMP else self._latest
 
     def behind(self) -> int:
         """Seconds that the clock is behind the latest time that was believed; 0 where it is not."""
