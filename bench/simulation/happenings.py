@@ -83,8 +83,10 @@ async def give(world: World, lost: Actor, kind: Any, id_: bytes) -> None:
                 # It was carried out by a relay that died before it said so, at another time of its clock.
                 world.oracle.signed_out[lost.name] = world.loop.time()
                 return
-            # The relay's clock may have gone elsewhere since it was signed.
-            if not problem.code.startswith("storage.") and problem.code != "order.stale":
+            # The relay's clock may have gone elsewhere since it was signed; who asks often waits.
+            if problem.code == "limit.rate":
+                await asyncio.sleep(60.0)
+            elif not problem.code.startswith("storage.") and problem.code != "order.stale":
                 world.oracle.fail(f"an order is refused: {problem.code}")
             continue
         world.trace(lost.name, "the order is carried out")
