@@ -360,7 +360,8 @@ TABLE: Final = (
             "chappe.cli": ("secrets.token_hex",),
             "chappe.client": ("os.urandom", "secrets.token_bytes", "secrets.token_hex"),
             "chappe.desk": ("secrets.token_bytes", "secrets.token_urlsafe"),
-            "chappe.mls": ("os.urandom",), "chappe.relay": ("secrets.token_bytes", "secrets.token_urlsafe"),
+            "chappe.mls": ("os.urandom",),
+            "chappe.relay": ("secrets.token_bytes", "secrets.token_hex", "secrets.token_urlsafe"),
             "chappe.relay.shares": ("os.urandom", "secrets.randbelow", "secrets.token_bytes"),
             "chappe.vault": ("secrets.token_bytes",),
             "chappe.wire": ("secrets.randbits", "secrets.token_bytes"),
@@ -405,6 +406,7 @@ TABLE: Final = (
         {"en": "The wire between phones and relay, relay and share service, gateways and NATS",
          "fr": "Lien entre téléphones et relais, relais et service des parts, passerelles et NATS"},
         {
+            "chappe.cli": ("ssl.create_default_context",),
             "chappe.client": ("ssl.SSLContext", "ssl.create_default_context", "ssl.TLSVersion",
                               "ssl.PROTOCOL_TLS_CLIENT", "ssl.CERT_NONE", "ssl.DER_cert_to_PEM_cert"),
             "chappe.relay": ("ssl.SSLContext", "ssl.create_default_context", "ssl.TLSVersion",
