@@ -15,7 +15,7 @@ from functools import partial
 
 import structlog
 
-from chappe.relay.fleet_reads import is_doomed, still_readable
+from chappe.relay.fleet_reads import doom_of, still_readable
 from chappe.relay.ports import ShareService
 from chappe.relay.store import Store
 from chappe.relay.usecases.receipts import MarkUnreadable
@@ -44,12 +44,25 @@ class Destroyer:
         """From now on nothing of these is passed to the share service, nor back from it."""
         self._doomed.update(devices)
 
-    async def check(self, device: bytes) -> None:
-        """Raises signin.revoked for a device whose share is being destroyed; storage.* where it cannot be
-        known, for an order given elsewhere is in the store alone."""
+    async def check(self, device: bytes) -> bool:
+        """Before the share service is asked. Raises signin.revoked for a device whose share is being
+        destroyed; storage.* where it cannot be known, for an order given elsewhere is in the store alone.
+        Gives whether it was destroyed before: then the share service says so itself."""
         if device in self._doomed:
             raise error("signin.revoked")
-        if self._shared and await self._store.read(partial(is_doomed, device=device)):
+        if not self._shared:
+            return False
+        being, was = await self._store.read(partial(doom_of, device=device))
+        if being:
+            raise error("signin.revoked")
+        return was
+
+    async def check_again(self, device: bytes, gone: bool) -> None:
+        """Before its answer is handed out: an order that came meanwhile holds it back, even where it was
+        carried out elsewhere by now. `gone`: what `check` gave. Raises as `check`."""
+        if device in self._doomed:
+            raise error("signin.revoked")
+        if self._shared and not gone and any(await self._store.read(partial(doom_of, device=device))):
             raise error("signin.revoked")
 
     async def run_all(self) -> None:

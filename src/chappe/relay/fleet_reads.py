@@ -205,10 +205,13 @@ def for_device(connection: Connection, device: bytes) -> fleet.ForDevice:
     return fleet.ForDevice(fleet_rows.waiting_orders(connection, device))
 
 
-def is_doomed(connection: Connection, device: bytes) -> bool:
-    """Whether an order says that its share is to be destroyed, or it was."""
-    found = select(order_devices.c.device).where(order_devices.c.device == device, order_devices.c.doomed)
-    return connection.execute(found.limit(1)).first() is not None
+def doom_of(connection: Connection, device: bytes) -> tuple[bool, bool]:
+    """Whether an order says that its share is to be destroyed; and whether one did, and it was."""
+    found = connection.execute(
+        select(order_devices.c.unreadable_at).where(order_devices.c.device == device, order_devices.c.doomed)
+    ).scalars()
+    times = list(found)
+    return None in times, any(at is not None for at in times)
 
 
 def still_readable(connection: Connection) -> list[bytes]:

@@ -491,11 +491,11 @@ class Relay:
         try:
             self._enrolments.of(record.mailbox, self._loop.time()).spend(self._loop.time())
             vouched = vouched_key(record.device, record.signature_key, frame)
-            await self.destroyer.check(record.device)
+            gone = await self.destroyer.check(record.device)
             await self._shares.enrol(record.device, frame.sealed)
             if vouched is not None:
                 await self.store.run(vouched)
-            await self.destroyer.check(record.device)
+            await self.destroyer.check_again(record.device, gone)
         except ChappeError as refusal:
             answer(refusal)
         except Exception:  # a task's outermost shell: the device is told that it failed
@@ -541,10 +541,10 @@ class Relay:
         """The answer to a locked phone's guess. See `ShareService`. Raises signin.revoked as well, while its
         share is being destroyed."""
         try:
-            await self.destroyer.check(device)
+            gone = await self.destroyer.check(device)
             answer = await self._shares.unlock(device, sealed)
             # An order that came meanwhile holds back what was on its way.
-            await self.destroyer.check(device)
+            await self.destroyer.check_again(device, gone)
         except ChappeError as problem:
             self.tally.unlocked(problem)
             raise
