@@ -62,7 +62,7 @@ class RelayProcess:
         self.data_dir = data_dir.absolute()
         self.port = 0
         self.pin: str | None = None
-        self._given = {"sweep_seconds": 3600} | stores.given(data_dir) | settings
+        self._given = {"sweep_seconds": 3600, "drain_seconds": 3} | stores.given(data_dir) | settings
         self._module = module
         self._environment = environment or {}
         self._preexec = preexec
