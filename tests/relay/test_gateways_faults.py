@@ -123,6 +123,9 @@ async def test_a_leader_that_was_stopped_and_wakes_up_publishes_nothing(world: G
 async def log_with(gateway: RelayProcess, device: Device) -> int:
     """Wait until a gateway serves a log, whole and signed, that this device is in; gives its size."""
     async with gateway.http() as http, asyncio.timeout(PATIENCE):
+        # At the very beginning there is none yet.
+        while not (await http.get("/v1/tlog/checkpoint")).is_success:
+            await asyncio.sleep(0.1)
         while True:
             view, entries = await of_relay(http)
             if device.certificate.signature_key in [getattr(one, "signature_key", b"") for one in entries]:

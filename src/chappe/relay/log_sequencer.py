@@ -132,6 +132,7 @@ class Sequencer:
             await self._begin()
         else:
             await self._join()
+            self._awake.set()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _begin(self) -> None:
