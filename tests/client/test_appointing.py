@@ -150,8 +150,9 @@ async def test_a_roster_that_was_rolled_back_or_forked() -> None:
     whole = board.rosters
     await ada.refresh()
     board.rosters = whole[:1]
-    with pytest.raises(ChappeError, match=r"roster\.invalid"):
-        await ada.refresh()
+    # As a relay that was brought back from a backup: whoever knows the newest gives it again.
+    await ada.refresh()
+    assert board.rosters == whole
     other_board, other = founded()
     await appointed(other_board, "eve", other)
     board.rosters = other_board.rosters
