@@ -185,6 +185,7 @@ class Past:
             "sellers": [{"seller": b"s" * 16}],
             "given_addresses": [{"digest": _hash(b"chappe given address v1", b"eve@localhost")}],
             "gone_devices": [{"device": self.gone}],
+            "meetings": [{"meeting": _hash(b"link")[:16], "ends": self.now + 600, "offer": b"sealed"}],
         }
 
     def _fleet(self) -> dict[str, list[Row]]:

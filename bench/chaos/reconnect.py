@@ -35,19 +35,21 @@ WAITING: Final = 10
 PAYLOAD: Final = 1024
 SECONDS: Final = 30.0
 AGAIN: Final = 0.25
-"""Seconds, doubled each time, before a device that was not let in tries again."""
+LONGEST: Final = 4.0
+"""Seconds, doubled each time up to the longest, before a device that was not let in tries again."""
 PROCESSES: Final = 2
 
 
 class Returning(Client):
     """Takes what waits, and acknowledges it."""
 
+    acknowledges = True
+
     def __init__(self, account: Account, port: int, _heard: Any) -> None:
         super().__init__(account, port, self._take)
         self.got: list[tuple[int, bytes]] = []
         self.caught_up: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.acknowledges = True
 
     def _take(self, frame: frames.FromRelay) -> None:
         if isinstance(frame, frames.Deliver):
@@ -62,6 +64,12 @@ class Returning(Client):
         if not self.caught_up.done():
             self.caught_up.set_exception(ConnectionError("cut off"))
             self.caught_up.exception()
+
+
+class Dying(Returning):
+    """Is pushed what waits, and dies before it has stored that."""
+
+    acknowledges = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +199,7 @@ async def _leave_and_return(pipe: Connection, port: int, certificate: str, accou
 
     async def first(account: Account) -> Returning:
         async with gate:
-            client = await _connect(account, port, tls)
-            # It was pushed what waits, and dies before it has stored that.
-            client.acknowledges = False
-            return client
+            return await _connect(Dying, account, port, tls)
 
     before = await asyncio.gather(*(first(account) for account in accounts))
     pipe.send("connected")
@@ -211,8 +216,8 @@ async def _leave_and_return(pipe: Connection, port: int, certificate: str, accou
         client.close()
 
 
-async def _connect(account: Account, port: int, tls: ssl.SSLContext) -> Returning:
-    client = await Returning.connect(account, port, tls, lambda _frame: None)
+async def _connect(kind: type[Returning], account: Account, port: int, tls: ssl.SSLContext) -> Returning:
+    client = await kind.connect(account, port, tls, lambda _frame: None)
     assert isinstance(client, Returning)
     return client
 
@@ -225,11 +230,11 @@ async def _come_back(account: Account, port: int, tls: ssl.SSLContext, tries: li
             while True:
                 tries[0] += 1
                 try:
-                    client = await _connect(account, port, tls)
+                    client = await _connect(Returning, account, port, tls)
                     await client.caught_up
                 except (OSError, ConnectionError):
                     await asyncio.sleep(wait)
-                    wait *= 2
+                    wait = min(2 * wait, LONGEST)
                 else:
                     return client
     return None

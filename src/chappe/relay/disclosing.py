@@ -217,5 +217,7 @@ NOT_BY_LINE: Final[Mapping[str, str]] = {
     "sellers": "resellers",
     "given_addresses": "hashes of addresses of lines that were forgotten",
     "gone_devices": "ids of devices of lines that were forgotten; nothing says whose",
+    "meetings": "two sealed answers of phones that link, under a random id, for minutes",
+    "log_heads": "the public transparency log's newest signed head",
 }
 """Tables that cannot be looked through for a line, and why."""
