@@ -20,7 +20,7 @@ from bench.simulation.plan import TROUBLE
 
 SEEDS = 500
 CHUNK = 50
-PHONES = 15
+PHONES = 6
 ROOT = Path(__file__).parents[2]
 
 
