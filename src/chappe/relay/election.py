@@ -32,6 +32,8 @@ class Elected:
         self._engine: Engine | None = None
         self._connection: Connection | None = None
         self._leading = False
+        self._told = False
+        """What the log was told last: the lock is also found lost between two rounds."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="chappe-leader")
         self._task: asyncio.Task[None] | None = None
 
@@ -63,15 +65,15 @@ class Elected:
             await self._round()
 
     async def _round(self) -> None:
-        before = self._leading
         try:
             await self._off(self._try)
         except ChappeError as problem:
             log.warning("the leader's lock could not be asked for", code=problem.code)
         except Exception:  # the task's outermost shell: somebody must lead in the end
             log.exception("asking for the leader's lock failed in a way it should not")
-        if self._leading != before:
-            log.info("this gateway leads" if self._leading else "this gateway leads no more")
+        if self._leading != self._told:
+            self._told = self._leading
+            log.info("this gateway leads" if self._told else "this gateway leads no more")
 
     # --- in the thread
 
