@@ -13,7 +13,7 @@ from bench.drill.table import page_words, shown
 
 from tests.web.lines import need_phone
 
-ATTACKS = ("fork the log", "freeze", "ghost device", "stale checkpoint", "swap a key")
+ATTACKS: tuple[str, ...] = ("fork the log", "freeze", "ghost device", "stale checkpoint", "swap a key")
 MORE = ("drop one", "replay", "unsigned erase", "wrong share")
 if os.environ.get("CHAPPE_LONG") == "1":
     ATTACKS += MORE
