@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=turn)
 
 
-TRIED_AGAIN: Final = ("e2e", "console", "web", "client", "cli")
+TRIED_AGAIN: Final = ("e2e", "console", "web", "client", "cli", "relay", "bench")
 """Folders whose tests wait for browsers and other processes. On a machine that has no processor to spare one
 of thousands may wait in vain: it is tried once more, and named at the end, so that nobody takes it for a
 steady one."""
