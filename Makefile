@@ -18,26 +18,31 @@ CONSOLE_BUILT := $(CONSOLE)/dist/index.html
 CONSOLE_PARTS := $(shell find $(CONSOLE)/src $(CONSOLE)/public $(CONSOLE)/build -type f) \
 	$(CONSOLE)/index.html $(CONSOLE)/vite.config.ts
 
-.PHONY: run test check setup phone check-phone check-console lock clean
+.PHONY: run test check collect setup phone check-phone check-console lock clean
 
 run: $(READY) $(PHONE_BUILT)
 	@$(VENV)/bin/chappe serve --welcome
 
-# The checks two at a time; then the tests on four processes, since many wait, a file's tests on one of them: they share
+# The checks two at a time; then the tests on six processes, since many wait, a file's tests on one of them: they share
 # a relay, or a Node process, with their file. In the order of tests/conftest.py, the longest files first.
 # The phone's own tests that pytest runs, with a relay, are not run a second time before it.
-# Compiled first: where Python may not keep what it compiles, every process would do it again.
+# Collected once before, so that what pytest makes of the tests' modules is there for all six.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(READY) $(INTEROP_READY) $(PHONE_BUILT) $(CONSOLE_BUILT)
-	@$(MAKE) --no-print-directory -j 2 --output-sync=target check check-phone check-console \
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target check check-phone collect check-console \
 		PHONE_OPTIONS="-- --exclude 'tests/client/{session,files,relay,opfs}.test.ts'"
-	@$(PY) -m compileall -q src tests bench
-	$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(PY) -m pytest -n 6 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+# What cannot be collected is told by the tests themselves.
+collect: $(READY)
+	@$(PY) -m compileall -q src tests bench
+	@$(PY) -m pytest --collect-only -q >/dev/null || true
 
 # The phone's own checks and tests. Without Node there is nothing to check with.
 check-phone: $(PHONE_BUILT)

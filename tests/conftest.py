@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from pathlib import Path
@@ -13,6 +14,8 @@ from _pytest.runner import runtestprotocol
 from tests import fresh
 
 fresh.install()
+# With five thousand tests in memory, a look for garbage at each 700 objects is a twentieth of the time.
+gc.set_threshold(20_000, 20, 20)
 
 HEAVY: Final = ("e2e", "console", "web", "client", "interop", "cli", "fuzz")
 """Folders with files that take half a minute and more, the heaviest first."""

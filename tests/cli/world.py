@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from chappe.cli.main import main
+import typer.main
+
+from chappe.cli.main import app, main
 from chappe.wire.links import activation_link
 from tests import zygote
 from tests.relay.world import RelayProcess
 
 PROGRAM = (sys.executable, "-m", "chappe.cli.main")
+COMMANDS = typer.main.get_command(app)
+"""Made once: `inside` would look through all of them at each command, for most of what it costs."""
 SECONDS = 90
 
 
@@ -64,6 +68,7 @@ def inside(*words: str, **variables: str) -> Ran:
     out, err = io.StringIO(), io.StringIO()
     with (
         patch.dict(os.environ, environment(**variables), clear=True),
+        patch.object(typer.main, "get_command", {app: COMMANDS}.__getitem__),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):

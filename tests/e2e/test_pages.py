@@ -35,13 +35,13 @@ async def opened(
 async def test_axe_finds_nothing_and_nothing_is_cut_off(
     browser: Browser, relay: RelayProcess, theme: str
 ) -> None:
-    """Every view in both languages, at 320 pixels."""
+    """Every view in both languages, at 320 pixels. What is dark is so in both languages: there, in one."""
     found: list[str] = []
     seen = 0
     options = {"colorScheme": theme, "reducedMotion": "reduce", "viewport": {"width": 320, "height": 568}}
     async for name, page in pages.views(browser, relay, theme, **options):
         seen += 1
-        for language in ("fr", "en"):
+        for language in ("fr", "en") if theme == "light" else ("fr",):
             await pages.say_in(page, language)
             found += [f"{name} {language}: {one}" for one in await pages.violations(page)]
             if await pages.too_wide(page):

@@ -43,12 +43,13 @@ async def world(data_dir: Path) -> AsyncIterator[World]:
 
 
 async def test_a_thousand_races_of_the_right_pin_against_an_erase_order(world: World) -> None:
-    """Twenty orders of fifty devices each. Once an order is acknowledged, no share of its devices leaves the
-    relay any more, whenever it was asked for."""
+    """Twenty orders of fifty devices each; with PostgreSQL, where the shares are no other, four. Once an
+    order is acknowledged, no share of its devices leaves the relay any more, whenever it was asked for."""
     of = world.organisation()
     chance = random.Random(17)
     opened = closed = 0
-    for _ in range(20):
+    orders = 20 if world.settings.database_url is None else 4
+    for _ in range(orders):
         devices, owners = await fifty(world, of)
         signed = of.sign(world.order(of, "erase", [only(device) for device in devices]), *of.officers)
         acknowledged = asyncio.Event()
@@ -69,10 +70,10 @@ async def test_a_thousand_races_of_the_right_pin_against_an_erase_order(world: W
         opened += outcomes.count("open")
         closed += len(outcomes) - outcomes.count("open")
         assert {await world.guess(owner) for owner in owners[:3]} == {"gone"}
-    assert opened + closed == 1_000
+    assert opened + closed == 50 * orders
     # Both ends of the race were seen.
-    assert opened > 20
-    assert closed > 20
+    assert opened > orders
+    assert closed > orders
 
 
 async def fifty(world: World, of: Organisation) -> tuple[list[Device], list[Owner]]:

@@ -60,6 +60,10 @@ _ABOUT: Final = (
 
 def build_app(desk: Desk) -> FastAPI:
     """The application, to be mounted at `PREFIX`. KeyError for a route without a right."""
+    return _make(desk)
+
+
+def _make(desk: Desk) -> FastAPI:
     app = FastAPI(
         title="Chappe desk",
         version=version("chappe"),

@@ -60,6 +60,11 @@ TAKE_SECONDS: Final = 20.0
 # The core would log a line per connection; the relay does not. Not known to logging.getLogger, so that no
 # setting switches it on.
 _quiet: Final = logging.Logger("chappe.websocket", logging.CRITICAL)
+_SUBPROTOCOLS: Final = [Subprotocol(frames.SUBPROTOCOL)]
+
+
+def _new_core(state: State) -> ServerProtocol:
+    return ServerProtocol(subprotocols=_SUBPROTOCOLS, state=state, max_size=MAX_BEFORE_SIGN_IN, logger=_quiet)
 
 
 class Desk(Protocol):
@@ -131,13 +136,12 @@ class Socket(asyncio.Protocol):
         self._connections = connections
         self._tasks = tasks
         self._loop = asyncio.get_running_loop()
-        self._core = ServerProtocol(
-            subprotocols=[Subprotocol(frames.SUBPROTOCOL)], max_size=MAX_BEFORE_SIGN_IN, logger=_quiet
-        )
+        self._core = _new_core(State.CONNECTING)
         self._session: Session | None = None
         self._transport: asyncio.Transport | None = None
         # What was parsed and waits until the session takes more: one read may hold thousands of frames.
-        self._events: deque[Frame] = deque()
+        # None where nothing does: an empty deque is 600 bytes of each of thousands of idle connections.
+        self._events: deque[Frame] | None = None
         self._buffer: list[bytes] = []
         # One piece of memory, not one per fragment: fragments may be empty, and without number.
         self._parts = bytearray()
@@ -166,9 +170,12 @@ class Socket(asyncio.Protocol):
         core.receive_data(data)
         for event in core.events_received():
             if isinstance(event, Request):
-                self._shake_hands(event)
+                self._shake_hands(event, whole=data.find(b"\r\n\r\n") == len(data) - 4)
             elif isinstance(event, Frame):
+                if self._events is None:
+                    self._events = deque()
                 self._events.append(event)
+        core = self._core
         self._mind_reading()
         if core.parser_exc is not None:
             self._unfit(core.parser_exc)
@@ -186,7 +193,8 @@ class Socket(asyncio.Protocol):
         self._transport = None
         self._buffer.clear()
         self._parts.clear()
-        self._events.clear()
+        if self._events is not None:
+            self._events.clear()
         if self.seat is not None:
             self.seat.leave()
         session, self._session = self._session, None
@@ -297,7 +305,8 @@ class Socket(asyncio.Protocol):
 
     # --- WebSocket
 
-    def _shake_hands(self, request: Request) -> None:
+    def _shake_hands(self, request: Request, *, whole: bool) -> None:
+        """`whole`: nothing came with the request that the core may have begun to read."""
         core = self._core
         if request.path.partition("?")[0] != PATH:
             response = core.reject(HTTPStatus.NOT_FOUND, "No socket here; it is at /v1/socket.\n")
@@ -310,6 +319,9 @@ class Socket(asyncio.Protocol):
         self._session = session
         admitted = self._desk.admit(self)
         self._buffer += core.data_to_send()
+        if whole:
+            # The core that shook hands keeps the request, several KiB, as long as it lives.
+            self._core = _new_core(State.OPEN)
         if admitted:
             self._carry_out([session.greeting(self._desk.unix_time())])
         else:
@@ -470,8 +482,11 @@ class Socket(asyncio.Protocol):
     def _mind_reading(self) -> None:
         """Take nothing from a device that has too much under way, or does not take its answers: neither of
         what was read, nor more."""
-        while self._events and self._takes_more():
-            self._frame(self._events.popleft())
+        events = self._events
+        while events and self._takes_more():
+            self._frame(events.popleft())
+        if not events:
+            self._events = None
         transport = self._transport
         if transport is None or transport.is_closing():
             return
