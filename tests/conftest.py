@@ -17,8 +17,10 @@ fresh.install()
 # With five thousand tests in memory, a look for garbage at each 700 objects is a twentieth of the time.
 gc.set_threshold(20_000, 20, 20)
 
-HEAVY: Final = ("e2e", "console", "web", "client", "interop", "cli", "fuzz")
+HEAVY: Final = ("simulation", "interop", "e2e", "console", "web", "client", "cli", "bench", "fuzz")
 """Folders with files that take half a minute and more, the heaviest first."""
+BROWSERS: Final = ("e2e", "console", "web")
+"""Folders whose tests drive Chromium."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,16 +35,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole files, those that take longest first: `make test` hands them out in this order, and one that
-    began last would keep the others waiting."""
+    began last would keep the others waiting. One in four has a browser, as long as there are any: six of
+    these at once leave each other no processor."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
 
-    def turn(item: pytest.Item) -> int:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        if item.path in slow:
+    def turn(path: Path) -> int:
+        folder = folder_of(path)
+        if path in slow:
             return -1
         return HEAVY.index(folder) if folder in HEAVY else len(HEAVY)
 
-    items.sort(key=turn)
+    files = sorted(dict.fromkeys(item.path for item in items), key=turn)
+    with_browser = [path for path in files if folder_of(path) in BROWSERS]
+    others = [path for path in files if folder_of(path) not in BROWSERS]
+    turns = {path: float(place) for place, path in enumerate(others)}
+    turns |= {path: 3 * place - 0.5 for place, path in enumerate(with_browser)}
+    items.sort(key=lambda item: turns[item.path])
+
+
+def folder_of(path: Path) -> str:
+    return path.relative_to(Path(__file__).parent).parts[0]
 
 
 TRIED_AGAIN: Final = ("e2e", "console", "web", "client", "cli", "relay", "bench")
@@ -55,7 +67,7 @@ PATIENT_SECONDS: Final = 120
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    if item.path.relative_to(Path(__file__).parent).parts[0] not in TRIED_AGAIN:
+    if folder_of(item.path) not in TRIED_AGAIN:
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     began = time.monotonic()

@@ -28,7 +28,7 @@ from chappe.wire import frames
 
 TITLE = "Every device reconnects at once after the relay was killed: all signed in and caught up in time"
 
-DEVICES: Final = 200
+DEVICES: Final = 100
 DEVICES_LARGE: Final = 2_000
 WAITING: Final = 10
 """Messages that each has waiting, of `PAYLOAD` bytes."""

@@ -13,8 +13,8 @@ from bench.drill.table import page_words, shown
 
 from tests.web.lines import need_phone
 
-ATTACKS: tuple[str, ...] = ("fork the log", "freeze", "ghost device", "stale checkpoint", "swap a key")
-MORE = ("drop one", "replay", "unsigned erase", "wrong share")
+ATTACKS: tuple[str, ...] = ("freeze", "ghost device", "stale checkpoint", "swap a key")
+MORE = ("drop one", "fork the log", "replay", "unsigned erase", "wrong share")
 if os.environ.get("CHAPPE_LONG") == "1":
     ATTACKS += MORE
 

@@ -166,6 +166,7 @@ async def test_a_push_wakes_a_phone_behind_a_dead_connection(
     desk: Desk, between: Way, cyd: Phone, record_property: Any
 ) -> None:
     """Neither end knows that the connection is dead, and the browser would not ask for minutes."""
+    await desk.show()
     await desk.phone.open(cyd.address)
     await desk.phone.home()
     await desk.hide()

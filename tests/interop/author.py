@@ -34,7 +34,7 @@ PAST_EPOCHS = {False: 2, True: 4}
 MAX_LETTERS = 10
 """Of one sender in one epoch: ts-mls keeps no more skipped keys than that (quirk 17)."""
 FULL = 32
-LARGE_EVERY = 40
+LARGE_EVERY = 61
 SMALL_SIZES = (2, 2, 2, 3, 3, 3, 4, 4, 5, 7)
 LONG_EVERY = 6
 

@@ -10,6 +10,7 @@ import pytest
 
 from chappe.relay.lookout import TICK_SECONDS
 from chappe.wire import api, fleet, frames
+from tests.cli.world import chappe
 from tests.relay.fleet_world import LiveWorld, only
 from tests.relay.gateways_world import Gateways
 from tests.relay.nats_world import NatsCluster
@@ -66,6 +67,13 @@ async def test_both_have_the_same_keys_and_the_same_log(a: RelayProcess, b: Rela
             await asyncio.sleep(0.05)
     async with b.sign_in(ada) as wire:
         await wire.send_accepted([ada], b"x")
+    # Anybody who reads the log from nothing, at either, finds the same.
+    audits = [
+        chappe("audit", f"https://localhost:{gateway.port}#{gateway.pin}", "--json") for gateway in (a, b)
+    ]
+    assert [audit.status for audit in audits] == [0, 0]
+    assert audits[0].json[0]["new"]["device.added"] == 1
+    assert audits[0].json[0]["new"] == audits[1].json[0]["new"]
 
 
 async def test_a_message_goes_from_one_to_the_other_at_once_and_in_order(
