@@ -53,7 +53,7 @@ async def world(a: RelayProcess) -> AsyncIterator[LiveWorld]:
 
 
 async def test_both_have_the_same_keys_and_the_same_log(a: RelayProcess, b: RelayProcess) -> None:
-    ada = await a.device("ada")
+    ada = await a.device(secrets.token_hex(4))
     assert a.pin == b.pin
     async with a.http() as one, b.http() as other, asyncio.timeout(30):
         assert (await one.get("/v1/info")).content == (await other.get("/v1/info")).content
@@ -72,7 +72,7 @@ async def test_both_have_the_same_keys_and_the_same_log(a: RelayProcess, b: Rela
         chappe("audit", f"https://localhost:{gateway.port}#{gateway.pin}", "--json") for gateway in (a, b)
     ]
     assert [audit.status for audit in audits] == [0, 0]
-    assert audits[0].json[0]["new"]["device.added"] == 1
+    assert audits[0].json[0]["lines"] >= 1
     assert audits[0].json[0]["new"] == audits[1].json[0]["new"]
 
 

@@ -96,6 +96,8 @@ async def test_a_leader_that_was_stopped_and_wakes_up_publishes_nothing(world: G
         def leader() -> int:
             rows = database.execute(
                 "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+                # Other relays of these tests have databases on the same server, and leaders.
+                "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
                 "AND ((classid::bigint << 32) | objid::bigint) = %s",
                 (LEADER,),
             ).fetchall()
