@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole files, those that take longest first: `make test` hands them out in this order, and one that
-    began last would keep the others waiting. One in four has a browser, as long as there are any: six of
+    began last would keep the others waiting. One in four has a browser, as long as there are any: several of
     these at once leave each other no processor."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
 

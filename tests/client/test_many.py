@@ -17,7 +17,7 @@ from tests.client.world import World, texts, until
 from tests.relay.world import RelayProcess
 
 ROOM = 2 * 1024**3
-DEVICES = 100 if os.environ.get("CHAPPE_LONG") == "1" else 25
+DEVICES = 100 if os.environ.get("CHAPPE_LONG") == "1" else 15
 
 
 @pytest.fixture

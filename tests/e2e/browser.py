@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -45,6 +45,7 @@ class Browser:
         self._process = process
         self._next = 0
         self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._phones: set[str] = set()
         self._reader = asyncio.create_task(self._read())
 
     async def ask(self, do: str, **what: Any) -> Any:
@@ -61,9 +62,17 @@ class Browser:
         """A phone called `name`, at `url`."""
         chosen = {"viewport": PHONE_VIEW, "locale": "en-GB", "ignoreHTTPSErrors": True} | options
         await self.ask("context", name=name, options=chosen)
+        self._phones.add(name)
         page = Page(self, name)
         await page.call("goto", url)
         return page
+
+    async def forget(self) -> None:
+        """All its phones, with what they store. Those that were closed already stay so."""
+        for name in self._phones:
+            with suppress(BrowserError):
+                await self.ask("close", context=name)
+        self._phones.clear()
 
     async def persistent(self, name: str, url: str, folder: Path, *arguments: str, **options: Any) -> Page:
         """The same in a browser of its own, stored in `folder`: it can be killed, and started anew."""

@@ -18,12 +18,19 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator[Browser]:
     """Skips where something is missing; under CI that is a failure."""
     need_browser()
     async with browsing() as opened:
         yield opened
+
+
+@pytest.fixture
+async def browser(chromium: Browser) -> AsyncIterator[Browser]:
+    """One for the tests of a file, without what the one before left in it."""
+    yield chromium
+    await chromium.forget()
 
 
 def need_browser() -> None:

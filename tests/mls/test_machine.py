@@ -45,7 +45,7 @@ from chappe.mls import (
 )
 from tests.mls.model import KIND, MOST, Intent, Model, Peer, Sent
 
-EXAMPLES = int(os.environ.get("CHAPPE_MACHINE_EXAMPLES", "80"))
+EXAMPLES = int(os.environ.get("CHAPPE_MACHINE_EXAMPLES", "40"))
 STEPS = 50 if EXAMPLES <= 100 else 100
 
 suites = st.sampled_from([0x0001] * 5 + [0xF00D])
