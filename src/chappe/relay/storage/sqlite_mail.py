@@ -31,7 +31,9 @@ _GONE: Final = (
     "THEN last.sequence ELSE mailboxes.gone_sequence END, gone_bytes = last.total_bytes FROM "
     "(SELECT e.mailbox, e.sequence, e.total_bytes FROM acked a CROSS JOIN entries e "
     "ON e.mailbox = a.mailbox AND e.sequence = (SELECT max(sequence) FROM entries "
-    "WHERE mailbox = a.mailbox AND sequence <= a.upto)) AS last WHERE mailboxes.mailbox = last.mailbox"
+    "WHERE mailbox = a.mailbox AND sequence <= a.upto)) AS last WHERE mailboxes.mailbox = last.mailbox "
+    # Without it SQLite looks through all mailboxes; below, through all payloads that wait for several.
+    "AND mailboxes.mailbox IN (SELECT mailbox FROM acked)"
 )
 _DELETE_ENTRIES: Final = (
     "DELETE FROM entries WHERE (mailbox, sequence) IN (SELECT e.mailbox, e.sequence FROM acked a "
@@ -39,7 +41,7 @@ _DELETE_ENTRIES: Final = (
 )
 _COUNT_DOWN: Final = (
     "UPDATE shares SET mailboxes_left = mailboxes_left - leaving.times FROM leaving "
-    "WHERE leaving.payload = shares.payload"
+    "WHERE leaving.payload = shares.payload AND shares.payload IN (SELECT payload FROM leaving)"
 )
 _DELETE_PAYLOADS: Final = (
     "DELETE FROM payloads WHERE payload IN (SELECT l.payload FROM leaving l WHERE NOT EXISTS "
@@ -49,6 +51,17 @@ _DELETE_SHARES: Final = (
     "DELETE FROM shares WHERE mailboxes_left <= 0 AND payload IN (SELECT payload FROM leaving)"
 )
 
+ACKNOWLEDGE: Final = (
+    _LEAVING,
+    _GONE,
+    _DELETE_ENTRIES,
+    _COUNT_DOWN,
+    _DELETE_PAYLOADS,
+    _DELETE_SHARES,
+    "DELETE FROM leaving",
+    "DELETE FROM acked",
+)
+"""In this order, once `acked` is filled."""
 
 _PAGE: Final = (
     "SELECT e.sequence, e.envelope, p.data, e.at FROM entries e JOIN payloads p ON p.payload = e.payload "
@@ -65,16 +78,7 @@ def acknowledge(connection: Connection, upto: list[tuple[int, int]]) -> None:
     for statement in TEMPORARY:
         connection.exec_driver_sql(statement)
     insert_rows(connection, "INSERT INTO acked", list(upto))
-    for statement in (
-        _LEAVING,
-        _GONE,
-        _DELETE_ENTRIES,
-        _COUNT_DOWN,
-        _DELETE_PAYLOADS,
-        _DELETE_SHARES,
-        "DELETE FROM leaving",
-        "DELETE FROM acked",
-    ):
+    for statement in ACKNOWLEDGE:
         connection.exec_driver_sql(statement)
 
 
