@@ -5,8 +5,9 @@ resident memory is measured: with the windows full, and again after several time
 grow with what waits. Then they read after all, and have everything once and in order.
 
 With `--large` also what the others feel: pairs of devices talk as fast as people do, in turn with the silent
-ones there (calm: they are away, and the same mail is sent to them). The others' p99 is the median of the
-rounds' own. A machine that does other work changes it, so the small run does not look at it.
+ones there, and with them away (calm). Either way the same mail waits for them and is sent to them, so that
+what differs is a socket that is not read. The others' p99 is the median of the rounds' own. A machine that
+does other work changes it, so the small run does not look at it.
 """
 
 from __future__ import annotations
@@ -352,8 +353,8 @@ async def _stay_and_send(
     for account in silent if there else ():
         readers.append(await Silent.connect(account, port, tls, _nothing))
         readers[-1].stop()
-    if there:
-        await post.send(silent, FULL)
+    # As much waits for those that are away: the store has the same to do.
+    await post.send(silent, FULL)
     pipe.send("ready")
     while not pipe.poll():
         await post.send(silent, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import resource
 import signal
 import socket
@@ -50,6 +51,8 @@ _M_MMAP_THRESHOLD: Final = -3
 """glibc's name for it (mallopt(3)); on other systems the call is not there, or does nothing."""
 MMAP_THRESHOLD: Final = 128 * 1024
 """Bytes, above which memory is asked of the system: glibc's own first value, which it would raise."""
+COLLECT_AFTER: Final = (5_000, 10, 10)
+"""gc.set_threshold. With Python's own 700 all sockets are looked through every few seconds."""
 STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -124,6 +127,7 @@ async def _run(
         private = await _open_private(settings, relay, doctor)
         config = server_config(settings, build_app(relay, routes, doctor), sockets, context)
         told = partial(on_ready, ready) if on_ready else None
+        _settle()
         server = Server(
             config,
             told,
@@ -139,6 +143,14 @@ async def _run(
         for part in reversed(parts):
             await part.close()
         await relay.close()
+
+
+def _settle() -> None:
+    """What is there now stays as long as the process: the collector of cycles is not to look through it again
+    and again, some 100 ms each time in which nobody is answered."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 async def _open_private(settings: Settings, relay: Relay, doctor: Doctor) -> PrivatePort | None:
