@@ -17,6 +17,7 @@ from chappe.relay.relay import Relay
 from chappe.relay.serve import open_shares
 from chappe.relay.session import ReadPage
 from chappe.relay.storage import open_database
+from chappe.relay.usecases import sweep
 from chappe.relay.usecases.key_packages import REMEMBER_TAKEN_SECONDS, PublishKeyPackages
 from chappe.relay.usecases.look_up import LookUp
 from chappe.relay.usecases.register import ActivateLine
@@ -231,4 +232,21 @@ async def test_many_stale_mailboxes_are_swept_piece_by_piece(world: World) -> No
     world.now += 29 * DAY
     await world.relay.sweep()
     assert [await world.mail(other) for other in others] == [[(2, b"to two")]] * 2 + [[]] * (len(others) - 2)
+    assert [world.count(table) for table in ("entries", "payloads", "shares")] == [2, 1, 1]
+
+
+async def test_a_sweep_walks_over_all_mailboxes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "WALKED_AT_ONCE", 3)
+    monkeypatch.setattr(sweep, "MAILBOXES_AT_ONCE", 2)
+    monkeypatch.setattr(sweep, "PIECE", 2)
+    ada = await world.device("ada")
+    others = [await world.device(f"d{number}") for number in range(8)]
+    for number in range(5):
+        await world.send(ada, others[1:], b"old", bytes([number]) * 16)
+    world.now += 30 * DAY
+    await world.send(ada, [others[0], others[4]], b"new", b"n" * 16)
+    await world.relay.sweep()
+    assert [await world.mail(other) for other in others] == [
+        [(1, b"new")], [], [], [], [(6, b"new")], [], [], [],
+    ]  # fmt: skip
     assert [world.count(table) for table in ("entries", "payloads", "shares")] == [2, 1, 1]

@@ -52,7 +52,7 @@ def test_the_migrated_schema_is_the_described_one(tmp_path: Path) -> None:
 def test_the_comparison_sees_a_missing_column(tmp_path: Path) -> None:
     upgrade(tmp_path / "relay.db")
     with sqlite3.connect(tmp_path / "relay.db") as connection:
-        connection.execute("ALTER TABLE codes DROP COLUMN used_at")
+        connection.execute("ALTER TABLE codes DROP COLUMN voided_at")
     assert len(differences(tmp_path / "relay.db")) == 1
 
 
@@ -135,7 +135,7 @@ def test_what_was_there_before_organisations_stays(tmp_path: Path) -> None:
             (b"\4", b"\1", 1, b"\5", b"\6", 7, None, None, None, None),
             (b"\x08", b"\1", 2, b"\x09", b"\x0a", 11, 12, None, None, None),
         ]
-        assert connection.execute("SELECT * FROM codes").fetchone() == (b"\x0b", 13, 14, 15, *[None] * 6)
+        assert connection.execute("SELECT * FROM codes").fetchone() == (b"\x0b", 13, 14, 0, *[None] * 6)
         # Two open lines with one address there still cannot be; a closed one and an open one there can.
         second = (
             "INSERT INTO lines (line, address, identity_key, created_at, salt) VALUES "

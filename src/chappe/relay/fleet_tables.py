@@ -54,6 +54,12 @@ orders = Table(
     Column("for_all", Boolean, nullable=False),
     Index("orders_organisation", "organisation", "given_at"),
     Index("orders_line", "line", "given_at"),
+    Index(
+        "orders_waiting",
+        "given_at",
+        sqlite_where=text("executed_at IS NULL"),
+        postgresql_where=text("executed_at IS NULL"),
+    ),
 )
 
 order_devices = Table(
@@ -137,6 +143,12 @@ enrolments = Table(
     Column("withdrawn_at", Big),
     Index("enrolments_line", "line"),
     Index("enrolments_organisation", "organisation", "given_at"),
+    Index(
+        "enrolments_open",
+        "given_at",
+        sqlite_where=text("added_at IS NULL AND withdrawn_at IS NULL"),
+        postgresql_where=text("added_at IS NULL AND withdrawn_at IS NULL"),
+    ),
 )
 
 audit = Table(

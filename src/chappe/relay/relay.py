@@ -631,12 +631,12 @@ class Relay:
 
     async def sweep(self) -> None:
         """Drop all that has expired, in small transactions between those of the devices."""
-        more = True
-        while more:
-            swept = await self.store.run(Sweep(frames.MAILBOX_SECONDS))
-            assert isinstance(swept, Swept)
+        swept = Swept((), more=True, after=0)
+        while swept.more:
+            found = await self.store.run(Sweep(frames.MAILBOX_SECONDS, swept.after))
+            assert isinstance(found, Swept)
+            swept = found
             await self.attachments.delete(swept.attachments)
-            more = swept.more
         await self._close_lapsed()
         await self._forget_lapsed()
         self.tally.swept(self.unix_time())

@@ -201,6 +201,8 @@ codes = Table(
     Column("voided_at", Big),
     # The line that it renewed, so that who asks again is answered again; NULL where it made one.
     Column("renewed", Bytes(16), index=True),
+    Index("codes_used", "used_at"),
+    Index("codes_expires", "expires_at"),
 )
 
 # Who may sell. One that is not here may not.

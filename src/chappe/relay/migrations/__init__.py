@@ -7,7 +7,7 @@ from typing import Final
 
 from chappe.wire import migrating
 
-HEAD: Final = "0008"
+HEAD: Final = "0009"
 """The newest revision in `versions/`."""
 
 FOLDER: Final = Path(__file__).parent

@@ -97,7 +97,9 @@ def lines_to_forget(connection: Connection, now: int) -> list[AnyRow]:
     """Lines whose retention is over, `AT_ONCE` at most. The shares of their devices are destroyed before
     `ForgetLines`."""
     return list(
-        connection.execute(select(lines).where(_forgettable(now)).order_by(lines.c.line).limit(AT_ONCE)).all()
+        connection.execute(
+            select(lines).where(_forgettable(now)).order_by(lines.c.term_ends).limit(AT_ONCE)
+        ).all()
     )
 
 
@@ -134,9 +136,11 @@ class ForgetLines:
 
 def _forgettable(now: int) -> ColumnElement[bool]:
     """Not under hold, and no device of it is to be erased by order."""
+    # By way of its devices: an order's are found by device.
     erased = (
         select(order_devices.c.device)
-        .where(order_devices.c.line == lines.c.line, order_devices.c.doomed)
+        .join(devices, devices.c.device == order_devices.c.device)
+        .where(devices.c.line == lines.c.line, order_devices.c.doomed)
         .exists()
     )
     return (
