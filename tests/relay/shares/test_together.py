@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -176,15 +177,17 @@ async def test_who_goes_away_holds_nobody_up(bench: Bench) -> None:
     leaving = [bench.enrolled() for _ in range(2 * MOST_TOGETHER)]
     stays = bench.enrolled()
     local = LocalShares(bench.shares)
-    held: asyncio.Future[Any] = asyncio.get_running_loop().run_in_executor(
-        local._thread, lambda: asyncio.run(asyncio.sleep(0.2))
-    )
+    go_on = threading.Event()
+    held: asyncio.Future[Any] = asyncio.get_running_loop().run_in_executor(local._thread, go_on.wait)
     asking = [asyncio.ensure_future(local.unlock(o.device, wrong(bench, o).sealed)) for o in leaving]
     await asyncio.sleep(0)
     for task in asking:
         task.cancel()
     guess = right(bench, stays)
-    assert guess.open(await local.unlock(stays.device, guess.sealed)).share == stays.share
+    answer = asyncio.ensure_future(local.unlock(stays.device, guess.sealed))
+    await asyncio.sleep(0)
+    go_on.set()
+    assert guess.open(await answer).share == stays.share
     await held
     # They were not looked at: no try is gone.
     assert bench.compared == [stays.device]
