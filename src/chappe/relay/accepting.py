@@ -18,6 +18,7 @@ from typing import Final, TypeAlias
 
 from chappe.relay.proxy_protocol import NoProxy, read_source
 from chappe.relay.seats import Seat, Seats
+from chappe.relay.tls_transport import welcome
 
 HANDSHAKE_SECONDS: Final = 10.0
 AT_ONCE: Final = 64
@@ -109,14 +110,15 @@ class Acceptor:
             self._loop.add_reader(listener, self._take_some, listener)
 
     async def _welcome(self, connection: socket.socket, seat: Seat) -> None:
-        patience = None if self._context is None else HANDSHAKE_SECONDS
+        make = partial(self._make, seat)
         try:
-            await self._loop.connect_accepted_socket(
-                partial(self._make, seat), connection, ssl=self._context, ssl_handshake_timeout=patience
-            )
-        except (OSError, ssl.SSLError, EOFError) as problem:
+            if self._context is None:
+                await self._loop.connect_accepted_socket(make, connection)
+            else:
+                await welcome(connection, self._context, make, HANDSHAKE_SECONDS)
+        except OSError as problem:
             # Of all ends of a handshake, only this one says something about who is at the other end.
-            if "taking longer" in str(problem) or isinstance(problem, TimeoutError):
+            if isinstance(problem, TimeoutError):
                 self._seats.too_slow()
             seat.leave()
             connection.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import resource
 import signal
@@ -47,10 +46,6 @@ BACKLOG: Final = 2_048
 STOP_SECONDS: Final = 5
 FEW: Final = 1_000
 """Connections at once of a service that is asked by few: share service, witness."""
-_M_MMAP_THRESHOLD: Final = -3
-"""glibc's name for it (mallopt(3)); on other systems the call is not there, or does nothing."""
-MMAP_THRESHOLD: Final = 128 * 1024
-"""Bytes, above which memory is asked of the system: glibc's own first value, which it would raise."""
 COLLECT_AFTER: Final = (5_000, 10, 10)
 """gc.set_threshold. With Python's own 700 all sockets are looked through every few seconds."""
 STOPS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -97,7 +92,6 @@ def serve(settings: Settings, *, on_ready: OnReady | None = None, mounts: Sequen
         context = tls.server_context(settings)
         ready = Ready(settings.host, listener.getsockname()[1], tls.pin_in_force(settings))
         _raise_file_limit()
-        _give_buffers_back()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.get_loop().set_exception_handler(logs.report_loop_problem)
             runner.run(_run(settings, database, listener, context, ready, on_ready, mounts))
@@ -302,10 +296,3 @@ def _raise_file_limit() -> None:
     if soft != hard:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _give_buffers_back() -> None:
-    """Each TLS connection has a buffer of 256 KiB, of which a page is used. The C library would come to take
-    them from its heap, whose pages are there already; taken from the system one by one they are not."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, MMAP_THRESHOLD)

@@ -1,0 +1,380 @@
+"""TLS on the socket, with a real client in a thread: nothing is lost, nothing piles up, and all ends end."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from chappe.relay import tls, tls_transport
+from chappe.relay.config import load_settings
+from chappe.relay.tls_transport import HIGH_WATER, LARGEST_RECORD, TlsTransport, welcome
+
+Talk = Callable[[ssl.SSLSocket], Any]
+RESET = struct.pack("ii", 1, 0)
+
+
+class Heard(asyncio.Protocol):
+    """Writes down what it is called with."""
+
+    def __init__(self) -> None:
+        self.transport: TlsTransport
+        self.data = bytearray()
+        self.calls: list[str] = []
+        self.problem: Exception | None = None
+        self.came = asyncio.Event()
+        self.lost = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, TlsTransport)
+        self.transport = transport
+        self.calls.append("made")
+
+    def data_received(self, data: bytes) -> None:
+        self.data += data
+        self.came.set()
+
+    def eof_received(self) -> None:
+        self.calls.append("eof")
+
+    def pause_writing(self) -> None:
+        self.calls.append("pause")
+
+    def resume_writing(self) -> None:
+        self.calls.append("resume")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.calls.append("lost")
+        self.problem = exc
+        self.lost.set()
+
+    async def until(self, size: int) -> None:
+        while len(self.data) < size:
+            self.came.clear()
+            await self.came.wait()
+
+
+class Pair:
+    """A connection with `Heard` at this end, and what a thread does at the other."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = load_settings({}, data_dir=folder)
+        context = tls.server_context(settings)
+        assert context is not None
+        self.context = context
+        self.client = ssl.create_default_context(cafile=folder / tls.CERTIFICATE_NAME)
+        self.raw: socket.socket
+
+    async def open(self, heard: Heard, *, patience: float = 10.0) -> Callable[[Talk], Awaitable[Any]]:
+        """Gives what runs a talk of the other end in a thread."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        loop = asyncio.get_running_loop()
+        with closing(listener):
+            shaking = loop.run_in_executor(None, self._connect, listener.getsockname()[1])
+            connection, _ = await asyncio.to_thread(listener.accept)
+        connection.setblocking(False)
+        await welcome(connection, self.context, lambda: heard, patience)
+        other = await shaking
+
+        def run(talk: Talk) -> Awaitable[Any]:
+            return loop.run_in_executor(None, talk, other)
+
+        return run
+
+    def _connect(self, port: int) -> ssl.SSLSocket:
+        self.raw = socket.create_connection(("127.0.0.1", port))
+        return self.client.wrap_socket(self.raw, server_hostname="localhost", suppress_ragged_eofs=False)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return Pair(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
+    with asyncio.Runner(loop_factory=request.param) as made:
+        yield made
+
+
+def say(other: ssl.SSLSocket, said: bytes) -> None:
+    other.sendall(said)
+
+
+def read_all(other: ssl.SSLSocket, size: int) -> bytes:
+    found = bytearray()
+    while len(found) < size and (piece := other.recv(size - len(found))):
+        found += piece
+    return bytes(found)
+
+
+def read_to_the_end(other: ssl.SSLSocket) -> bytes:
+    """Raises SSLEOFError where the end is not TLS's own."""
+    found = bytearray()
+    while piece := other.recv(1 << 20):
+        found += piece
+    return bytes(found)
+
+
+SIZES = [
+    1,
+    1000,
+    LARGEST_RECORD - 1,
+    LARGEST_RECORD,
+    LARGEST_RECORD + 1,
+    3 * LARGEST_RECORD,
+    40 * LARGEST_RECORD,
+]
+
+
+def test_all_that_is_said_arrives_in_both_directions(pair: Pair, runner: asyncio.Runner) -> None:
+    async def main() -> None:
+        heard = Heard()
+        run = await pair.open(heard)
+        for size in SIZES:
+            heard.data.clear()
+            said = secrets.token_bytes(size)
+            await run(partial(say, said=said))
+            await heard.until(size)
+            assert heard.data == said
+            reading = run(partial(read_all, size=size))
+            heard.transport.write(bytearray(said))
+            assert await reading == said
+        assert heard.transport.get_write_buffer_size() == 0
+        await run(lambda other: other.close())
+        await heard.lost.wait()
+        assert (heard.calls[0], heard.calls[-2:], heard.problem) == ("made", ["eof", "lost"], None)
+
+    runner.run(main())
+
+
+def test_who_does_not_read_is_waited_for_and_has_it_all_in_the_end(
+    pair: Pair, runner: asyncio.Runner
+) -> None:
+    async def main() -> None:
+        heard = Heard()
+        run = await pair.open(heard)
+        pieces = [secrets.token_bytes(256 * 1024) for _ in range(64)]
+        for piece in pieces:
+            heard.transport.write(piece)
+        assert heard.calls == ["made", "pause"]
+        assert heard.transport.get_write_buffer_size() > HIGH_WATER
+        await asyncio.sleep(0.05)
+        assert heard.calls == ["made", "pause"]
+        whole = b"".join(pieces)
+        assert await run(partial(read_all, size=len(whole))) == whole
+        assert heard.calls == ["made", "pause", "resume"]
+        assert heard.transport.get_write_buffer_size() == 0
+        heard.transport.abort()
+        await heard.lost.wait()
+
+    runner.run(main())
+
+
+def test_nothing_is_taken_while_reading_is_paused(pair: Pair, runner: asyncio.Runner) -> None:
+    async def main() -> None:
+        heard = Heard()
+        run = await pair.open(heard)
+        heard.transport.pause_reading()
+        said = secrets.token_bytes(16 << 20)
+        sending = asyncio.ensure_future(run(lambda other: other.sendall(said)))
+        await asyncio.sleep(0.1)
+        assert (bytes(heard.data), sending.done()) == (b"", False)
+        heard.transport.resume_reading()
+        await sending
+        await heard.until(len(said))
+        assert heard.data == said
+        heard.transport.abort()
+        await heard.lost.wait()
+
+    runner.run(main())
+
+
+def test_closing_sends_what_waits_and_ends_as_tls_ends(pair: Pair, runner: asyncio.Runner) -> None:
+    async def main() -> None:
+        heard = Heard()
+        run = await pair.open(heard)
+        # Of this nobody reads a word, and still the last words arrive.
+        heard.transport.pause_reading()
+        await run(lambda other: other.sendall(b"unread" * 1000))
+        said = secrets.token_bytes(8 << 20)
+        heard.transport.write(said)
+        heard.transport.close()
+        heard.transport.write(b"too late")
+        assert heard.transport.is_closing()
+        assert await run(read_to_the_end) == said
+        assert "lost" not in heard.calls
+        await run(lambda other: other.close())
+        await heard.lost.wait()
+        assert heard.problem is None
+
+    runner.run(main())
+
+
+def test_who_never_closes_is_not_waited_for_for_ever(
+    pair: Pair, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls_transport, "LINGER_SECONDS", 0.2)
+
+    async def main() -> None:
+        heard = Heard()
+        run = await pair.open(heard)
+        began = time.monotonic()
+        heard.transport.close()
+        await run(lambda other: other.sendall(b"still here"))
+        await heard.lost.wait()
+        assert 0.15 < time.monotonic() - began < 5
+        await run(lambda other: other.close())
+
+    runner.run(main())
+
+
+def test_a_connection_that_is_cut_off_ends(pair: Pair, runner: asyncio.Runner) -> None:
+    def cut(other: ssl.SSLSocket) -> None:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        other.close()
+
+    def leave_without_a_word(other: ssl.SSLSocket) -> None:
+        socket.socket(fileno=other.detach()).close()
+
+    def talk_nonsense(other: ssl.SSLSocket) -> None:
+        with socket.socket(fileno=other.detach()) as bare:
+            bare.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
+            with suppress(OSError):
+                while bare.recv(1000):
+                    pass
+
+    async def main() -> None:
+        for end, problem in (
+            # Some versions of Python take a reset for an end.
+            (cut, (ConnectionResetError, type(None))),
+            (leave_without_a_word, type(None)),
+            (talk_nonsense, ssl.SSLError),
+        ):
+            heard = Heard()
+            run = await pair.open(heard)
+            await run(end)
+            await heard.lost.wait()
+            assert heard.calls in (["made", "lost"], ["made", "eof", "lost"]), end
+            assert isinstance(heard.problem, problem), end
+
+    runner.run(main())
+
+
+def test_writing_to_who_is_gone_ends_it(pair: Pair, runner: asyncio.Runner) -> None:
+    async def main() -> None:
+        heard = Heard()
+        run = await pair.open(heard)
+        heard.transport.pause_reading()
+        await run(lambda other: other.close())
+        while not heard.lost.is_set():
+            heard.transport.write(bytes(1 << 20))
+            await asyncio.sleep(0.01)
+        assert isinstance(heard.problem, OSError)
+
+    runner.run(main())
+
+
+def test_a_protocol_that_fails_loses_its_connection_and_the_loop_is_told(
+    pair: Pair, runner: asyncio.Runner
+) -> None:
+    class Failing(Heard):
+        def data_received(self, _data: bytes) -> None:
+            raise ZeroDivisionError
+
+    async def main() -> None:
+        told: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+        heard = Failing()
+        run = await pair.open(heard)
+        await run(lambda other: other.sendall(b"x"))
+        await heard.lost.wait()
+        assert [type(context["exception"]) for context in told] == [ZeroDivisionError]
+        assert isinstance(heard.problem, ZeroDivisionError)
+
+    runner.run(main())
+
+
+def test_reading_waits_where_tls_has_to_answer_first(pair: Pair, runner: asyncio.Runner) -> None:
+    """As a key update that asks for one (RFC 8446 section 4.6.3) makes it, when nothing can be sent."""
+    refused = 3
+
+    class Busy(ssl.SSLSocket):
+        def recv_into(self, *arguments: Any) -> int:
+            nonlocal refused
+            if refused:
+                refused -= 1
+                raise ssl.SSLWantWriteError
+            return super().recv_into(*arguments)
+
+    async def main() -> None:
+        heard = Heard()
+        run = await pair.open(heard)
+        await run(lambda other: other.sendall(b"after all"))
+        await heard.until(9)
+        assert (bytes(heard.data), refused) == (b"after all", 0)
+        heard.transport.write(b"and back")
+        assert await run(partial(read_all, size=8)) == b"and back"
+        heard.transport.abort()
+        await heard.lost.wait()
+
+    pair.context.sslsocket_class = Busy
+    try:
+        runner.run(main())
+    finally:
+        pair.context.sslsocket_class = ssl.SSLSocket
+
+
+def test_a_handshake_that_is_none_or_too_slow_is_refused(pair: Pair, runner: asyncio.Runner) -> None:
+    async def attempt(say: bytes, *, leave: bool) -> type[BaseException]:
+        here, there = socket.socketpair(socket.AF_UNIX)
+        here.setblocking(False)
+        there.sendall(say)
+        if leave:
+            there.close()
+        with pytest.raises(OSError) as caught:
+            await welcome(here, pair.context, Heard, 0.1)
+        assert here.fileno() == -1
+        if not leave:
+            # The other end sees it closed.
+            there.settimeout(5)
+            with suppress(ConnectionResetError):
+                while there.recv(1000):
+                    pass
+            there.close()
+        return caught.type
+
+    async def main() -> None:
+        assert await attempt(b"", leave=False) is TimeoutError
+        assert issubclass(await attempt(b"GET / HTTP/1.1\r\n\r\n", leave=False), ssl.SSLError)
+        assert issubclass(await attempt(b"\x16\x03\x01", leave=True), OSError)
+
+    runner.run(main())
+
+
+def test_what_it_says_of_itself_and_that_no_file_is_left(pair: Pair, runner: asyncio.Runner) -> None:
+    async def main() -> None:
+        heard = Heard()
+        run = await pair.open(heard)
+        fileno = heard.transport.get_extra_info("socket").fileno()
+        assert heard.transport.get_extra_info("sslcontext") is pair.context
+        assert heard.transport.get_extra_info("peername")[0] == "127.0.0.1"
+        await run(lambda other: other.close())
+        await heard.lost.wait()
+        await asyncio.sleep(0)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            socket.socket(fileno=fileno)
+        assert heard.transport.get_extra_info("peername", "gone") == "gone"
+
+    runner.run(main())
