@@ -410,7 +410,7 @@ TABLE: Final = (
             "chappe.client": ("ssl.SSLContext", "ssl.create_default_context", "ssl.TLSVersion",
                               "ssl.PROTOCOL_TLS_CLIENT", "ssl.CERT_NONE", "ssl.DER_cert_to_PEM_cert"),
             "chappe.relay": ("ssl.SSLContext", "ssl.create_default_context", "ssl.TLSVersion",
-                             "ssl.PROTOCOL_TLS_SERVER",
+                             "ssl.PROTOCOL_TLS_SERVER", "ssl.SSLSocket",
                              "ssl.OP_NO_COMPRESSION", "ssl.OP_NO_RENEGOTIATION", "cryptography.x509"),
             "chappe.relay.shares": ("ssl.SSLContext", "ssl.create_default_context"),
         },
@@ -446,7 +446,8 @@ DEFAULT_SUITE: Final = 0xF00D
 
 NOT_CRYPTOLOGY: Final = (
     "cryptography.exceptions", _P + "serialization", "ssl.SSLError", "ssl.SSLCertVerificationError",
-    "ssl.SSLContext", "sqlcipher3.Error", "webpush.WebPushSubscription", _P + "hashes.HashAlgorithm",
+    "ssl.SSLWantReadError", "ssl.SSLWantWriteError", "ssl.SSLContext",
+    "sqlcipher3.Error", "webpush.WebPushSubscription", _P + "hashes.HashAlgorithm",
     _ASYM + "ec.EllipticCurve", _ASYM + "ec.EllipticCurvePrivateKey",
 )  # fmt: skip
 """What these libraries also have and the code uses: errors, encodings, types."""
