@@ -37,7 +37,8 @@ async def test_a_linked_device_is_in_every_conversation(world: World) -> None:
     await tablet.send_text(mine.id, "from the tablet")
     await until(lambda: texts(ben, his.id)[-1] == texts(ada, mine.id)[-1] == "from the tablet")
     shown = ada.messages(mine.id)[-1]
-    assert (shown.mine, shown.sender, shown.state) == (True, ada.address, "sent")
+    assert (shown.mine, shown.sender) == (True, ada.address)
+    assert shown.state in ("sent", "delivered")
     assert len(his.members) == 2
 
 
