@@ -22,7 +22,7 @@ RECORDS_AT_ONCE: Final = 16
 HIGH_WATER: Final = 64 * 1024
 LOW_WATER: Final = 16 * 1024
 """Bytes that wait to be sent, at which the protocol is told to stop and to go on (`pause_writing`)."""
-LINGER_SECONDS: Final = 5.0
+LINGER_SECONDS: Final = 3.0
 """How long the other end may take to close once we have; to close with its words unread would reset the
 connection, and our last words might be lost."""
 
