@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 
 from sqlalchemy import Connection
 
-from chappe.wire import frames
+from chappe.wire import api, frames
 from chappe.wire.errors import ChappeError
 
 Clock: TypeAlias = Callable[[], float]
@@ -143,6 +143,9 @@ class ShareService(Protocol):
     async def destroy(self, devices: Sequence[bytes]) -> None:
         """Once it returns, no share of these devices is released, nor enrolled again. Raises storage.*,
         unlock.unavailable: then it is to be asked again."""
+
+    async def counts(self) -> api.ShareCounts:
+        """Of all its shares. Raises unlock.unavailable, limit.rate."""
 
     async def ping(self) -> None:
         """It answers. Raises unlock.unavailable, limit.rate."""

@@ -67,6 +67,10 @@ def _add_shares(app: FastAPI, shares: LocalShares) -> None:
         body = api.ShareKey(api.to_base64(await shares.public_key()))
         return Response(api.encode(body), media_type=JSON)
 
+    @app.get("/v1/shares/counts")
+    async def counts() -> Response:
+        return Response(api.encode(await shares.counts()), media_type=JSON, headers=_PRIVATE)
+
     @app.put("/v1/shares/{device}")
     async def enrol(device: str, request: Request) -> Response:
         sealed = await read_body(request, frames.MAX_ENROLMENT)

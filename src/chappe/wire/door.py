@@ -203,7 +203,7 @@ class UnlockCounts(Struct, frozen=True):
 
 class Overview(Struct, frozen=True):
     """`load` and `unlocks`: of the whole relay, and so None for an organisation; where it is not running; and
-    where its share service is on another machine."""
+    `unlocks` where its share service does not answer."""
 
     at: Seconds
     lines: StageCounts

@@ -45,6 +45,7 @@ def path_of(device: bytes) -> str:
     ("method", "path"),
     [
         ("GET", "/v1/shares/key"),
+        ("GET", "/v1/shares/counts"),
         ("PUT", path_of(bytes(16))),
         ("POST", "/v1/shares/destroy"),
         ("POST", "/v1/shares/held"),
@@ -89,7 +90,9 @@ async def test_the_client_of_a_service(service: ServiceProcess) -> None:
     owner, key = Owner(), await remote.public_key()
     with pytest.raises(ChappeError, match=r"unlock\.malformed"):
         await remote.enrol(secrets.token_bytes(16), owner.enrolment(key))
+    before = (await remote.counts()).devices
     await remote.enrol(owner.device, owner.enrolment(key))
+    assert (await remote.counts()).devices == before + 1
     guess = owner.guess(key, await remote.challenge(owner.device))
     assert guess.open(await remote.unlock(owner.device, guess.sealed)).share == owner.share
     await asyncio.gather(*[remote.destroy([owner.device]) for _ in range(20)])
@@ -97,7 +100,8 @@ async def test_the_client_of_a_service(service: ServiceProcess) -> None:
         await remote.enrol(owner.device, owner.enrolment(key))
     await remote.close()
     wrong = RemoteShares(Place(f"http://127.0.0.1:{service.port}", "x" * 40))
-    for call in (wrong.public_key(), wrong.challenge(owner.device), wrong.destroy([owner.device])):
+    asked = (wrong.public_key(), wrong.challenge(owner.device), wrong.destroy([owner.device]), wrong.counts())
+    for call in asked:
         with pytest.raises(ChappeError, match=r"unlock\.unavailable"):
             await call
     assert "x" * 40 not in repr(Place("http://x", "x" * 40))

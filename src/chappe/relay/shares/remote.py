@@ -83,6 +83,9 @@ class RemoteShares:
         """It answers, now."""
         await self._ask("GET", "/v1/shares/key", api.ShareKey, seconds=KEY_SECONDS)
 
+    async def counts(self) -> api.ShareCounts:
+        return await self._ask("GET", "/v1/shares/counts", api.ShareCounts, seconds=KEY_SECONDS)
+
     async def enrol(self, device: bytes, sealed: bytes) -> None:
         await self._send("PUT", f"/v1/shares/{api.to_base64(device)}", sealed)
 

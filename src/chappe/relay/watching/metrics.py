@@ -53,10 +53,7 @@ class Metrics:
                 self._totals = await self._relay.store.read(count)
             except ChappeError:
                 self._totals = None
-            try:
-                self._unlocks = await self._relay.unlock_counts()
-            except ChappeError:
-                self._unlocks = None
+            self._unlocks = await self._relay.unlock_counts()
         self._found = await self._doctor.look()
         return generate_latest(self._registry)
 
