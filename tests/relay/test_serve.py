@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import io
 import os
 import socket
@@ -12,6 +13,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from chappe.relay.__main__ import main
 from chappe.relay.config import load_settings
@@ -101,6 +106,28 @@ def test_certificates_that_are_none(tmp_path: Path) -> None:
     assert code_of("--data-dir", str(tmp_path / "data"), "--port", "0", *both) == "tls.unreadable"
     missing = ["--tls-cert", str(tmp_path / "none"), "--tls-key", str(bad)]
     assert code_of("--data-dir", str(tmp_path / "data"), "--port", "0", *missing) == "tls.unreadable"
+
+
+def test_a_link_carries_the_hash_of_a_self_signed_certificate_and_of_no_other(tmp_path: Path) -> None:
+    ensure_certificate(tmp_path, "localhost")
+    files = {"tls_cert": tmp_path / "tls-certificate.pem", "tls_key": tmp_path / "tls-key.pem"}
+    settings = load_settings({}, data_dir=tmp_path / "data", **files)
+    assert pin_in_force(settings) == certificate_pin(tmp_path)
+    # One that an authority signed.
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority")]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    files["tls_cert"].write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    assert pin_in_force(settings) is None
 
 
 @pytest.mark.parametrize(

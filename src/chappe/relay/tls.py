@@ -33,14 +33,20 @@ _YEARS: Final = 20
 
 def certificate_pin(data_dir: Path) -> str:
     """base64url of the SHA-256 of the self-made certificate's DER. Raises storage.missing."""
-    return _pin(data_dir / CERTIFICATE_NAME)
+    return _hash(_read(data_dir / CERTIFICATE_NAME))
 
 
 def pin_in_force(settings: Settings) -> str | None:
-    """The pin that links carry; None where the certificate is the operator's own or the proxy's."""
-    if settings.behind_proxy or settings.tls_cert is not None:
+    """The pin that links carry; None where somebody else vouches for the certificate, or it is the proxy's.
+
+    A self-signed one among the operator's files is trusted by its hash too: nobody else vouches for it.
+    """
+    if settings.behind_proxy:
         return None
-    return certificate_pin(settings.data_dir)
+    if settings.tls_cert is None:
+        return certificate_pin(settings.data_dir)
+    own = _read(settings.tls_cert)
+    return _hash(own) if own.issuer == own.subject else None
 
 
 def server_context(settings: Settings) -> ssl.SSLContext | None:
@@ -105,13 +111,16 @@ def _self_signed(key: ec.EllipticCurvePrivateKey, server_name: str) -> x509.Cert
     )
 
 
-def _pin(path: Path) -> str:
+def _read(path: Path) -> x509.Certificate:
     try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        return x509.load_pem_x509_certificate(path.read_bytes())
     except FileNotFoundError:
         raise error("storage.missing", "There is no relay here yet; run `chappe serve` first.") from None
     except (OSError, ValueError):
         raise error("tls.unreadable") from None
+
+
+def _hash(certificate: x509.Certificate) -> str:
     return to_base64(hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).digest())
 
 
