@@ -107,7 +107,7 @@ $(PHONE_BUILT): $(PHONE_READY) $(PHONE_PARTS) $(CONSOLE_BUILT)
 lock: $(READY)
 	$(UV) pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate -o requirements.lock
-	$(UV) pip compile --quiet pyproject.toml --extra traces --universal --python-version 3.11 \
+	$(UV) pip compile --quiet pyproject.toml --extra traces --extra dossier --universal --python-version 3.11 \
 		--constraints requirements.lock --generate-hashes --no-header --no-annotate -o deploy/container/requirements.lock
 
 clean:

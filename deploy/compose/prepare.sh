@@ -19,8 +19,10 @@ secret nats-cluster
 certificate shares shares
 # A publicly trusted one is better: put it there before, as tls.pem (the chain) and tls.key.
 certificate tls "$name"
+# With another port: CHAPPE_DESK_ORIGIN=https://NAME:PORT in .env, too, for the profile `single`.
 test -e .env || printf 'CHAPPE_SERVER_NAME=%s\nCHAPPE_PORT=443\n' "$name" > .env
-printf 'CHAPPE_DATABASE_URL=postgresql://chappe:%s@postgres:5432/chappe\n' "$(cat secrets/database-password)" > secrets/database.env
+# Without TLS: nobody else is in the network `inside`, which does not leave this machine. The relay wants that said.
+printf 'CHAPPE_DATABASE_URL=postgresql://chappe:%s@postgres:5432/chappe?sslmode=disable\n' "$(cat secrets/database-password)" > secrets/database.env
 route=nats://chappe:$(cat secrets/nats-cluster)
 cat > secrets/nats.conf << END
 # Three of them. They only wake gateways: nothing is stored, and nothing is lost if all of them go.

@@ -6,10 +6,12 @@ import ctypes
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from typer.main import get_command
 
 from chappe.cli.main import app
 from chappe.relay.config import ELSEWHERE, Settings
+from chappe.relay.storage.postgres import PostgresDatabase
 from chappe.wire.errors import KINDS
 from tests.deploy.render import RENDERED, ROOT, fingerprint
 from tests.relay.test_watching import free_port, scrape
@@ -232,6 +235,31 @@ def test_the_container_file_copies_what_is_there() -> None:
     assert all(f"{one} " in whole or f"{one}\n" in whole for one in pinned)
 
 
+def test_everything_is_loaded_with_what_the_image_has() -> None:
+    """Whatever else is installed here is not there for the modules as they are loaded."""
+    lock = (DEPLOY / "container" / "requirements.lock").read_text()
+    there = {"chappe", *re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE)}
+    missing = [
+        module
+        for module, owners in packages_distributions().items()
+        if not {re.sub(r"[-_.]+", "-", owner).lower() for owner in owners} & there
+    ]
+    assert {"hypothesis", "pytest"} <= set(missing)
+    program = (
+        "import importlib, json, pkgutil, sys\n"
+        "sys.modules.update(dict.fromkeys(json.loads(sys.argv[1])))\n"
+        "import chappe\n"
+        "names = [one.name for one in pkgutil.walk_packages(chappe.__path__, 'chappe.')]\n"
+        "names = [name for name in names if not name.endswith('__main__') and 'migrations' not in name]\n"
+        "print(len([importlib.import_module(name) for name in names]))\n"
+    )
+    made = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(missing)], capture_output=True, text=True, check=False
+    )
+    assert made.returncode == 0, made.stderr
+    assert int(made.stdout) > 200
+
+
 def test_the_load_balancer_leads_to_gateways_that_are_there() -> None:
     text = (DEPLOY / "compose" / "haproxy.cfg").read_text()
     assert set(re.findall(r"default_backend (\w+)", text)) == set(
@@ -245,3 +273,17 @@ def test_the_load_balancer_leads_to_gateways_that_are_there() -> None:
     # What it says of who connects, the gateways are told to believe.
     assert "send-proxy-v2" in text
     assert services["gateway-2"]["environment"]["CHAPPE_PROXY_PROTOCOL"] == "true"
+    # So the image's check, which says nothing of who connects, is not for them.
+    private = "http://127.0.0.1:" + services["gateway-2"]["environment"]["CHAPPE_METRICS"].rpartition(":")[2]
+    for name in ("gateway-1", "gateway-2"):
+        assert services[name]["healthcheck"]["test"] == ["CMD", "chappe", "health", private]
+    # A container that is made anew has another address.
+    assert "resolvers network" in text.partition("default-server")[2].splitlines()[0]
+
+
+def test_the_database_of_compose_is_one_that_the_gateways_take(tmp_path: Path) -> None:
+    shutil.copy(DEPLOY / "compose" / "prepare.sh", tmp_path)
+    subprocess.run(["sh", "prepare.sh", "relay.example.org"], cwd=tmp_path, check=True, capture_output=True)
+    url = (tmp_path / "secrets" / "database.env").read_text().strip().partition("=")[2]
+    # Raises usage.invalid for one that it does not.
+    PostgresDatabase(url, tmp_path)

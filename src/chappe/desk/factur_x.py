@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Final
-
-from lxml import etree
+from typing import TYPE_CHECKING, Final
 
 from chappe.desk.invoice import Invoice, Line, Party, Vat
 from chappe.desk.money import EURO, decimal
+
+# It comes with the extra `chappe[dossier]`; the desk runs without.
+if TYPE_CHECKING:
+    from lxml import etree
 
 RSM: Final = "urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100"
 RAM: Final = "urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100"
@@ -30,6 +32,8 @@ REVERSE_CHARGE: Final = "Autoliquidation / Reverse charge (2006/112/EC, art. 196
 
 def xml(invoice: Invoice) -> bytes:
     """The invoice as CII, profile EN 16931."""
+    from lxml import etree
+
     root = etree.Element(f"{{{RSM}}}CrossIndustryInvoice", nsmap={"rsm": RSM, "ram": RAM, "udt": UDT})
     context = _add(root, "rsm:ExchangedDocumentContext")
     _add(_add(context, "ram:GuidelineSpecifiedDocumentContextParameter"), "ram:ID", PROFILE)
@@ -169,6 +173,8 @@ def _date(parent: etree._Element, name: str, day: date) -> None:
 
 
 def _add(parent: etree._Element, name: str, text: str | None = None, **attributes: str) -> etree._Element:
+    from lxml import etree
+
     prefix, _, tag = name.partition(":")
     node = etree.SubElement(parent, f"{{{ {'rsm': RSM, 'ram': RAM, 'udt': UDT}[prefix] }}}{tag}", attributes)
     node.text = text
