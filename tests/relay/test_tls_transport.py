@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import socket
 import ssl
@@ -16,10 +17,13 @@ from typing import Any
 
 import pytest
 import uvloop
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from chappe.relay import tls, tls_transport
 from chappe.relay.config import load_settings
-from chappe.relay.tls_transport import HIGH_WATER, LARGEST_RECORD, TlsTransport, welcome
+from chappe.relay.tls_transport import HIGH_WATER, LARGEST_RECORD, MOST_MESSAGES, TlsTransport, guard, welcome
 
 Talk = Callable[[ssl.SSLSocket], Any]
 RESET = struct.pack("ii", 1, 0)
@@ -72,8 +76,11 @@ class Pair:
         settings = load_settings({}, data_dir=folder)
         context = tls.server_context(settings)
         assert context is not None
+        guard(context)
         self.context = context
         self.client = ssl.create_default_context(cafile=folder / tls.CERTIFICATE_NAME)
+        self.keys = folder / "keys"
+        self.client.keylog_filename = str(self.keys)
         self.raw: socket.socket
 
     async def open(self, heard: Heard, *, patience: float = 10.0) -> Callable[[Talk], Awaitable[Any]]:
@@ -222,6 +229,29 @@ def test_closing_sends_what_waits_and_ends_as_tls_ends(pair: Pair, runner: async
     runner.run(main())
 
 
+def test_who_takes_nothing_is_not_waited_for_for_ever(
+    pair: Pair, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that has closed its own end, which makes ours close."""
+    monkeypatch.setattr(tls_transport, "TAKE_SECONDS", 0.3)
+
+    async def main() -> None:
+        for closes in (True, False):
+            heard = Heard()
+            run = await pair.open(heard)
+            # So much that the system takes no more, and a little that waits.
+            while not heard.transport.get_write_buffer_size():
+                heard.transport.write(bytes(1 << 20))
+            if closes:
+                heard.transport.close()
+            else:
+                await run(lambda other: socket.socket.shutdown(other, socket.SHUT_WR))
+            await heard.lost.wait()
+            await run(lambda other: other.close())
+
+    runner.run(main())
+
+
 def test_who_never_closes_is_not_waited_for_for_ever(
     pair: Pair, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +302,89 @@ def test_a_connection_that_is_cut_off_ends(pair: Pair, runner: asyncio.Runner) -
     runner.run(main())
 
 
+def test_what_came_before_a_reset_is_handed_on_and_the_reset_noticed(
+    pair: Pair, runner: asyncio.Runner
+) -> None:
+    """All of it in one turn of a busy loop: uvloop tells of a reset once."""
+
+    def talk(other: ssl.SSLSocket) -> None:
+        other.sendall(b"one")
+        other.sendall(b"two")
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        socket.socket(fileno=other.detach()).close()
+
+    async def main() -> None:
+        heard = Heard()
+        run = await pair.open(heard)
+        done = run(talk)
+        time.sleep(0.2)  # noqa: ASYNC251 - the loop is busy
+        await done
+        await heard.lost.wait()
+        assert heard.data == b"onetwo"
+
+    runner.run(main())
+
+
+class Updates:
+    """Key updates as a client sends them (RFC 8446 sections 4.6.3, 5.2 and 7.1), by its keys."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def one(self) -> bytes:
+        key, iv = self._expand(b"key", 32), self._expand(b"iv", 12)
+        head = b"\x17\x03\x03" + (5 + 1 + 16).to_bytes(2, "big")
+        # The first record under each key: its number is 0.
+        sealed = AESGCM(key).encrypt(iv, b"\x18\x00\x00\x01\x00\x16", head)
+        self._secret = self._expand(b"traffic upd", 48)
+        return head + sealed
+
+    def _expand(self, label: bytes, length: int) -> bytes:
+        label = b"tls13 " + label
+        info = length.to_bytes(2, "big") + bytes([len(label)]) + label + b"\x00"
+        return HKDFExpand(hashes.SHA384(), length, info).derive(self._secret)
+
+
+def test_who_says_nothing_but_handshakes_is_cut_off(pair: Pair, runner: asyncio.Runner) -> None:
+    async def main() -> None:
+        heard = Heard()
+        run = await pair.open(heard)
+        served = heard.transport.get_extra_info("socket")
+        (secret,) = re.findall(r"CLIENT_TRAFFIC_SECRET_0 \w+ (\w+)", pair.keys.read_text())[-1:]
+        updates = Updates(bytes.fromhex(secret))
+        flood = b"".join(updates.one() for _ in range(2_000))
+
+        def talk(other: ssl.SSLSocket) -> None:
+            with socket.socket(fileno=other.detach()) as bare, suppress(OSError):
+                bare.sendall(flood[: 27 * 10])
+                bare.sendall(flood[27 * 10 :])
+
+        assert served.cipher()[0] == "TLS_AES_256_GCM_SHA384"
+        await run(talk)
+        await heard.lost.wait()
+        # The last one is read, and none after it.
+        assert served.messages == MOST_MESSAGES
+        assert heard.data == b""
+
+    runner.run(main())
+
+
+def test_a_few_key_updates_are_taken(pair: Pair, runner: asyncio.Runner) -> None:
+    async def main() -> None:
+        heard = Heard()
+        run = await pair.open(heard)
+        (secret,) = re.findall(r"CLIENT_TRAFFIC_SECRET_0 \w+ (\w+)", pair.keys.read_text())[-1:]
+        updates = Updates(bytes.fromhex(secret))
+        few = b"".join(updates.one() for _ in range(50))
+        await run(lambda other: socket.socket.sendall(other, few))
+        heard.transport.write(b"still here")
+        assert await run(partial(read_all, size=10)) == b"still here"
+        heard.transport.abort()
+        await heard.lost.wait()
+
+    runner.run(main())
+
+
 def test_writing_to_who_is_gone_ends_it(pair: Pair, runner: asyncio.Runner) -> None:
     async def main() -> None:
         heard = Heard()
@@ -310,7 +423,7 @@ def test_reading_waits_where_tls_has_to_answer_first(pair: Pair, runner: asyncio
     """As a key update that asks for one (RFC 8446 section 4.6.3) makes it, when nothing can be sent."""
     refused = 3
 
-    class Busy(ssl.SSLSocket):
+    class Busy(tls_transport._Counted):
         def recv_into(self, *arguments: Any) -> int:
             nonlocal refused
             if refused:
@@ -333,7 +446,7 @@ def test_reading_waits_where_tls_has_to_answer_first(pair: Pair, runner: asyncio
     try:
         runner.run(main())
     finally:
-        pair.context.sslsocket_class = ssl.SSLSocket
+        guard(pair.context)
 
 
 def test_a_handshake_that_is_none_or_too_slow_is_refused(pair: Pair, runner: asyncio.Runner) -> None:
@@ -376,5 +489,7 @@ def test_what_it_says_of_itself_and_that_no_file_is_left(pair: Pair, runner: asy
         with pytest.raises(OSError, match="Bad file descriptor"):
             socket.socket(fileno=fileno)
         assert heard.transport.get_extra_info("peername", "gone") == "gone"
+        # Nor do transport and protocol hold each other until somebody looks for such pairs.
+        assert heard.transport.get_protocol() is None
 
     runner.run(main())

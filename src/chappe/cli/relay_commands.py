@@ -173,8 +173,9 @@ def new(
     from chappe.wire.links import activation_link
 
     settings = as_served(load_settings(data_dir=data_dir, port=port, server_name=name))
-    fresh = new_codes(settings, count, organisation)
+    # First: codes that were made and not shown would be lost.
     pin = pin_in_force(settings)
+    fresh = new_codes(settings, count, organisation)
     for code in fresh.codes:
         link = activation_link(settings.server_name, settings.port, code, pin, fresh.fleet_key)
         out(link)

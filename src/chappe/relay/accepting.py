@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 
 from chappe.relay.proxy_protocol import NoProxy, read_source
 from chappe.relay.seats import Seat, Seats
-from chappe.relay.tls_transport import welcome
+from chappe.relay.tls_transport import guard, welcome
 
 HANDSHAKE_SECONDS: Final = 10.0
 AT_ONCE: Final = 64
@@ -43,6 +43,8 @@ class Acceptor:
         self._seats = seats
         self._make = make
         self._context = context
+        if context is not None:
+            guard(context)
         self._loop = asyncio.get_running_loop()
         self._listeners: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -46,7 +47,7 @@ def pin_in_force(settings: Settings) -> str | None:
     if settings.tls_cert is None:
         return certificate_pin(settings.data_dir)
     own = _read(settings.tls_cert)
-    return _hash(own) if own.issuer == own.subject else None
+    return _hash(own) if _is_self_signed(own) else None
 
 
 def server_context(settings: Settings) -> ssl.SSLContext | None:
@@ -118,6 +119,14 @@ def _read(path: Path) -> x509.Certificate:
         raise error("storage.missing", "There is no relay here yet; run `chappe serve` first.") from None
     except (OSError, ValueError):
         raise error("tls.unreadable") from None
+
+
+def _is_self_signed(certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _hash(certificate: x509.Certificate) -> str:

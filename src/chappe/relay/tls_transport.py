@@ -1,5 +1,7 @@
 """TLS straight on a socket: what OpenSSL encrypts it gives to the system itself, and takes from there.
 
+For one event loop of a process: the buffer of what was just read is all connections'.
+
 asyncio's way, and uvloop's, is to keep both directions in memory between OpenSSL and the socket, at 9 KiB a
 connection that does nothing (docs/decisions/0021-tls-on-the-socket.md). TLS itself is OpenSSL's either way.
 """
@@ -12,7 +14,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 LARGEST_RECORD: Final = 16 * 1024
 """Bytes of content of a TLS record (RFC 8446 section 5.1). OpenSSL takes one at a time from the socket, so
@@ -22,10 +24,19 @@ RECORDS_AT_ONCE: Final = 16
 HIGH_WATER: Final = 64 * 1024
 LOW_WATER: Final = 16 * 1024
 """Bytes that wait to be sent, at which the protocol is told to stop and to go on (`pause_writing`)."""
+TAKE_SECONDS: Final = 30.0
+"""How long the other end may take to read what waits for it when we close."""
 LINGER_SECONDS: Final = 3.0
 """How long the other end may take to close once we have; to close with its words unread would reset the
 connection, and our last words might be lost."""
 
+MOST_MESSAGES: Final = 100
+"""Handshake messages and alerts of a connection, either way. A handshake has a dozen, and a key update comes
+after millions of records. OpenSSL answers them within one call, as many as come: without a bound whoever
+sends nothing else has the whole process for himself."""
+
+_ALERT_OR_HANDSHAKE: Final = (21, 22)
+"""Content types (RFC 8446 section 5.1)."""
 _read_into: Final = bytearray(LARGEST_RECORD)
 _just_read: Final = memoryview(_read_into)
 """One for all connections: what was read is handed on before anything else is read."""
@@ -45,6 +56,32 @@ class Spoken(Protocol):
     def pause_writing(self) -> None: ...
 
     def resume_writing(self) -> None: ...
+
+
+class _Counted(ssl.SSLSocket):
+    messages = 0
+
+
+def guard(context: ssl.SSLContext) -> None:
+    """Bound what a connection of this context may say beside its data. By a hook that CPython keeps for
+    looking into handshakes: a name of its own (`_msg_callback`), which a test holds it to."""
+    context.sslsocket_class = _Counted
+    # ssl.SSLContext's own would first make enumerations of all that is told, record by record.
+    hook: Any = vars(cast(Any, ssl.SSLContext).__base__)["_msg_callback"]
+    hook.__set__(context, _count)
+
+
+def _count(tls: _Counted, _way: str, _version: int, kind: int, _message: int, _data: bytes) -> None:
+    if kind not in _ALERT_OR_HANDSHAKE:
+        return
+    tls.messages += 1
+    if tls.messages == MOST_MESSAGES:
+        # OpenSSL, which is being called, finds the end of the stream: no more comes, and what came is gone.
+        with suppress(OSError):
+            socket.socket.shutdown(tls, socket.SHUT_RDWR)
+        with suppress(OSError):
+            while socket.socket.recv(tls, LARGEST_RECORD):
+                pass
 
 
 async def welcome(
@@ -89,12 +126,13 @@ class TlsTransport(asyncio.Transport):
         "_context",
         "_full",
         "_gone",
-        "_linger",
         "_loop",
         "_paused",
         "_protocol",
         "_queue",
+        "_said_goodbye",
         "_size",
+        "_timer",
         "_tls",
     )
 
@@ -112,7 +150,9 @@ class TlsTransport(asyncio.Transport):
         self._blocked = False
         self._closing = False
         self._gone = False
-        self._linger: asyncio.TimerHandle | None = None
+        self._said_goodbye = False
+        # From when it is closed: how long the other end has.
+        self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, protocol: Spoken) -> None:
         self._protocol = protocol
@@ -150,6 +190,7 @@ class TlsTransport(asyncio.Transport):
             return
         self._closing = True
         self._stop_reading()
+        self._timer = self._loop.call_later(TAKE_SECONDS, self._lose, None)
         if self._queue is None:
             self._say_goodbye()
 
@@ -187,9 +228,14 @@ class TlsTransport(asyncio.Transport):
                 self._lose(problem)
                 return
             self._hand_on(size)
-            # Behind a record that is not full there is seldom another; if there is, the system says so.
-            if size < LARGEST_RECORD or self._paused or self._closing:
+            if self._paused or self._closing:
                 return
+        # Not left to the system to tell: of a reset uvloop tells once.
+        self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self._paused and not self._blocked and not self._closing:
+            self._read()
 
     def _hand_on(self, size: int) -> None:
         try:
@@ -269,23 +315,31 @@ class TlsTransport(asyncio.Transport):
         if self._full and self._size <= LOW_WATER:
             self._full = False
             self._protocol.resume_writing()
-        if self._closing and self._queue is None and self._linger is None and not self._gone:
+        if self._closing and self._queue is None and not self._said_goodbye:
             self._say_goodbye()
 
     # --- the end
 
     def _say_goodbye(self) -> None:
         """close_notify (RFC 8446 section 6.1) and the end of what we send; the other end's is waited for."""
-        self._loop.remove_writer(self._tls.fileno())
-        # The first call sends it; what this raises is that the other end has not sent its own.
-        with suppress(OSError, ValueError):
+        try:
             self._tls.unwrap()
+        except ssl.SSLWantWriteError:
+            self._loop.add_writer(self._tls.fileno(), self._say_goodbye)
+            return
+        except (OSError, ValueError):
+            # It was sent: what this says is that the other end has not sent its own.
+            pass
+        self._said_goodbye = True
+        self._loop.remove_writer(self._tls.fileno())
         try:
             self._tls.shutdown(socket.SHUT_WR)
         except OSError:
             self._lose(None)
             return
-        self._linger = self._loop.call_later(LINGER_SECONDS, self._lose, None)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(LINGER_SECONDS, self._lose, None)
         self._loop.add_reader(self._tls.fileno(), self._wait_for_end)
 
     def _wait_for_end(self) -> None:
@@ -305,8 +359,8 @@ class TlsTransport(asyncio.Transport):
         self._gone = self._closing = True
         self._loop.remove_reader(self._tls.fileno())
         self._loop.remove_writer(self._tls.fileno())
-        if self._linger is not None:
-            self._linger.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         self._queue = None
         self._size = 0
         self._loop.call_soon(self._end, problem)
@@ -315,4 +369,5 @@ class TlsTransport(asyncio.Transport):
         try:
             self._protocol.connection_lost(problem)
         finally:
+            self._protocol = None
             self._tls.close()
