@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from chappe.relay.tls import ensure_certificate
 from chappe.wire import links
 from chappe.wire.rosters import fingerprint
 from tests.cli.test_failures import failed
@@ -48,6 +49,10 @@ def test_what_is_refused(tmp_path: Path) -> None:
     failed(chappe("organisation", "add", str(file), *data), "roster.invalid")
     file.write_bytes(b"x" * 100_000)
     failed(chappe("organisation", "add", str(file), *data), "roster.invalid")
+    # Before any code is made that no link could be given for.
+    failed(chappe("code", "new", "--organisation", "La Gazette", *data), "storage.missing")
+    (tmp_path / "data").mkdir()
+    ensure_certificate(tmp_path / "data", "localhost")
     failed(chappe("code", "new", "--organisation", "La Gazette", *data), "organisation.unknown")
     file.write_bytes(of.file)
     assert chappe("organisation", "add", str(file), *data).status == 0
