@@ -12,7 +12,8 @@ from typing import Protocol, TypeAlias
 
 from sqlalchemy import Connection
 
-from chappe.wire import api, frames
+from chappe.wire import frames
+from chappe.wire.door import UnlockCounts
 from chappe.wire.errors import ChappeError
 
 Clock: TypeAlias = Callable[[], float]
@@ -144,7 +145,7 @@ class ShareService(Protocol):
         """Once it returns, no share of these devices is released, nor enrolled again. Raises storage.*,
         unlock.unavailable: then it is to be asked again."""
 
-    async def counts(self) -> api.ShareCounts:
+    async def counts(self) -> UnlockCounts:
         """Of all its shares. Raises unlock.unavailable, limit.rate."""
 
     async def ping(self) -> None:

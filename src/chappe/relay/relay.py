@@ -553,10 +553,9 @@ class Relay:
     async def unlock_counts(self) -> UnlockCounts | None:
         """None where the share service does not answer."""
         try:
-            found = await self._shares.counts()
+            return await self._shares.counts()
         except ChappeError:
             return None
-        return UnlockCounts(found.devices, found.failing, found.worn_out)
 
     async def check_shares(self) -> None:
         """Raises unlock.unavailable, limit.rate where the share service does not answer."""

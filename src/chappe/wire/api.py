@@ -188,15 +188,6 @@ class SharesHeld(Body, frozen=True):
     gone: list[GoneShare]
 
 
-class ShareCounts(Body, frozen=True):
-    """GET /v1/shares/counts, of a share service that runs alone: devices that have a share; whose last PIN
-    was wrong; whose share ten wrong ones destroyed."""
-
-    devices: int
-    failing: int
-    worn_out: int
-
-
 class Failure(Body, frozen=True):
     """Every 4xx and 5xx answer; `code` is one of chappe.wire.errors."""
 

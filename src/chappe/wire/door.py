@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, Protocol, TypeAlias
 
-import msgspec
 from msgspec import Meta
 
+from chappe.wire.api import Body
 from chappe.wire.terms import MAX_MONTHS, Stage
 
 MAX_CODES: Final = 10_000
@@ -35,7 +35,7 @@ erased."""
 Order: TypeAlias = Literal["address", "ends"]
 
 
-class Struct(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class Struct(Body, frozen=True):
     """The root of what goes through the door."""
 
 
@@ -194,7 +194,8 @@ class Load(Struct, frozen=True):
 
 
 class UnlockCounts(Struct, frozen=True):
-    """Devices that have a share; whose last PIN was wrong; whose share ten wrong ones destroyed."""
+    """Devices that have a share; whose last PIN was wrong; whose share ten wrong ones destroyed. A share
+    service that runs alone answers GET /v1/shares/counts with it."""
 
     devices: int
     failing: int

@@ -13,6 +13,7 @@ import httpx
 
 from chappe.relay.shares.gate import Gate
 from chappe.wire import api
+from chappe.wire.door import UnlockCounts
 from chappe.wire.errors import ChappeError, error, from_peer
 from chappe.wire.unlock import PUBLIC_KEY_BYTES
 
@@ -83,8 +84,8 @@ class RemoteShares:
         """It answers, now."""
         await self._ask("GET", "/v1/shares/key", api.ShareKey, seconds=KEY_SECONDS)
 
-    async def counts(self) -> api.ShareCounts:
-        return await self._ask("GET", "/v1/shares/counts", api.ShareCounts, seconds=KEY_SECONDS)
+    async def counts(self) -> UnlockCounts:
+        return await self._ask("GET", "/v1/shares/counts", UnlockCounts, seconds=KEY_SECONDS)
 
     async def enrol(self, device: bytes, sealed: bytes) -> None:
         await self._send("PUT", f"/v1/shares/{api.to_base64(device)}", sealed)

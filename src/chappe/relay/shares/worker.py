@@ -17,7 +17,8 @@ from chappe.relay.shares.gate import Gate
 from chappe.relay.shares.guesses import MOST_TOGETHER, Asked
 from chappe.relay.shares.service import Shares
 from chappe.relay.shares.store import Status
-from chappe.wire.api import ShareCounts, SharesHeld
+from chappe.wire.api import SharesHeld
+from chappe.wire.door import UnlockCounts
 from chappe.wire.errors import ChappeError, error
 
 T = TypeVar("T")
@@ -56,9 +57,9 @@ class LocalShares:
     async def status(self) -> Status:
         return await self._ask(self._shares.status)
 
-    async def counts(self) -> ShareCounts:
+    async def counts(self) -> UnlockCounts:
         status = await self.status()
-        return ShareCounts(status.devices, status.failing, status.worn_out)
+        return UnlockCounts(status.devices, status.failing, status.worn_out)
 
     async def held(self, devices: Sequence[bytes]) -> SharesHeld:
         return await self._ask(lambda: self._shares.held(devices))
