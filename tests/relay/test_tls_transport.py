@@ -134,6 +134,12 @@ def read_to_the_end(other: ssl.SSLSocket) -> bytes:
     return bytes(found)
 
 
+def cut(other: ssl.SSLSocket) -> None:
+    """With a reset."""
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    other.close()
+
+
 SIZES = [
     1,
     1000,
@@ -271,10 +277,6 @@ def test_who_never_closes_is_not_waited_for_for_ever(
 
 
 def test_a_connection_that_is_cut_off_ends(pair: Pair, runner: asyncio.Runner) -> None:
-    def cut(other: ssl.SSLSocket) -> None:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        other.close()
-
     def leave_without_a_word(other: ssl.SSLSocket) -> None:
         socket.socket(fileno=other.detach()).close()
 
@@ -310,8 +312,7 @@ def test_what_came_before_a_reset_is_handed_on_and_the_reset_noticed(
     def talk(other: ssl.SSLSocket) -> None:
         other.sendall(b"one")
         other.sendall(b"two")
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        socket.socket(fileno=other.detach()).close()
+        cut(other)
 
     async def main() -> None:
         heard = Heard()
@@ -330,6 +331,11 @@ class Updates:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
+
+    @classmethod
+    def of_newest(cls, pair: Pair) -> Updates:
+        """Of the connection that was opened last."""
+        return cls(bytes.fromhex(re.findall(r"CLIENT_TRAFFIC_SECRET_0 \w+ (\w+)", pair.keys.read_text())[-1]))
 
     def one(self) -> bytes:
         key, iv = self._expand(b"key", 32), self._expand(b"iv", 12)
@@ -350,8 +356,7 @@ def test_who_says_nothing_but_handshakes_is_cut_off(pair: Pair, runner: asyncio.
         heard = Heard()
         run = await pair.open(heard)
         served = heard.transport.get_extra_info("socket")
-        (secret,) = re.findall(r"CLIENT_TRAFFIC_SECRET_0 \w+ (\w+)", pair.keys.read_text())[-1:]
-        updates = Updates(bytes.fromhex(secret))
+        updates = Updates.of_newest(pair)
         flood = b"".join(updates.one() for _ in range(2_000))
 
         def talk(other: ssl.SSLSocket) -> None:
@@ -373,8 +378,7 @@ def test_a_few_key_updates_are_taken(pair: Pair, runner: asyncio.Runner) -> None
     async def main() -> None:
         heard = Heard()
         run = await pair.open(heard)
-        (secret,) = re.findall(r"CLIENT_TRAFFIC_SECRET_0 \w+ (\w+)", pair.keys.read_text())[-1:]
-        updates = Updates(bytes.fromhex(secret))
+        updates = Updates.of_newest(pair)
         few = b"".join(updates.one() for _ in range(50))
         await run(lambda other: socket.socket.sendall(other, few))
         heard.transport.write(b"still here")
