@@ -27,12 +27,13 @@ run: $(READY) $(PHONE_BUILT)
 
 # The checks; then the tests on five processes, since many wait, a file's tests on one of them: they share a relay, or
 # a Node process, with their file. In the order of tests/conftest.py, the longest files first. Beside them the pages'
-# own checks and tests, shown at the end; what pytest runs of these, with a relay, is not run a second time.
+# own checks and tests, shown at the end; what pytest runs of these, with a relay, is not run a second time. What
+# hangs is ended: these by `timeout`, the others by tests/patience.py.
 # Collected once before, so that what pytest makes of the tests' modules is there for all five.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(READY) $(INTEROP_READY) $(PHONE_BUILT) $(CONSOLE_BUILT)
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target check collect
-	@$(MAKE) --no-print-directory check-phone check-console >$(PAGES_CHECKED) 2>&1 \
+	@timeout 1200 $(MAKE) --no-print-directory check-phone check-console >$(PAGES_CHECKED) 2>&1 \
 		PHONE_OPTIONS="-- --exclude 'tests/client/{session,files,relay,opfs}.test.ts'" & pages=$$!; \
 	$(PY) -m pytest -n 5 --dist loadfile --no-loadscope-reorder; tests=$$?; \
 	wait $$pages; pages=$$?; cat $(PAGES_CHECKED); exit $$((tests + pages))

@@ -121,7 +121,7 @@ def a_file(folder: Path, size: int) -> tuple[Path, bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_the_relay_is_killed_twenty_times(tmp_path: Path) -> None:
     """Five processes hold a conversation, with a file of 50 MB."""
     names = ["ada", "ben", "cyd", "dan", "eve"]
@@ -149,7 +149,7 @@ async def test_the_relay_is_killed_twenty_times(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_the_phones_are_killed(tmp_path: Path) -> None:
     """Twenty kills among three phones, at any point: sending, receiving, joining, in the middle of a file."""
     relay = RelayProcess(tmp_path / "relay-data", attempts_burst=10_000)

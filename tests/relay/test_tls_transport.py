@@ -9,7 +9,7 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,8 @@ from chappe.relay.config import load_settings
 from chappe.relay.tls_transport import HIGH_WATER, LARGEST_RECORD, MOST_MESSAGES, TlsTransport, guard, welcome
 
 Talk = Callable[[ssl.SSLSocket], Any]
+PATIENCE = 20.0
+"""Seconds for anything that is waited for, at either end: a thread that waits for ever cannot be ended."""
 RESET = struct.pack("ii", 1, 0)
 
 
@@ -81,11 +83,11 @@ class Pair:
         self.client = ssl.create_default_context(cafile=folder / tls.CERTIFICATE_NAME)
         self.keys = folder / "keys"
         self.client.keylog_filename = str(self.keys)
-        self.raw: socket.socket
 
     async def open(self, heard: Heard, *, patience: float = 10.0) -> Callable[[Talk], Awaitable[Any]]:
         """Gives what runs a talk of the other end in a thread."""
         listener = socket.create_server(("127.0.0.1", 0))
+        listener.settimeout(PATIENCE)
         loop = asyncio.get_running_loop()
         with closing(listener):
             shaking = loop.run_in_executor(None, self._connect, listener.getsockname()[1])
@@ -100,8 +102,17 @@ class Pair:
         return run
 
     def _connect(self, port: int) -> ssl.SSLSocket:
-        self.raw = socket.create_connection(("127.0.0.1", port))
-        return self.client.wrap_socket(self.raw, server_hostname="localhost", suppress_ragged_eofs=False)
+        raw = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        # Otherwise what is said last may still be held back here when it is cut off.
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self.client.wrap_socket(raw, server_hostname="localhost", suppress_ragged_eofs=False)
+
+
+def bare(other: ssl.SSLSocket) -> socket.socket:
+    """The same connection, past its TLS."""
+    made = socket.socket(fileno=other.detach())
+    made.settimeout(PATIENCE)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +120,24 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     return Pair(tmp_path_factory.mktemp("tls"))
 
 
+class Runner:
+    """Runs a test's coroutine in a loop of a kind, and ends it."""
+
+    def __init__(self, loops: asyncio.Runner) -> None:
+        self._loops = loops
+
+    def run(self, main: Coroutine[Any, Any, None]) -> None:
+        async def in_time() -> None:
+            async with asyncio.timeout(2 * PATIENCE):
+                await main
+
+        self._loops.run(in_time())
+
+
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
+def runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
     with asyncio.Runner(loop_factory=request.param) as made:
-        yield made
+        yield Runner(made)
 
 
 def say(other: ssl.SSLSocket, said: bytes) -> None:
@@ -151,7 +176,7 @@ SIZES = [
 ]
 
 
-def test_all_that_is_said_arrives_in_both_directions(pair: Pair, runner: asyncio.Runner) -> None:
+def test_all_that_is_said_arrives_in_both_directions(pair: Pair, runner: Runner) -> None:
     async def main() -> None:
         heard = Heard()
         run = await pair.open(heard)
@@ -172,9 +197,7 @@ def test_all_that_is_said_arrives_in_both_directions(pair: Pair, runner: asyncio
     runner.run(main())
 
 
-def test_who_does_not_read_is_waited_for_and_has_it_all_in_the_end(
-    pair: Pair, runner: asyncio.Runner
-) -> None:
+def test_who_does_not_read_is_waited_for_and_has_it_all_in_the_end(pair: Pair, runner: Runner) -> None:
     async def main() -> None:
         heard = Heard()
         run = await pair.open(heard)
@@ -195,7 +218,7 @@ def test_who_does_not_read_is_waited_for_and_has_it_all_in_the_end(
     runner.run(main())
 
 
-def test_nothing_is_taken_while_reading_is_paused(pair: Pair, runner: asyncio.Runner) -> None:
+def test_nothing_is_taken_while_reading_is_paused(pair: Pair, runner: Runner) -> None:
     async def main() -> None:
         heard = Heard()
         run = await pair.open(heard)
@@ -214,7 +237,7 @@ def test_nothing_is_taken_while_reading_is_paused(pair: Pair, runner: asyncio.Ru
     runner.run(main())
 
 
-def test_closing_sends_what_waits_and_ends_as_tls_ends(pair: Pair, runner: asyncio.Runner) -> None:
+def test_closing_sends_what_waits_and_ends_as_tls_ends(pair: Pair, runner: Runner) -> None:
     async def main() -> None:
         heard = Heard()
         run = await pair.open(heard)
@@ -236,7 +259,7 @@ def test_closing_sends_what_waits_and_ends_as_tls_ends(pair: Pair, runner: async
 
 
 def test_who_takes_nothing_is_not_waited_for_for_ever(
-    pair: Pair, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+    pair: Pair, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also one that has closed its own end, which makes ours close."""
     monkeypatch.setattr(tls_transport, "TAKE_SECONDS", 0.3)
@@ -259,7 +282,7 @@ def test_who_takes_nothing_is_not_waited_for_for_ever(
 
 
 def test_who_never_closes_is_not_waited_for_for_ever(
-    pair: Pair, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+    pair: Pair, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tls_transport, "LINGER_SECONDS", 0.2)
 
@@ -276,15 +299,15 @@ def test_who_never_closes_is_not_waited_for_for_ever(
     runner.run(main())
 
 
-def test_a_connection_that_is_cut_off_ends(pair: Pair, runner: asyncio.Runner) -> None:
+def test_a_connection_that_is_cut_off_ends(pair: Pair, runner: Runner) -> None:
     def leave_without_a_word(other: ssl.SSLSocket) -> None:
-        socket.socket(fileno=other.detach()).close()
+        bare(other).close()
 
     def talk_nonsense(other: ssl.SSLSocket) -> None:
-        with socket.socket(fileno=other.detach()) as bare:
-            bare.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
+        with bare(other) as past:
+            past.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
             with suppress(OSError):
-                while bare.recv(1000):
+                while past.recv(1000):
                     pass
 
     async def main() -> None:
@@ -304,9 +327,7 @@ def test_a_connection_that_is_cut_off_ends(pair: Pair, runner: asyncio.Runner) -
     runner.run(main())
 
 
-def test_what_came_before_a_reset_is_handed_on_and_the_reset_noticed(
-    pair: Pair, runner: asyncio.Runner
-) -> None:
+def test_what_came_before_a_reset_is_handed_on_and_the_reset_noticed(pair: Pair, runner: Runner) -> None:
     """All of it in one turn of a busy loop: uvloop tells of a reset once."""
 
     def talk(other: ssl.SSLSocket) -> None:
@@ -351,7 +372,7 @@ class Updates:
         return HKDFExpand(hashes.SHA384(), length, info).derive(self._secret)
 
 
-def test_who_says_nothing_but_handshakes_is_cut_off(pair: Pair, runner: asyncio.Runner) -> None:
+def test_who_says_nothing_but_handshakes_is_cut_off(pair: Pair, runner: Runner) -> None:
     async def main() -> None:
         heard = Heard()
         run = await pair.open(heard)
@@ -360,9 +381,9 @@ def test_who_says_nothing_but_handshakes_is_cut_off(pair: Pair, runner: asyncio.
         flood = b"".join(updates.one() for _ in range(2_000))
 
         def talk(other: ssl.SSLSocket) -> None:
-            with socket.socket(fileno=other.detach()) as bare, suppress(OSError):
-                bare.sendall(flood[: 27 * 10])
-                bare.sendall(flood[27 * 10 :])
+            with bare(other) as past, suppress(OSError):
+                past.sendall(flood[: 27 * 10])
+                past.sendall(flood[27 * 10 :])
 
         assert served.cipher()[0] == "TLS_AES_256_GCM_SHA384"
         await run(talk)
@@ -374,7 +395,7 @@ def test_who_says_nothing_but_handshakes_is_cut_off(pair: Pair, runner: asyncio.
     runner.run(main())
 
 
-def test_a_few_key_updates_are_taken(pair: Pair, runner: asyncio.Runner) -> None:
+def test_a_few_key_updates_are_taken(pair: Pair, runner: Runner) -> None:
     async def main() -> None:
         heard = Heard()
         run = await pair.open(heard)
@@ -389,7 +410,7 @@ def test_a_few_key_updates_are_taken(pair: Pair, runner: asyncio.Runner) -> None
     runner.run(main())
 
 
-def test_writing_to_who_is_gone_ends_it(pair: Pair, runner: asyncio.Runner) -> None:
+def test_writing_to_who_is_gone_ends_it(pair: Pair, runner: Runner) -> None:
     async def main() -> None:
         heard = Heard()
         run = await pair.open(heard)
@@ -403,9 +424,7 @@ def test_writing_to_who_is_gone_ends_it(pair: Pair, runner: asyncio.Runner) -> N
     runner.run(main())
 
 
-def test_a_protocol_that_fails_loses_its_connection_and_the_loop_is_told(
-    pair: Pair, runner: asyncio.Runner
-) -> None:
+def test_a_protocol_that_fails_loses_its_connection_and_the_loop_is_told(pair: Pair, runner: Runner) -> None:
     class Failing(Heard):
         def data_received(self, _data: bytes) -> None:
             raise ZeroDivisionError
@@ -423,7 +442,7 @@ def test_a_protocol_that_fails_loses_its_connection_and_the_loop_is_told(
     runner.run(main())
 
 
-def test_reading_waits_where_tls_has_to_answer_first(pair: Pair, runner: asyncio.Runner) -> None:
+def test_reading_waits_where_tls_has_to_answer_first(pair: Pair, runner: Runner) -> None:
     """As a key update that asks for one (RFC 8446 section 4.6.3) makes it, when nothing can be sent."""
     refused = 3
 
@@ -453,7 +472,7 @@ def test_reading_waits_where_tls_has_to_answer_first(pair: Pair, runner: asyncio
         guard(pair.context)
 
 
-def test_a_handshake_that_is_none_or_too_slow_is_refused(pair: Pair, runner: asyncio.Runner) -> None:
+def test_a_handshake_that_is_none_or_too_slow_is_refused(pair: Pair, runner: Runner) -> None:
     async def attempt(say: bytes, *, leave: bool) -> type[BaseException]:
         here, there = socket.socketpair(socket.AF_UNIX)
         here.setblocking(False)
@@ -480,7 +499,7 @@ def test_a_handshake_that_is_none_or_too_slow_is_refused(pair: Pair, runner: asy
     runner.run(main())
 
 
-def test_what_it_says_of_itself_and_that_no_file_is_left(pair: Pair, runner: asyncio.Runner) -> None:
+def test_what_it_says_of_itself_and_that_no_file_is_left(pair: Pair, runner: Runner) -> None:
     async def main() -> None:
         heard = Heard()
         run = await pair.open(heard)

@@ -1,0 +1,108 @@
+"""How long a test may take, and what is tried once more: a plugin for pytest, that of all tests.
+
+pytest-timeout breaks into a test by a signal. Where the test is `async`, that breaks its event loop, and the
+fixtures that clear up after it wait in that loop for ever; uvloop does not even end. So an `async` test has
+its own deadline, before that of the signal. What nothing of this ends is ended with its process
+(`faulthandler_exit_on_timeout`), and the tests that process had left are run by another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import time
+from collections.abc import Generator
+from typing import Any, Final
+
+import pytest
+from _pytest.runner import runtestprotocol
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import WorkerController
+
+TRIED_AGAIN: Final = ("e2e", "console", "web", "client", "cli", "relay", "bench")
+"""Folders whose tests wait for browsers and other processes. On a machine that has no processor to spare one
+of thousands may wait in vain: it is tried once more, and named at the end, so that nobody takes it for a
+steady one."""
+END_BY: Final = 0.45
+"""The part of its timeout that an `async` test has, once. It is told where it waits then."""
+PATIENT: Final = 0.5
+"""The part of its timeout after which what failed is not tried again: the timeout is for both tries."""
+
+
+def folder_of(item: pytest.Item) -> str:
+    """The first below `tests`."""
+    return item.path.relative_to(item.config.rootpath / "tests").parts[0]
+
+
+def _seconds_of(item: pytest.Item) -> float:
+    """The test's timeout; 0 for none."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0] if marker else item.config.getini("timeout"))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    test, limit = pyfuncitem.obj, END_BY * _seconds_of(pyfuncitem)
+    if not limit or not inspect.iscoroutinefunction(test) or hasattr(test, "hypothesis"):
+        return (yield)
+
+    @functools.wraps(test)
+    async def bounded(**arguments: object) -> None:
+        async with asyncio.timeout(limit):
+            await test(**arguments)
+
+    pyfuncitem.obj = bounded
+    try:
+        return (yield)
+    finally:
+        pyfuncitem.obj = test
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    if folder_of(item) not in TRIED_AGAIN:
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    began = time.monotonic()
+    reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    patience = PATIENT * _seconds_of(item) - (time.monotonic() - began)
+    if patience > 0 and any(report.failed for report in reports):
+        first = "\n".join(report.longreprtext for report in reports if report.failed)
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        for report in reports:
+            report.user_properties.append(("first_try", first[-2_000:]))
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+class _OnceOnly(LoadFileScheduling):  # type: ignore[misc]
+    """xdist's own gives the test that ended a process to the next process, which it ends too, and so on."""
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Gives the test that it was at, if it was at one."""
+        units: list[dict[str, bool]] = list(self.assigned_work[node].values())
+        todo = [(unit, name) for unit in units for name, is_done in unit.items() if not is_done]
+        at = todo[0][1] if todo else None
+        for unit, name in todo[:1]:
+            unit[name] = True
+        super().remove_node(node)
+        return at
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Any:
+    return _OnceOnly(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Which tests held on the second try alone, and how they failed first."""
+    passed = terminalreporter.getreports("passed")
+    unsteady = {report.nodeid: dict(report.user_properties).get("first_try") for report in passed}
+    for name, first in unsteady.items():
+        if first:
+            terminalreporter.section(f"held on the second try: {name}", yellow=True)
+            terminalreporter.line(str(first))

@@ -1,0 +1,112 @@
+"""A test that hangs fails, is named, and holds nobody up: pytest is run on one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CONFIGURATION = """
+[pytest]
+anyio_mode = auto
+timeout = {timeout}
+faulthandler_timeout = 8
+faulthandler_exit_on_timeout = true
+"""
+FIXTURE = """
+import asyncio
+import pathlib
+import anyio
+import pytest
+import time
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+@pytest.fixture
+async def thing():
+    yield
+    await asyncio.sleep(0.01)
+    pathlib.Path("cleared").touch()
+"""
+
+
+def run(folder: Path, tests: str, *options: str, timeout: float = 4) -> tuple[int, str]:
+    """What it ended with, and said."""
+    tests_folder = folder / "tests" / "relay"
+    tests_folder.mkdir(parents=True)
+    (folder / "pytest.ini").write_text(CONFIGURATION.format(timeout=timeout))
+    (tests_folder / "test_it.py").write_text(FIXTURE + tests)
+    command = [sys.executable, "-m", "pytest", "-p", "tests.patience", "-p", "no:cacheprovider", *options]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": "", "PYTHONWARNINGS": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_an_async_test_that_waits_for_ever_is_told_where_and_its_fixtures_clear_up(tmp_path: Path) -> None:
+    status, said = run(
+        tmp_path,
+        """
+async def test_waits(thing):
+    await asyncio.Event().wait()
+
+async def test_next(thing):
+    pass
+""",
+    )
+    assert status == 1
+    assert "await asyncio.Event().wait()" in said
+    assert "TimeoutError" in said
+    assert "1 failed, 1 passed" in said
+    assert (tmp_path / "cleared").exists()
+
+
+def test_it_is_tried_once_more_and_named(tmp_path: Path) -> None:
+    status, said = run(
+        tmp_path,
+        """
+async def test_waits_at_first(thing):
+    if not pathlib.Path("cleared").exists():
+        await asyncio.Event().wait()
+""",
+    )
+    assert status == 0
+    assert "held on the second try: tests/relay/test_it.py::test_waits_at_first" in said
+    assert "TimeoutError" in said
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2", "--dist", "loadfile")])
+def test_what_nothing_else_ends_is_ended_with_its_process(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Here it catches the timeout. Under xdist the others are run all the same."""
+    status, said = run(
+        tmp_path,
+        """
+def test_catches():
+    while True:
+        try:
+            time.sleep(0.1)
+        except BaseException:
+            pass
+
+def test_next():
+    pass
+""",
+        *options,
+        timeout=1,
+    )
+    assert status == 1
+    assert "in test_catches" in said
+    if options:
+        assert "crashed while running 'tests/relay/test_it.py::test_catches'" in said
+        assert "1 failed, 1 passed" in said
