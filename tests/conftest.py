@@ -12,6 +12,7 @@ import pytest
 from tests import fresh
 from tests.patience import (
     folder_of,
+    pytest_fixture_setup,
     pytest_pyfunc_call,
     pytest_runtest_protocol,
     pytest_terminal_summary,
@@ -20,6 +21,7 @@ from tests.patience import (
 
 # What pytest calls.
 __all__ = [
+    "pytest_fixture_setup",
     "pytest_pyfunc_call",
     "pytest_runtest_protocol",
     "pytest_terminal_summary",

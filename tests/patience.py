@@ -1,9 +1,9 @@
 """How long a test may take, and what is tried once more: a plugin for pytest, that of all tests.
 
 pytest-timeout breaks into a test by a signal. Where the test is `async`, that breaks its event loop, and the
-fixtures that clear up after it wait in that loop for ever; uvloop does not even end. So an `async` test has
-its own deadline, before that of the signal. What nothing of this ends is ended with its process
-(`faulthandler_exit_on_timeout`), and the tests that process had left are run by another.
+fixtures that clear up after it wait in that loop for ever; uvloop does not even end. So `async` tests and
+fixtures have their own deadline, before that of the signal. What nothing of this ends is ended with its
+process (`faulthandler_exit_on_timeout`), and another one runs what is left.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import asyncio
 import functools
 import inspect
 import time
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import suppress
 from typing import Any, Final
 
 import pytest
@@ -25,8 +26,8 @@ TRIED_AGAIN: Final = ("e2e", "console", "web", "client", "cli", "relay", "bench"
 """Folders whose tests wait for browsers and other processes. On a machine that has no processor to spare one
 of thousands may wait in vain: it is tried once more, and named at the end, so that nobody takes it for a
 steady one."""
-END_BY: Final = 0.45
-"""The part of its timeout that an `async` test has, once. It is told where it waits then."""
+END_BY: Final = 0.4
+"""The part of the timeout that an `async` test or fixture has, once. It is told where it waits then."""
 PATIENT: Final = 0.5
 """The part of its timeout after which what failed is not tried again: the timeout is for both tries."""
 
@@ -45,19 +46,51 @@ def _seconds_of(item: pytest.Item) -> float:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     test, limit = pyfuncitem.obj, END_BY * _seconds_of(pyfuncitem)
-    if not limit or not inspect.iscoroutinefunction(test) or hasattr(test, "hypothesis"):
-        return (yield)
-
-    @functools.wraps(test)
-    async def bounded(**arguments: object) -> None:
-        async with asyncio.timeout(limit):
-            await test(**arguments)
-
-    pyfuncitem.obj = bounded
+    if limit and inspect.iscoroutinefunction(test) and not hasattr(test, "hypothesis"):
+        pyfuncitem.obj = _in_time(test, limit)
     try:
         return (yield)
     finally:
         pyfuncitem.obj = test
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_fixture_setup(fixturedef: Any, request: pytest.FixtureRequest) -> Generator[None, object, object]:
+    """Both what it does before and what it does after."""
+    function, limit = fixturedef.func, END_BY * float(request.config.getini("timeout"))
+    if limit and inspect.iscoroutinefunction(function):
+        fixturedef.func = _in_time(function, limit)
+    elif limit and inspect.isasyncgenfunction(function):
+        fixturedef.func = _each_in_time(function, limit)
+    try:
+        return (yield)
+    finally:
+        fixturedef.func = function
+
+
+def _in_time(function: Callable[..., Awaitable[Any]], limit: float) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(function)
+    async def bounded(*given: Any, **named: Any) -> Any:
+        async with asyncio.timeout(limit):
+            return await function(*given, **named)
+
+    return bounded
+
+
+def _each_in_time(
+    function: Callable[..., AsyncGenerator[Any]], limit: float
+) -> Callable[..., AsyncGenerator[Any]]:
+    @functools.wraps(function)
+    async def bounded(*given: Any, **named: Any) -> AsyncGenerator[Any]:
+        steps = function(*given, **named)
+        async with asyncio.timeout(limit):
+            made = await anext(steps)
+        yield made
+        with suppress(StopAsyncIteration):
+            async with asyncio.timeout(limit):
+                await anext(steps)
+
+    return bounded
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -13,7 +13,7 @@ CONFIGURATION = """
 [pytest]
 anyio_mode = auto
 timeout = {timeout}
-faulthandler_timeout = 8
+faulthandler_timeout = {last}
 faulthandler_exit_on_timeout = true
 """
 FIXTURE = """
@@ -39,7 +39,7 @@ def run(folder: Path, tests: str, *options: str, timeout: float = 4) -> tuple[in
     """What it ended with, and said."""
     tests_folder = folder / "tests" / "relay"
     tests_folder.mkdir(parents=True)
-    (folder / "pytest.ini").write_text(CONFIGURATION.format(timeout=timeout))
+    (folder / "pytest.ini").write_text(CONFIGURATION.format(timeout=timeout, last=4 * timeout))
     (tests_folder / "test_it.py").write_text(FIXTURE + tests)
     command = [sys.executable, "-m", "pytest", "-p", "tests.patience", "-p", "no:cacheprovider", *options]
     done = subprocess.run(
@@ -48,7 +48,7 @@ def run(folder: Path, tests: str, *options: str, timeout: float = 4) -> tuple[in
         env={"PYTHONPATH": str(ROOT), "PATH": "", "PYTHONWARNINGS": ""},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
@@ -72,6 +72,37 @@ async def test_next(thing):
     assert (tmp_path / "cleared").exists()
 
 
+def test_so_are_fixtures_before_and_after(tmp_path: Path) -> None:
+    status, said = run(
+        tmp_path,
+        """
+@pytest.fixture
+async def slow_before():
+    await asyncio.Event().wait()
+    yield
+
+@pytest.fixture(scope="module")
+def anyio_backend():
+    return "asyncio"
+
+@pytest.fixture(scope="module")
+async def slow_after():
+    yield
+    await asyncio.Event().wait()
+
+async def test_waits_before(slow_before, thing, slow_after):
+    pass
+
+async def test_waits_after(thing, slow_after):
+    pass
+""",
+    )
+    assert status == 1
+    assert "ERROR at setup of test_waits_before" in said
+    assert "ERROR at teardown of test_waits_after" in said
+    assert "1 passed, 2 errors" in said
+
+
 def test_it_is_tried_once_more_and_named(tmp_path: Path) -> None:
     status, said = run(
         tmp_path,
@@ -80,6 +111,7 @@ async def test_waits_at_first(thing):
     if not pathlib.Path("cleared").exists():
         await asyncio.Event().wait()
 """,
+        timeout=15,
     )
     assert status == 0
     assert "held on the second try: tests/relay/test_it.py::test_waits_at_first" in said
