@@ -33,6 +33,7 @@ async def ada(shop: Console) -> Person:
     return await shop.person("operator", "Ada")
 
 
+@pytest.mark.timeout(600)
 async def test_every_view_in_both_themes_and_languages_and_at_320_pixels(ada: Person) -> None:
     found: list[str] = []
     seen = 0

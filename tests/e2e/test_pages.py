@@ -31,6 +31,7 @@ async def opened(
     return await browser.page(name, pages.url(relay, stage), **options)
 
 
+@pytest.mark.timeout(600)
 async def test_axe_finds_nothing_and_nothing_is_cut_off(browser: Browser, relay: RelayProcess) -> None:
     """Every view in both languages, at 320 pixels; and in the dark, which is the same in both languages."""
     found: list[str] = []
