@@ -25,7 +25,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
-from bench.frames_client import Account, Client, in_loop
+from bench.frames_client import Account, Client, in_loop, while_connected
 from bench.relay import CONNECTING_AT_ONCE, Running, _activate, _cpu, _raise_file_limit, running_relay
 from chappe.wire import frames
 
@@ -177,7 +177,7 @@ class _Pair:
     async def run(self) -> None:
         for _ in range(min(16, self._left)):
             self._send()
-        await self._done.wait()
+        await while_connected(self._done.wait(), self._sender, self._receiver)
 
     def close(self) -> None:
         self._sender.close()
@@ -230,19 +230,27 @@ async def _spread(relay: Running, accounts: list[Account], times: int) -> Row:
 
     tls = ssl.create_default_context(cafile=relay.tls_file())
     sender = await Client.connect(accounts[0], relay.port, tls, lambda _frame: None)
+    clients = [sender]
     for account in accounts[1:]:
         hearing = Hearing()
         hearing.client = await Client.connect(account, relay.port, tls, hearing)
+        clients.append(hearing.client)
     to = [account.device for account in accounts[1:]]
-    took: list[float] = []
+
+    async def say_all() -> list[float]:
+        nonlocal left
+        took: list[float] = []
+        for _ in range(times):
+            left = len(to)
+            arrived.clear()
+            began = time.monotonic()
+            sender.say(frames.Send(1, os.urandom(16), to, secrets.token_bytes(PAYLOAD)))
+            await arrived.wait()
+            took.append(time.monotonic() - began)
+        return took
+
     cpu = _cpu(relay)
-    for _ in range(times):
-        left = len(to)
-        arrived.clear()
-        began = time.monotonic()
-        sender.say(frames.Send(1, os.urandom(16), to, secrets.token_bytes(PAYLOAD)))
-        await arrived.wait()
-        took.append(time.monotonic() - began)
+    took = await while_connected(say_all(), *clients)
     cpu = _cpu(relay) - cpu
     return {
         "devices": len(accounts),
@@ -262,7 +270,7 @@ def _backlog(size: int, options: argparse.Namespace) -> Row:
         data = Path(folder) / "data"
         with running_relay(data) as relay:
             accounts = in_loop(_activate(relay, 2 * PAIRS + RECIPIENTS_OF_STORED))
-        _fill(data / "relay.db", size)
+        _fill(data / "relay.db", accounts[2 * PAIRS :], size)
         began = time.monotonic()
         with running_relay(data) as relay:
             started = time.monotonic() - began
@@ -278,21 +286,16 @@ def _backlog(size: int, options: argparse.Namespace) -> Row:
     }
 
 
-def _fill(database: Path, size: int) -> None:
-    """Entries of ten mailboxes for each payload of 1 KiB. Faster than sending them, and the same rows."""
+def _fill(database: Path, absent: list[Account], size: int) -> None:
+    """Entries of their mailboxes, one each for a payload of 1 KiB: the same rows as sending, and faster."""
     now = int(time.time())
     with contextlib.closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA synchronous=OFF")
-        # Of devices that were activated last, and do not come.
-        mailboxes = [
-            row[0]
-            for row in connection.execute(
-                "SELECT mailbox FROM mailboxes ORDER BY mailbox DESC LIMIT ?", (RECIPIENTS_OF_STORED,)
-            )
-        ]
+        of = "SELECT mailbox FROM devices WHERE device = ?"
+        mailboxes = [connection.execute(of, (one.device,)).fetchone()[0] for one in absent]
         step = 100_000
-        for start in range(0, size // RECIPIENTS_OF_STORED, step):
-            numbers = range(start + 1, min(start + step, size // RECIPIENTS_OF_STORED) + 1)
+        for start in range(0, size // len(mailboxes), step):
+            numbers = range(start + 1, min(start + step, size // len(mailboxes)) + 1)
             connection.executemany(
                 "INSERT INTO payloads (payload, at, data) VALUES (?, ?, randomblob(1024))",
                 ((number, now) for number in numbers),

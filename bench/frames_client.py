@@ -9,9 +9,9 @@ import asyncio
 import secrets
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,6 +24,8 @@ from websockets.uri import parse_uri
 
 from chappe.wire import api, frames
 from chappe.wire.certificate import issue
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +143,43 @@ class Client(asyncio.Protocol):
             self._transport.abort()
 
 
-def in_loop(work: Any) -> Any:
-    """Run a coroutine on uvloop."""
+async def while_connected(work: Coroutine[Any, Any, T], *clients: Client) -> T:
+    """Raises ConnectionError where one of them is cut off before it is done: what would then be waited for
+    does not come."""
+    task = asyncio.ensure_future(work)
+    ends: list[asyncio.Future[Any]] = [task, *(client.lost for client in clients)]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    if not task.done():
+        task.cancel()
+        raise ConnectionError("a connection ended before all had come")
+    return await task
+
+
+def in_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on uvloop. What fails in a callback, where nobody would notice, ends it, a signal's
+    exception too."""
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
+        return runner.run(_watched(work))
+
+
+async def _watched(work: Coroutine[Any, Any, T]) -> T:
+    task, failed = asyncio.ensure_future(work), []
+
+    def fails(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        problem = context.get("exception")
+        if isinstance(problem, OSError) or problem is None:
+            # A connection that ends: whoever waits for it is told.
+            loop.default_exception_handler(context)
+            return
+        failed.append(problem)
+        task.cancel()
+
+    asyncio.get_running_loop().set_exception_handler(fails)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if failed:
+            raise failed[0] from None
+        raise
