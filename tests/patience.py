@@ -112,23 +112,38 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     return True
 
 
-class _OnceOnly(LoadFileScheduling):  # type: ignore[misc]
-    """xdist's own gives the test that ended a process to the next process, which it ends too, and so on."""
+class _GoesOn(LoadFileScheduling):  # type: ignore[misc]
+    """When a process ends in the middle. xdist's own gives the test that ended it to the next one, which it
+    ends too; and it hands out files that are done, after which that one waits for ever."""
 
     def remove_node(self, node: WorkerController) -> str | None:
         """Gives the test that it was at, if it was at one."""
-        units: list[dict[str, bool]] = list(self.assigned_work[node].values())
-        todo = [(unit, name) for unit in units for name, is_done in unit.items() if not is_done]
+        units: dict[str, dict[str, bool]] = self.assigned_work[node]
+        todo = [(unit, name) for unit in units.values() for name, is_done in unit.items() if not is_done]
         at = todo[0][1] if todo else None
         for unit, name in todo[:1]:
             unit[name] = True
+        self.assigned_work[node] = {file: unit for file, unit in units.items() if not all(unit.values())}
         super().remove_node(node)
         return at
+
+    def schedule(self) -> None:
+        is_first = self.collection is None
+        super().schedule()
+        for node in () if is_first else self.nodes:
+            self._fill(node)
+
+    def _fill(self, node: WorkerController) -> None:
+        """A process begins a test when it knows what comes after it, or that nothing does."""
+        before = None
+        while not node.shutting_down and before != len(self.workqueue):
+            before = len(self.workqueue)
+            self._reschedule(node)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Any:
-    return _OnceOnly(config, log) if config.getoption("dist") == "loadfile" else None
+    return _GoesOn(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -38,7 +38,7 @@ async def thing():
 def run(folder: Path, tests: str, *options: str, timeout: float = 4) -> tuple[int, str]:
     """What it ended with, and said."""
     tests_folder = folder / "tests" / "relay"
-    tests_folder.mkdir(parents=True)
+    tests_folder.mkdir(parents=True, exist_ok=True)
     (folder / "pytest.ini").write_text(CONFIGURATION.format(timeout=timeout, last=4 * timeout))
     (tests_folder / "test_it.py").write_text(FIXTURE + tests)
     command = [sys.executable, "-m", "pytest", "-p", "tests.patience", "-p", "no:cacheprovider", *options]
@@ -118,27 +118,32 @@ async def test_waits_at_first(thing):
     assert "TimeoutError" in said
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2", "--dist", "loadfile")])
-def test_what_nothing_else_ends_is_ended_with_its_process(tmp_path: Path, options: tuple[str, ...]) -> None:
-    """Here it catches the timeout. Under xdist the others are run all the same."""
-    status, said = run(
-        tmp_path,
-        """
+CATCHES = """
 def test_catches():
     while True:
         try:
             time.sleep(0.1)
         except BaseException:
             pass
+"""
 
-def test_next():
-    pass
-""",
-        *options,
-        timeout=1,
-    )
+
+def test_what_nothing_else_ends_is_ended_with_its_process(tmp_path: Path) -> None:
+    """Here it catches the timeout."""
+    status, said = run(tmp_path, CATCHES, timeout=1)
     assert status == 1
     assert "in test_catches" in said
-    if options:
-        assert "crashed while running 'tests/relay/test_it.py::test_catches'" in said
-        assert "1 failed, 1 passed" in said
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_and_the_others_are_run_by_another_process(tmp_path: Path, processes: str) -> None:
+    """Those of its own file, and of files that it had before it, none of them twice."""
+    folder = tmp_path / "tests" / "relay"
+    folder.mkdir(parents=True)
+    for name in "abcxyz":
+        (folder / f"test_{name}.py").write_text(f"def test_{name}(): pass\n")
+    options = ("-n", processes, "--dist", "loadfile", "--no-loadscope-reorder")
+    status, said = run(tmp_path, CATCHES + "def test_next(): pass\n", *options, timeout=1)
+    assert status == 1
+    assert "crashed while running 'tests/relay/test_it.py::test_catches'" in said
+    assert "1 failed, 7 passed" in said
