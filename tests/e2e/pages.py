@@ -104,6 +104,27 @@ async def _first_start(
     await page.see("role=img[name=/QR code/]")
     yield "link", page
     await page.call("reload")
+    await page.click("role=button[name='I lost my only phone']")
+    yield "recover", page
+    await page.fill("textarea", "chappe://relay.example/r/…")
+    await page.click("role=button[name=Continue]")
+    await page.click("role=button[name='Let me in']")
+    await page.see("text=The officers have not approved it yet")
+    yield "recover-waiting", page
+    await page.click("text=Show the request as a QR code")
+    await page.see("role=img[name=/QR code/]")
+    yield "recover-qr", page
+    await page.click("role=button[name='Give up the request']")
+    await page.see("dialog")
+    yield "recover-give-up", page
+    await page.click("dialog >> role=button[name=Cancel]")
+    for said in ("It takes a second one", "Come back when 24 hours have passed"):
+        await page.click("role=button[name='Let me in']")
+        await page.see(f"text={said}")
+    await page.click("role=button[name='Let me in']")
+    await page.see("text=You are in")
+    yield "recover-pin", page
+    await page.call("reload")
     await page.click("role=button[name='Activate a new line']")
     yield "code", page
     await page.fill("textarea", "96ZE-DNKZ-96ZE-DNKZ")

@@ -14,8 +14,29 @@ from tests.e2e.browser import Browser, browsing
 from tests.relay.world import RelayProcess
 
 IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
-ENGLISH: Final = ("welcome", "pin", "list", "verify", "changed", "settings", "members", "locked", "lost")
-FRENCH: Final = ("welcome", "pin", "list", "verify", "settings", "members", "locked", "lost")
+ENGLISH: Final = (
+    "welcome",
+    "recover-waiting",
+    "pin",
+    "list",
+    "verify",
+    "changed",
+    "settings",
+    "members",
+    "locked",
+    "lost",
+)
+FRENCH: Final = (
+    "welcome",
+    "recover-waiting",
+    "pin",
+    "list",
+    "verify",
+    "settings",
+    "members",
+    "locked",
+    "lost",
+)
 MAX_BYTES: Final = 80_000
 
 

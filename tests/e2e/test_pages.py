@@ -49,7 +49,7 @@ async def test_axe_finds_nothing_and_nothing_is_cut_off(browser: Browser, relay:
         # The strict policy let everything through that the page needs, and nothing failed in it.
         found += [f"{name}: {line}" for line in await page.log() if line.startswith(("error", "warning"))]
     assert found == [], "\n".join(found)
-    assert seen == 27
+    assert seen == 32
 
 
 async def test_axe_would_find_something(browser: Browser, relay: RelayProcess) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from chappe.wire import api, certificate, chain, codes, content, frames, links, padding, unlock
+from chappe.wire import api, certificate, chain, codes, content, frames, links, padding, recovery, unlock
 from chappe.wire.errors import ChappeError
 from tests.web import contents, deliveries, fleets
 from tests.web.plain import Case, plain, verdict
@@ -230,6 +230,19 @@ LINKS: Final = (
     "chappe://r/a/{code}/", "chappe://r/a/{code}/{id}", "chappe://r/a/{code}/{stray}",
 )  # fmt: skip
 
+RECOVERIES: Final = (
+    "chappe://r:8440/r/{id}/{pin}/{address}#{pin}", " chappe://relay.example:443/r/{id}/{pin}/{address}\n",
+    "chappe://[::1]:8440/r/{id}/{pin}/{address}", "chappe://relay.example/r/{id}/{pin}/{address}",
+    "chappe://R:8440/r/{id}/{pin}/{address}", "chappe://r:0/r/{id}/{pin}/{address}",
+    "chappe://r:8440/r/{pin}/{pin}/{address}", "chappe://r:8440/r/{id}/{id}/{address}",
+    "chappe://r:8440/r/{id}/{stray}/{address}", "chappe://r:8440/r/{id}/{pin}/{address}#",
+    "chappe://r:8440/r/{id}/{pin}/{address}#{stray}", "chappe://r:8440/r/{id}/{pin}/{address}/",
+    "chappe://r:8440/r/{id}/{pin}/", "chappe://r:8440/r/{id}/{pin}", "chappe://r:8440/r/{id}/{pin}/{upper}",
+    "chappe://r:8440/r/{id}/{pin}/{strange}", "chappe://r:8440/r/{id}/{pin}/{pin}", "chappe://r:8440/a/{code}",
+    "http://r:8440/r/{id}/{pin}/{address}", "", "x" * 3000, "chappe://r:8440/r/{id}/{pin}/" + "A" * 431,
+    "chappe://u@r:8440/r/{id}/{pin}/{address}", "chappe://r:08440/r/{id}/{pin}/{address}",
+)  # fmt: skip
+
 PLACES: Final = ("r", "r:1", "R:8440 ", "[::1]", "[::1]:5", "r:0", "r:70000", "r:x", "", "a b", "r/", "::1")
 
 
@@ -239,6 +252,12 @@ def text_cases(rng: random.Random) -> dict[str, list[Case]]:
     stray = pin[:-1] + chr(ord(pin[-1]) + 1)
     given = {"code": code, "pin": pin, "id": id_, "stray": stray}
     link_texts = [text.format(**given) for text in LINKS]
+    given |= {
+        "address": api.to_base64(b"ada@relay.example"),
+        "upper": api.to_base64(b"Ada@relay.example"),
+        "strange": api.to_base64("ad\u00e4@relay.example".encode()),
+    }
+    recoveries = [text.format(**given) for text in RECOVERIES]
     base64_texts = [
         "",
         "A",
@@ -261,6 +280,11 @@ def text_cases(rng: random.Random) -> dict[str, list[Case]]:
         "codes": [_text(text, codes.parse) for text in code_texts(rng)],
         "links": [_text(text, links.parse) for text in link_texts],
         "shown": [{"text": str(links.parse(link_texts[at]))} for at in (0, 1, 3, 16, 17, 30, 31)],
+        "recoveries": [_text(text, recovery.parse_link) for text in recoveries],
+        "requests": [
+            {"data": data.hex(), "digits": recovery.digits(data)}
+            for data in (b"", bytes(300), rng.randbytes(300))
+        ],
         "places": [_text(text, links.parse_place) for text in PLACES],
         "base64": [_text(text, api.from_base64) for text in base64_texts],
         "names": [_text(text, content.safe_name) for text in contents.NAMES],

@@ -64,6 +64,10 @@ class WebPhone:
         await giving
         return phone
 
+    async def recovered(self) -> None:
+        """Its line, on this phone, once officers have let it in."""
+        self.address = (await self.ask("recover", pin=PIN))["address"]
+
     async def settled(self) -> None:
         await self.call("settled", PATIENCE)
 

@@ -14,15 +14,17 @@ import { ChappeError, error } from "../wire/errors";
 import { byDevice } from "../wire/fleet";
 import type { RelayPlace } from "../wire/links";
 import { type FleetPolicy, readOrder, type SignedOrder, unlockKeyBytes } from "../wire/orders";
+import { parseRecovery } from "../wire/recovery";
 import { PUBLIC_KEY_BYTES } from "../wire/unlock";
 import { activate, finish, link, organisationOf, readActivation } from "./activation";
 import { cleanName } from "./clean";
 import { ASK_WHY, eraseBy, eraseIfOrdered, settleErased } from "./erasing";
-import type { OrganisationOf } from "./face";
+import type { OrganisationOf, RecoveryRequest } from "./face";
 import { HttpApi } from "./http";
 import { isNetwork } from "./messages";
 import { Opened, type Reach } from "./opened";
 import type { Judged } from "./orders";
+import * as recovering from "./recovering";
 import { sleep } from "./transport";
 import { warm } from "./warming";
 
@@ -81,6 +83,34 @@ export class Access {
     told("link");
     const opened = await link(this.keeping, this.reach, this.here, show);
     return this.#begin(opened, pin, told);
+  }
+
+  /** Raises link.malformed, storage.exists, address.malformed, network.*. */
+  async askRecovery(text: string): Promise<RecoveryRequest> {
+    const asked = await recovering.ask(this.keeping, this.reach, parseRecovery(text));
+    // It waits for a day.
+    await askToPersist().catch(() => false);
+    return asked;
+  }
+
+  async recovery(): Promise<RecoveryRequest | null> {
+    return recovering.waiting(this.keeping);
+  }
+
+  /** Raises order.*, devices.too_many, line.closed, term.*, network.*, storage.missing. */
+  async enterRecovered(): Promise<void> {
+    await recovering.enter(this.keeping, this.reach);
+  }
+
+  /** The same, and vault.weak_pin, unlock.*. */
+  async recover(pin: string, told: TellStage): Promise<Opened> {
+    check(pin, [(await this.recovery())?.address ?? ""]);
+    told("line");
+    return this.#begin(await recovering.open(this.keeping, this.reach), pin, told);
+  }
+
+  async giveUpRecovery(): Promise<void> {
+    await recovering.giveUp(this.keeping);
   }
 
   /** The first PIN of a profile that is open: with it the profile is finished. */

@@ -22,9 +22,11 @@ import { GUARDED, Opened, type Reach } from "./opened";
 import { tables } from "./rows";
 
 const PENDING = "pending";
+/** Stands where an activation's code would, in a profile that officers are to let in (`recovering.ts`). */
+export const RECOVERY = "recovery";
 
 /** Which call left it: the code and address of an activation; both empty for a link, which has the rest. */
-interface Pending {
+export interface Pending {
   code: string;
   address: string;
   by?: Bytes;
@@ -126,29 +128,42 @@ export async function finish(opened: Opened): Promise<void> {
   await opened.core.change((tx) => tx.change.delete(tables.meta, PENDING));
 }
 
-/** What a call left that was cut off, if it was the same. One of another call is taken away. */
+/**
+ * What a call left that was cut off, if it was the same. One of another call is taken away, but for keys that
+ * officers may have approved: no slip of the hand costs a person a day (storage.exists).
+ */
 async function unfinished(keeping: Keeping, wanted: Pending): Promise<Store | null> {
-  const stage = await keeping.stage();
-  if (stage === "pin") throw error("storage.exists");
-  if (stage === "plain") {
-    const key = await keeping.plainKey();
-    try {
-      const store = await Store.open(key, GUARDED);
-      const found = (await store.get(tables.meta, PENDING)) as Pending | undefined;
-      if (found?.code === wanted.code && found.address === wanted.address) return store;
-      store.close();
-    } catch (problem) {
-      const empty = problem instanceof ChappeError && problem.code === "storage.missing";
-      if (!empty) throw problem;
-    } finally {
-      key.fill(0);
-    }
+  const left = await leftOpen(keeping);
+  if (left !== null) {
+    if (left.pending?.code === wanted.code && left.pending.address === wanted.address)
+      return left.store;
+    left.store.close();
+    if (left.pending?.code === RECOVERY) throw error("storage.exists");
   }
   await destroy(keeping);
   return null;
 }
 
-async function begin(
+/** The store of a profile that has no PIN yet, and which call left it. Raises storage.exists for one that has. */
+export async function leftOpen(
+  keeping: Keeping,
+): Promise<{ store: Store; pending: Pending | undefined } | null> {
+  const stage = await keeping.stage();
+  if (stage === "pin") throw error("storage.exists");
+  if (stage === "none") return null;
+  const key = await keeping.plainKey();
+  try {
+    const store = await Store.open(key, GUARDED);
+    return { store, pending: (await store.get(tables.meta, PENDING)) as Pending | undefined };
+  } catch (problem) {
+    if (problem instanceof ChappeError && problem.code === "storage.missing") return null;
+    throw problem;
+  } finally {
+    key.fill(0);
+  }
+}
+
+export async function begin(
   keeping: Keeping,
   pending: Pending,
   me: Me,
@@ -199,7 +214,7 @@ async function tell(
 }
 
 /** Nothing of an unfinished profile is left. */
-async function destroy(keeping: Keeping): Promise<void> {
+export async function destroy(keeping: Keeping): Promise<void> {
   await Store.destroy();
   await keeping.shelf.change(() => ({ entries: [], key: null, vault: null, pending: [] }));
 }

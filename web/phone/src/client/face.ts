@@ -219,6 +219,13 @@ export interface Bounds {
   receipts: "free" | "on" | "off";
 }
 
+/** Of a new phone for a line that lost every one. `text` goes to the officers; the sixty `digits` are compared by voice. */
+export interface RecoveryRequest {
+  address: string;
+  text: string;
+  digits: string;
+}
+
 /** The name is empty where a code is of no organisation. The relay's word, for who chooses a PIN. */
 export interface OrganisationOf {
   name: string;
@@ -277,6 +284,14 @@ export interface PhoneFace {
   ): Promise<Me>;
   /** On a device of the line: take the link that the new one shows. */
   giveLink(link: string): Promise<void>;
+  /** A line that lost every phone, by an officer's link: what this phone asks of the officers. It stays until it is given up. */
+  askRecovery(link: string): Promise<RecoveryRequest>;
+  /** The request that waits here. */
+  recovery(): Promise<RecoveryRequest | null>;
+  /** Come in, if officers have let it and the day is over; then `recover` sets the PIN. Raises order.*, devices.too_many. */
+  enterRecovered(): Promise<void>;
+  recover(pin: string, tell: (stage: string) => void): Promise<Me>;
+  giveUpRecovery(): Promise<void>;
   /** Whose lines an activation code makes. Raises link.*, code.*, network.*. */
   organisationOf(link: string): Promise<OrganisationOf>;
   /** Why a PIN will not do, or null. `least`: digits that an organisation asks for, where none is known here. */

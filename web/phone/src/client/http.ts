@@ -41,6 +41,11 @@ export class HttpApi {
     return this.body("POST", "/v1/devices", body, api.activated);
   }
 
+  /** A phone that two officers let in. */
+  enter(body: api.Enter): Promise<api.Activated> {
+    return this.body("POST", "/v1/devices/enrolled", body, api.activated);
+  }
+
   renew(body: api.Renew): Promise<Of<typeof api.renewed>> {
     return this.body("POST", "/v1/renew", body, api.renewed);
   }

@@ -137,12 +137,21 @@ export function linked(of: {
   return new Me(of.identity, of.signer, of.certificate, of.place);
 }
 
-/** The first device of a new line, with fresh keys and ids. */
-export function newLine(address: string, place: RelayPlace, fleetKey: Bytes, now: number): Me {
+/**
+ * The first device of a line, with fresh keys and ids. `lineId`: of one that is there, and is to have these keys
+ * from now on.
+ */
+export function newLine(
+  address: string,
+  place: RelayPlace,
+  fleetKey: Bytes,
+  now: number,
+  lineId = randomBytes(16),
+): Me {
   const identity = randomBytes(32);
   const signer = newSigner();
   const certificate = issue(identity, {
-    lineId: randomBytes(16),
+    lineId,
     address,
     deviceId: randomBytes(16),
     signatureKey: signer.publicKey,

@@ -33,6 +33,7 @@ import type {
   OwnOrderKind,
   PhoneFace,
   PinProblem,
+  RecoveryRequest,
   ReportView,
   SafetyNumber,
   Settings,
@@ -179,6 +180,28 @@ export class Phone implements PhoneFace {
     return this.#enter(() => this.access.receiveLink(pin, show, tell));
   }
 
+  async askRecovery(link: string): Promise<RecoveryRequest> {
+    await this.#beginAnew();
+    return this.#alone(() => this.access.askRecovery(link));
+  }
+
+  async recovery(): Promise<RecoveryRequest | null> {
+    if (this.#at !== null || this.#busy || (await tombstone()) !== null) return null;
+    return this.access.recovery();
+  }
+
+  async enterRecovered(): Promise<void> {
+    await this.#alone(() => this.access.enterRecovered());
+  }
+
+  async recover(pin: string, tell: TellStage): Promise<Me> {
+    return this.#enter(() => this.access.recover(pin, tell));
+  }
+
+  async giveUpRecovery(): Promise<void> {
+    await this.#alone(() => this.access.giveUpRecovery());
+  }
+
   async warm(): Promise<void> {
     if (this.#at === null && !this.#busy) await this.access.warm();
   }
@@ -195,11 +218,20 @@ export class Phone implements PhoneFace {
     });
   }
 
-  async #enter(open: () => Promise<Opened>): Promise<Me> {
+  /** While nothing is open, and nothing else is under way. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
     if (this.#busy || this.#at !== null) throw error("storage.exists", "Something is under way.");
     this.#busy = true;
     try {
       await this.#closing;
+      return await work();
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #enter(open: () => Promise<Opened>): Promise<Me> {
+    await this.#alone(async () => {
       const opened = await open();
       const kept = { ...DEFAULTS, ...(await opened.core.meta<Settings>(SETTINGS)) };
       this.#settings = kept;
@@ -207,9 +239,7 @@ export class Phone implements PhoneFace {
       // A policy that came before anybody listened, or was cut off, holds all the same.
       const { bounds } = opened.engine.obeying.known;
       if (bounds !== null && !sameRules(within(kept, bounds), kept)) await this.#bound(bounds);
-    } finally {
-      this.#busy = false;
-    }
+    });
     this.#telling.tell({ type: "stage", stage: "open" });
     return this.me();
   }

@@ -62,7 +62,11 @@ export const addDevice = struct({
 });
 export type AddDevice = Of<typeof addDevice>;
 
-/** Answer to both; `salt` is of the line, in the transparency log. */
+/** POST /v1/devices/enrolled: a new phone that two officers let in; `proof` as in `addDevice`. */
+export const enter = struct({ certificate: base64, proof: base64 });
+export type Enter = Of<typeof enter>;
+
+/** Answer to all three; `salt` is of the line, in the transparency log. */
 export const activated = struct({ line: base64, device: base64, address: text(), salt: base64 });
 export type Activated = Of<typeof activated>;
 

@@ -11,6 +11,7 @@
  *     {"op": "ways"}                                             messages said so far, without a sign-in and with one
  *     {"op": "knows", "device": hex}                             whether its delivery token has come
  *     {"op": "receive_link", "pin": …}                           the link comes as an event
+ *     {"op": "ahead", "seconds": …}, {"op": "recover", "pin": …}
  *
  * Every event of the phone is a line `{"event": …}`.
  */
@@ -171,6 +172,11 @@ const operations: Record<string, Operation> = {
   activate: ({ link, name, pin }) => phone.activate(String(link), String(name), String(pin), quiet),
   receive_link: ({ pin }) =>
     phone.receiveLink(String(pin), (link) => say({ type: "link", link }), quiet),
+  recover: ({ pin }) => phone.recover(String(pin), quiet),
+  /** This phone's clock, before there is anything to tell of it. */
+  ahead: ({ seconds }) => {
+    ahead += Number(seconds) * 1000;
+  },
   unlock: ({ pin }) => phone.unlock(String(pin), quiet),
   change_pin: ({ old, next }) => phone.changePin(String(old), String(next), quiet),
   send_file: ({ conversation, name, type, data, meta }) =>

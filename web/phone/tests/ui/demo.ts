@@ -13,6 +13,7 @@ import type {
   OwnOrderKind,
   PhoneFace,
   PinProblem,
+  RecoveryRequest,
   Settings,
   Stage,
   Term,
@@ -120,6 +121,30 @@ export class Demo implements PhoneFace {
     await later(60_000);
     this.#enter("open");
     return this.me();
+  }
+  #recovery: RecoveryRequest | null = null;
+  /** What the relay says, one after another, before it lets the phone in. */
+  readonly refusals = ["order.unknown", "order.two_officers", "order.stale"];
+  async askRecovery(link: string): Promise<RecoveryRequest> {
+    if (!link.startsWith("chappe://")) throw failure("link.malformed");
+    this.#recovery = data.RECOVERY;
+    return this.#recovery;
+  }
+  async recovery(): Promise<RecoveryRequest | null> {
+    return this.#recovery;
+  }
+  async enterRecovered(): Promise<void> {
+    const refusal = this.refusals.shift();
+    if (refusal !== undefined) throw failure(refusal);
+  }
+  async recover(_pin: string, tell: (stage: string) => void): Promise<Me> {
+    tell("pin");
+    await later(30);
+    this.#enter("open");
+    return this.me();
+  }
+  async giveUpRecovery(): Promise<void> {
+    this.#recovery = null;
   }
   #transparency = data.TRANSPARENCY;
   async transparency(): Promise<Transparency> {

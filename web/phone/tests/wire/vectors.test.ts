@@ -10,6 +10,7 @@ import * as delivery from "../../src/wire/delivery";
 import * as frames from "../../src/wire/frames";
 import * as links from "../../src/wire/links";
 import { paddedLength } from "../../src/wire/padding";
+import * as recovery from "../../src/wire/recovery";
 import * as unlock from "../../src/wire/unlock";
 import { agreeOn, type Case, loadCases, plain, unplain, verdict } from "./cases";
 
@@ -73,6 +74,8 @@ describe.skipIf(all === null)("judged as Python judges", () => {
   test("addresses", () => agree("addresses", (one) => certificate.checkAddress(one.text)));
   test("codes", () => agree("codes", (one) => codes.parse(one.text)));
   test("links", () => agree("links", (one) => links.parse(one.text)));
+  test("links to a line that lost every phone", () =>
+    agree("recoveries", (one) => recovery.parseRecovery(one.text)));
   test("places", () => agree("places", (one) => links.parsePlace(one.text)));
   test("base64url", () => agree("base64", (one) => api.fromBase64(one.text)));
   test("file names", () => agree("names", (one) => content.safeName(one.text)));
@@ -126,6 +129,13 @@ describe.skipIf(all === null)("the same bytes as Python's", () => {
       const history = chain.historyOf(group, epoch, fromHex(one.transcript ?? ""));
       expect(toHex(history)).toBe(one.history);
     }
+  });
+
+  test("digits of a request", () => {
+    const requests = (all?.requests ?? []) as { data: string; digits: string }[];
+    expect(requests).toHaveLength(3);
+    for (const { data, digits } of requests)
+      expect(recovery.requestDigits(fromHex(data))).toBe(digits);
   });
 
   test("certificates", () => {

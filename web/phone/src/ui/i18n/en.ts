@@ -26,6 +26,7 @@ export const en = {
   "welcome.point3": "A lost phone can be made unreadable, even if it is off.",
   "welcome.activate": "Activate a new line",
   "welcome.link": "I have a line on another device",
+  "welcome.recover": "I lost my only phone",
 
   "activate.title": "Activate your line",
   "activate.how":
@@ -84,6 +85,31 @@ export const en = {
   "link.show": "On your other device: Settings, Devices, Link a device. Scan this there.",
   "link.start": "Show the QR code",
   "link.text": "Or paste this text there:",
+
+  "recover.title": "Your line, on this phone",
+  "recover.how":
+    "Two officers of your organisation can let this phone into your line. Ask one of them for a link. What was written before was on the phone that is lost, and does not come back.",
+  "recover.link": "Link from the officer",
+  "recover.waiting.title": "This phone asks to come in",
+  "recover.waiting.send": "Send the officer this request.",
+  "recover.waiting.read": "Read the sixty digits to two officers, by voice: each compares them.",
+  "recover.waiting.day":
+    "Come back a day after they have approved. Everybody can see it coming until then; a request of somebody else can be stopped.",
+  "recover.waiting.qr": "Show the request as a QR code",
+  "recover.digits": "The sixty digits",
+  "recover.enter": "Let me in",
+  "recover.order.unknown": "The officers have not approved it yet, or have taken it back.",
+  "recover.order.two_officers": "One officer has approved. It takes a second one.",
+  "recover.order.stale":
+    "Two officers have approved. Come back when 24 hours have passed since then.",
+  "recover.devices.too_many":
+    "The line still has another device. The officers sign it out, or you link this phone from there.",
+  "recover.in": "You are in: {address}. With a PIN it is ready.",
+  "recover.pin": "Open my line",
+  "recover.giveUp": "Give up the request",
+  "recover.giveUp.title": "Give up the request?",
+  "recover.giveUp.how":
+    "The keys that this phone made are forgotten. What officers have approved of them is of no use then: it takes a new request, and a new day.",
 
   "lock.title": "Chappe is locked",
   "lock.pin": "Your PIN or passphrase",

@@ -30,6 +30,7 @@ export const fr: Record<keyof typeof en, string> = {
   "welcome.point3": "Un téléphone perdu peut être rendu illisible, même éteint.",
   "welcome.activate": "Activer une nouvelle ligne",
   "welcome.link": "J'ai une ligne sur un autre appareil",
+  "welcome.recover": "J'ai perdu mon seul téléphone",
 
   "activate.title": "Activer votre ligne",
   "activate.how":
@@ -90,6 +91,32 @@ export const fr: Record<keyof typeof en, string> = {
   "link.show": "Sur votre autre appareil : Réglages, Appareils, Lier un appareil. Scannez-y ceci.",
   "link.start": "Montrer le QR code",
   "link.text": "Ou collez-y ce texte :",
+
+  "recover.title": "Votre ligne, sur ce téléphone",
+  "recover.how":
+    "Deux officiers de votre organisation peuvent faire entrer ce téléphone dans votre ligne. Demandez un lien à l'un d'eux. Ce qui a été écrit avant était sur le téléphone perdu, et ne revient pas.",
+  "recover.link": "Lien de l'officier",
+  "recover.waiting.title": "Ce téléphone demande à entrer",
+  "recover.waiting.send": "Envoyez cette demande à l'officier.",
+  "recover.waiting.read":
+    "Lisez les soixante chiffres à deux officiers, de vive voix : chacun les compare.",
+  "recover.waiting.day":
+    "Revenez un jour après leur accord. D'ici là, chacun peut la voir venir ; une demande faite par quelqu'un d'autre peut être arrêtée.",
+  "recover.waiting.qr": "Montrer la demande en code QR",
+  "recover.digits": "Les soixante chiffres",
+  "recover.enter": "Entrer",
+  "recover.order.unknown": "Les officiers ne l'ont pas encore approuvée, ou l'ont retirée.",
+  "recover.order.two_officers": "Un officier a approuvé. Il en faut un second.",
+  "recover.order.stale":
+    "Deux officiers ont approuvé. Revenez quand 24 heures auront passé depuis.",
+  "recover.devices.too_many":
+    "La ligne a encore un autre appareil. Les officiers le retirent, ou vous liez ce téléphone depuis celui-là.",
+  "recover.in": "Vous y êtes : {address}. Il ne manque qu'un PIN.",
+  "recover.pin": "Ouvrir ma ligne",
+  "recover.giveUp": "Abandonner la demande",
+  "recover.giveUp.title": "Abandonner la demande ?",
+  "recover.giveUp.how":
+    "Les clés que ce téléphone a faites sont oubliées. Ce que des officiers en ont approuvé ne sert plus : il faut une nouvelle demande, et un nouveau jour.",
 
   "lock.title": "Chappe est verrouillé",
   "lock.pin": "Votre PIN ou phrase de passe",

@@ -1,0 +1,132 @@
+"""A line whose only phone is lost comes back on a page: two officers of the Python SDK, and a day.
+
+The relay's clock, and the phone's, go a day ahead: the log is as it will be, and every reader checks it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from bench.chaos.clocks import Shifted
+
+from chappe.client import enrolling
+from chappe.wire import recovery
+from chappe.wire.orders import Target
+from tests.client.test_enrolling import line_at
+from tests.client.test_officer import Bureau, bureau, cheap
+from tests.client.world import World
+from tests.relay.world import RelayProcess
+from tests.web.lines import NodeError, need_phone
+from tests.web.phones import WebPhone
+
+__all__ = ["bureau", "cheap"]
+pytestmark = pytest.mark.anyio
+A_DAY_AND_AN_HOUR = 25
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
+    """One each: a log that was a day ahead goes on from there."""
+    need_phone()
+    folder = tmp_path_factory.mktemp("relay") / "data"
+    folder.parent.joinpath("offset").write_text("0")
+    running = Shifted(folder, attempts_burst=10_000)
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+async def world(relay: RelayProcess, tmp_path: Path) -> AsyncIterator[World]:
+    made = World(relay, tmp_path)
+    yield made
+    await made.close()
+
+
+async def refused(phone: WebPhone, method: str, *args: object) -> str:
+    with pytest.raises(NodeError) as caught:
+        await phone.call(method, *args)
+    return str(caught.value.code)
+
+
+async def test_a_line_comes_back_on_a_page(bureau: Bureau, relay: Shifted) -> None:
+    world = bureau.world
+    lost = await bureau.activated("max")
+    address = lost.address
+    await lost.close()
+    phone = WebPhone(relay, "max")
+    try:
+        async with bureau.ada as ada, await bureau.second() as ben:
+            line = await line_at(ada, address)
+            link = str(enrolling.link(ada, line))
+            assert await refused(phone, "askRecovery", link[:-5]) == "link.malformed"
+            assert await phone.call("recovery") is None
+            asked = await phone.call("askRecovery", link)
+            assert (asked["address"], await phone.call("stage")) == (address, "none")
+            assert await phone.call("askRecovery", link) == asked, "the same request, not a new one"
+            assert await phone.call("recovery") == asked
+            certificate = recovery.parse_request(asked["text"])
+            assert asked["digits"] == recovery.digits(certificate.to_bytes())
+
+            assert await refused(phone, "enterRecovered") == "order.unknown"
+            # A slip of the hand, and a link for another line, cost no keys.
+            with pytest.raises(NodeError, match=r"storage\.exists"):
+                await phone.ask("activate", link=relay.code(), name=world.address("other"), pin="294817")
+            cyd = await bureau.activated("cyd")
+            await cyd.close()
+            of_cyd = str(enrolling.link(ada, await line_at(ada, cyd.address)))
+            assert await refused(phone, "askRecovery", of_cyd) == "storage.exists"
+            assert await phone.call("recovery") == asked
+
+            await enrolling.begin(ada, certificate, line, "left in a taxi")
+            assert await refused(phone, "enterRecovered") == "order.two_officers"
+            await ben.lines()
+            ((seen, status),) = await enrolling.listed(ben)
+            assert seen.digits == asked["digits"]
+            await enrolling.approve(ben, seen, status)
+            assert await refused(phone, "enterRecovered") == "order.stale"
+            await ada.order("revoke", [Target(line.id, line.devices[0].id)], "lost")
+
+        relay.clock_file.write_text(str(A_DAY_AND_AN_HOUR * 3600), encoding="ascii")
+        await phone.ask("ahead", seconds=A_DAY_AND_AN_HOUR * 3600)
+        await phone.call("enterRecovered")
+        await phone.call("enterRecovered")
+        await phone.recovered()
+        assert phone.address == address
+        me = await phone.call("me")
+        assert me["device"] == certificate.device_id.hex()
+        assert me["hasPin"]
+        assert await phone.call("recovery") is None
+        await phone.settled()
+        log = await phone.call("readLog")
+        assert log["alarms"] == []
+        assert [one["self"] for one in log["devices"] if one["revokedAt"] == 0] == [True]
+        await phone.call("lock")
+        await phone.ask("unlock", pin="294817")
+        assert (await phone.call("me"))["address"] == address
+    finally:
+        phone.close()
+
+
+async def test_a_request_that_was_given_up_leaves_nothing(bureau: Bureau, relay: RelayProcess) -> None:
+    lost = await bureau.activated("max")
+    await lost.close()
+    phone = WebPhone(relay, "max")
+    try:
+        async with bureau.ada as ada:
+            link = str(enrolling.link(ada, await line_at(ada, lost.address)))
+        first = await phone.call("askRecovery", link)
+        await phone.call("giveUpRecovery")
+        assert await phone.call("recovery") is None
+        assert await refused(phone, "enterRecovered") == "storage.missing"
+        with pytest.raises(NodeError, match=r"storage\.missing"):
+            await phone.recovered()
+        again = await phone.call("askRecovery", link)
+        assert (again["address"], again["text"] == first["text"]) == (lost.address, False)
+    finally:
+        phone.close()

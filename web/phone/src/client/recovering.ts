@@ -1,0 +1,108 @@
+/**
+ * A new phone for a line that lost every one: keys of its own, a request for the officers, and a day's wait.
+ *
+ * The keys are in the store before anybody hears of them, as in `activation.ts`; they stay, whatever the relay
+ * refuses, until a person gives them up: officers may have approved them.
+ */
+
+import type { Keeping } from "../vault/keeping";
+import type { Store } from "../vault/store";
+import { addDeviceBytes, toBase64 } from "../wire/api";
+import { equal } from "../wire/bytes";
+import { ChappeError, error } from "../wire/errors";
+import { type RecoveryLink, request, requestDigits } from "../wire/recovery";
+import { begin, destroy, leftOpen, RECOVERY } from "./activation";
+import type { RecoveryRequest } from "./face";
+import { HttpApi } from "./http";
+import { Me, newLine } from "./identity";
+import { Opened, type Reach } from "./opened";
+
+/** The request for that line: the one that waits here, or a fresh one. Raises storage.exists, address.malformed, network.*. */
+export async function ask(
+  keeping: Keeping,
+  reach: Reach,
+  link: RecoveryLink,
+): Promise<RecoveryRequest> {
+  const before = await kept(keeping);
+  if (before !== null) {
+    const { me, store } = before;
+    store.close();
+    const { address, lineId, fleetKey } = me.certificate;
+    if (address !== link.address || !equal(lineId, link.line) || !equal(fleetKey, link.fleetKey))
+      throw error("storage.exists", "This phone waits for another line.");
+    return shown(me);
+  }
+  const { name } = await new HttpApi(reach(link.place)).info();
+  if (!link.address.endsWith(`@${name}`))
+    throw error("address.malformed", `Addresses of this relay end in @${name}.`);
+  await destroy(keeping);
+  const now = Math.floor(Date.now() / 1000);
+  const me = newLine(link.address, link.place, link.fleetKey, now, link.line);
+  (await begin(keeping, { code: RECOVERY, address: link.address }, me, null)).close();
+  return shown(me);
+}
+
+/** The request that waits here. */
+export async function waiting(keeping: Keeping): Promise<RecoveryRequest | null> {
+  if ((await keeping.stage()) !== "plain") return null;
+  const found = await kept(keeping);
+  found?.store.close();
+  return found && shown(found.me);
+}
+
+/**
+ * Come in. The same once more is answered the same. Raises order.unknown (nobody approved it, or it was taken
+ * back), order.two_officers, order.stale (before its day), devices.too_many, order.hold, line.closed, term.*,
+ * network.*, storage.missing.
+ */
+export async function enter(keeping: Keeping, reach: Reach): Promise<void> {
+  (await entered(keeping, reach)).close();
+}
+
+/** The same, open; its PIN is to be set. */
+export async function open(keeping: Keeping, reach: Reach): Promise<Opened> {
+  return Opened.from(await entered(keeping, reach), reach);
+}
+
+/** Forget the keys: the next request has fresh ones. */
+export async function giveUp(keeping: Keeping): Promise<void> {
+  const found = await kept(keeping);
+  if (found === null) return;
+  found.store.close();
+  await destroy(keeping);
+}
+
+async function entered(keeping: Keeping, reach: Reach): Promise<Store> {
+  const found = await kept(keeping);
+  if (found === null) throw error("storage.missing");
+  const { me, store } = found;
+  try {
+    const certificate = me.certificateBytes;
+    const proof = me.sign(addDeviceBytes(me.server, certificate));
+    const body = { certificate: toBase64(certificate), proof: toBase64(proof) };
+    await new HttpApi(reach(me.place)).enter(body);
+    return store;
+  } catch (problem) {
+    store.close();
+    throw problem;
+  }
+}
+
+/** Who waits to be let in, with a store to close. Raises storage.exists where a line is here. */
+async function kept(keeping: Keeping): Promise<{ me: Me; store: Store } | null> {
+  const left = await leftOpen(keeping);
+  if (left === null) return null;
+  try {
+    if (left.pending?.code === RECOVERY)
+      return { me: await Me.kept(left.store), store: left.store };
+  } catch (problem) {
+    if (!(problem instanceof ChappeError && problem.code === "storage.missing")) throw problem;
+  }
+  left.store.close();
+  return null;
+}
+
+function shown(me: Me): RecoveryRequest {
+  const { address, certificateBytes } = me;
+  return { address, text: request(certificateBytes), digits: requestDigits(certificateBytes) };
+}
