@@ -14,7 +14,7 @@ import { ChappeError, error } from "../wire/errors";
 import { byDevice } from "../wire/fleet";
 import type { RelayPlace } from "../wire/links";
 import { type FleetPolicy, readOrder, type SignedOrder, unlockKeyBytes } from "../wire/orders";
-import { parseRecovery } from "../wire/recovery";
+import type { RecoveryLink } from "../wire/recovery";
 import { PUBLIC_KEY_BYTES } from "../wire/unlock";
 import { activate, finish, link, organisationOf, readActivation } from "./activation";
 import { cleanName } from "./clean";
@@ -85,9 +85,9 @@ export class Access {
     return this.#begin(opened, pin, told);
   }
 
-  /** Raises link.malformed, storage.exists, address.malformed, network.*. */
-  async askRecovery(text: string): Promise<RecoveryRequest> {
-    const asked = await recovering.ask(this.keeping, this.reach, parseRecovery(text));
+  /** Raises storage.exists, address.malformed, network.*. */
+  async askRecovery(wanted: RecoveryLink): Promise<RecoveryRequest> {
+    const asked = await recovering.ask(this.keeping, this.reach, wanted);
     // It waits for a day.
     await askToPersist().catch(() => false);
     return asked;

@@ -31,6 +31,8 @@ export interface Pending {
   address: string;
   by?: Bytes;
   endorsement?: Bytes;
+  /** Of a phone that officers were to let in: it has come. */
+  entered?: boolean;
 }
 
 /** A link or QR text, or a bare code of this relay. Raises link.malformed, code.malformed. */
@@ -121,6 +123,10 @@ export async function link(
       endorsement: toBase64(left.endorsement ?? new Uint8Array()),
     });
   });
+}
+
+export async function keepPending(store: Store, pending: Pending): Promise<void> {
+  await store.write((change) => change.put(tables.meta, PENDING, pending));
 }
 
 /** Its PIN holds: from here on the profile is finished. */

@@ -219,11 +219,15 @@ export interface Bounds {
   receipts: "free" | "on" | "off";
 }
 
-/** Of a new phone for a line that lost every one. `text` goes to the officers; the sixty `digits` are compared by voice. */
+/**
+ * Of a new phone for a line that lost every one. `text` goes to the officers; the sixty `digits` are compared by
+ * voice. `entered`: it was let in, and wants a PIN.
+ */
 export interface RecoveryRequest {
   address: string;
   text: string;
   digits: string;
+  entered: boolean;
 }
 
 /** The name is empty where a code is of no organisation. The relay's word, for who chooses a PIN. */
@@ -284,11 +288,11 @@ export interface PhoneFace {
   ): Promise<Me>;
   /** On a device of the line: take the link that the new one shows. */
   giveLink(link: string): Promise<void>;
-  /** A line that lost every phone, by an officer's link: what this phone asks of the officers. It stays until it is given up. */
+  /** By an officer's link: what this phone asks of the officers. It stays until it is given up. */
   askRecovery(link: string): Promise<RecoveryRequest>;
   /** The request that waits here. */
   recovery(): Promise<RecoveryRequest | null>;
-  /** Come in, if officers have let it and the day is over; then `recover` sets the PIN. Raises order.*, devices.too_many. */
+  /** Come in, where officers let it and the day is over. Raises order.*, devices.too_many. Then `recover` sets a PIN. */
   enterRecovered(): Promise<void>;
   recover(pin: string, tell: (stage: string) => void): Promise<Me>;
   giveUpRecovery(): Promise<void>;

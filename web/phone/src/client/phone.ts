@@ -11,6 +11,7 @@ import { toHex } from "../wire/bytes";
 import { asChappeError, error } from "../wire/errors";
 import { authority, type RelayPlace } from "../wire/links";
 import type { FleetPolicy } from "../wire/orders";
+import { parseRecovery } from "../wire/recovery";
 import { firstTimer } from "../wire/timers";
 import { Access, ownWords, type TellStage } from "./access";
 import { Conversing, type TellGroup } from "./conversing";
@@ -181,8 +182,9 @@ export class Phone implements PhoneFace {
   }
 
   async askRecovery(link: string): Promise<RecoveryRequest> {
+    const wanted = parseRecovery(link);
     await this.#beginAnew();
-    return this.#alone(() => this.access.askRecovery(link));
+    return this.#alone(() => this.access.askRecovery(wanted));
   }
 
   async recovery(): Promise<RecoveryRequest | null> {

@@ -9,15 +9,15 @@ import type { Keeping } from "../vault/keeping";
 import type { Store } from "../vault/store";
 import { addDeviceBytes, toBase64 } from "../wire/api";
 import { equal } from "../wire/bytes";
-import { ChappeError, error } from "../wire/errors";
+import { error } from "../wire/errors";
 import { type RecoveryLink, request, requestDigits } from "../wire/recovery";
-import { begin, destroy, leftOpen, RECOVERY } from "./activation";
+import { begin, destroy, keepPending, leftOpen, type Pending, RECOVERY } from "./activation";
 import type { RecoveryRequest } from "./face";
 import { HttpApi } from "./http";
 import { Me, newLine } from "./identity";
 import { Opened, type Reach } from "./opened";
 
-/** The request for that line: the one that waits here, or a fresh one. Raises storage.exists, address.malformed, network.*. */
+/** The one that waits here, or a fresh one. Raises storage.exists, address.malformed, network.*. */
 export async function ask(
   keeping: Keeping,
   reach: Reach,
@@ -25,12 +25,11 @@ export async function ask(
 ): Promise<RecoveryRequest> {
   const before = await kept(keeping);
   if (before !== null) {
-    const { me, store } = before;
-    store.close();
-    const { address, lineId, fleetKey } = me.certificate;
+    before.store.close();
+    const { address, lineId, fleetKey } = before.me.certificate;
     if (address !== link.address || !equal(lineId, link.line) || !equal(fleetKey, link.fleetKey))
       throw error("storage.exists", "This phone waits for another line.");
-    return shown(me);
+    return shown(before);
   }
   const { name } = await new HttpApi(reach(link.place)).info();
   if (!link.address.endsWith(`@${name}`))
@@ -38,8 +37,9 @@ export async function ask(
   await destroy(keeping);
   const now = Math.floor(Date.now() / 1000);
   const me = newLine(link.address, link.place, link.fleetKey, now, link.line);
-  (await begin(keeping, { code: RECOVERY, address: link.address }, me, null)).close();
-  return shown(me);
+  const pending = { code: RECOVERY, address: link.address };
+  (await begin(keeping, pending, me, null)).close();
+  return shown({ me, pending });
 }
 
 /** The request that waits here. */
@@ -47,7 +47,7 @@ export async function waiting(keeping: Keeping): Promise<RecoveryRequest | null>
   if ((await keeping.stage()) !== "plain") return null;
   const found = await kept(keeping);
   found?.store.close();
-  return found && shown(found.me);
+  return found && shown(found);
 }
 
 /**
@@ -75,12 +75,13 @@ export async function giveUp(keeping: Keeping): Promise<void> {
 async function entered(keeping: Keeping, reach: Reach): Promise<Store> {
   const found = await kept(keeping);
   if (found === null) throw error("storage.missing");
-  const { me, store } = found;
+  const { me, pending, store } = found;
   try {
     const certificate = me.certificateBytes;
     const proof = me.sign(addDeviceBytes(me.server, certificate));
     const body = { certificate: toBase64(certificate), proof: toBase64(proof) };
     await new HttpApi(reach(me.place)).enter(body);
+    await keepPending(store, { ...pending, entered: true });
     return store;
   } catch (problem) {
     store.close();
@@ -88,21 +89,31 @@ async function entered(keeping: Keeping, reach: Reach): Promise<Store> {
   }
 }
 
-/** Who waits to be let in, with a store to close. Raises storage.exists where a line is here. */
-async function kept(keeping: Keeping): Promise<{ me: Me; store: Store } | null> {
-  const left = await leftOpen(keeping);
-  if (left === null) return null;
-  try {
-    if (left.pending?.code === RECOVERY)
-      return { me: await Me.kept(left.store), store: left.store };
-  } catch (problem) {
-    if (!(problem instanceof ChappeError && problem.code === "storage.missing")) throw problem;
-  }
-  left.store.close();
-  return null;
+interface Kept {
+  me: Me;
+  pending: Pending;
+  store: Store;
 }
 
-function shown(me: Me): RecoveryRequest {
+/** Who waits to be let in, with a store to close. Raises storage.exists where a line is here. */
+async function kept(keeping: Keeping): Promise<Kept | null> {
+  const left = await leftOpen(keeping);
+  if (left === null) return null;
+  const { store, pending } = left;
+  if (pending?.code !== RECOVERY) {
+    store.close();
+    return null;
+  }
+  return { me: await Me.kept(store), pending, store };
+}
+
+function shown({ me, pending }: Omit<Kept, "store">): RecoveryRequest {
   const { address, certificateBytes } = me;
-  return { address, text: request(certificateBytes), digits: requestDigits(certificateBytes) };
+  const text = request(certificateBytes);
+  return {
+    address,
+    text,
+    digits: requestDigits(certificateBytes),
+    entered: pending.entered === true,
+  };
 }

@@ -295,4 +295,5 @@ export const RECOVERY: RecoveryRequest = {
   address: ME,
   text: `chappe-request:${"Q29tcHRlTWFyaW4".repeat(20)}`,
   digits: "04182 77310 59246 80013 66725 91184 37006 25519 48830 07264 93317 50628",
+  entered: false,
 };

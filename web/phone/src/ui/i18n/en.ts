@@ -600,6 +600,7 @@ export const en = {
   "error.attachment.unknown": "The file is no longer at the relay: it keeps them for 30 days.",
   "error.attachment.corrupt": "The file is not what its sender sent. Ask for it again.",
   "error.limit.rate": "Too many requests. Wait a little.",
+  "error.storage.exists": "This phone has a line already, or waits for one. Load the page anew.",
   "error.storage.full": "There is no room left on this device.",
   "error.storage.failed": "This browser did not store it. Free some room and try again.",
   "error.conversation.left": "You are no longer in this conversation.",

@@ -619,6 +619,7 @@ export const fr: Record<keyof typeof en, string> = {
   "error.attachment.unknown": "Le fichier n'est plus au relais, qui les garde 30 jours.",
   "error.attachment.corrupt": "Le fichier n'est pas celui qui fut envoyé. Redemandez-le.",
   "error.limit.rate": "Trop de demandes. Attendez un peu.",
+  "error.storage.exists": "Ce téléphone a déjà une ligne, ou en attend une. Rechargez la page.",
   "error.storage.full": "Il n'y a plus de place sur cet appareil.",
   "error.storage.failed": "Ce navigateur ne l'a pas conservé. Libérez de la place et réessayez.",
   "error.conversation.left": "Vous n'êtes plus dans cette conversation.",
