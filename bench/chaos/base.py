@@ -31,6 +31,8 @@ class Options:
     seed: int
     large: bool
     folder: Path
+    tell: Callable[[int, int], None] = lambda _done, _all: None
+    """Called as it goes on: so many trials of so many are over."""
 
 
 @dataclass(frozen=True)

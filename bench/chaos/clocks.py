@@ -106,6 +106,7 @@ def run(options: Options) -> Report:
     if options.large:
         offsets += [*MORE_OFFSETS, *(chance.uniform(-YEARS, YEARS) for _ in range(BY_CHANCE))]
     for number, days in enumerate(offsets):
+        options.tell(number, 2 * len(offsets))
         folder = options.folder / f"relay-{number}"
         folder.mkdir()
         asyncio.run(_relay_is_wrong(folder, days, journal))

@@ -167,6 +167,7 @@ async def _all(options: Options, cuts: int) -> _Run:
         crew.keep_going(AHEAD)
         working = [asyncio.create_task(courier.work()) for courier in couriers]
         while (so_far := sum(cutter.cuts.values())) < cuts:
+            options.tell(so_far, cuts)
             await crew.until(_more_than(cutter, so_far), PATIENCE)
         cutter.cutting = False
         for courier in couriers:

@@ -159,6 +159,7 @@ async def _all(options: Options, faults: int) -> _Run:
         await asyncio.to_thread(relay.stop)
         numbers = _numbers(chance, faults)
         for turn in range(faults):
+            options.tell(turn, faults)
             await _fault(done, disk, chance, KINDS[turn % len(KINDS)], numbers[turn])
             examine(done.crew, done.promises, done.problems, options.folder / "seen")
         disk.begin()

@@ -15,7 +15,7 @@ import resource
 import signal
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +62,8 @@ def run(options: Options) -> Report:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES, context, initializer=_bound) as pool:
         jobs = [pool.submit(try_one, name, count, options.seed) for name in names]
+        for done, _ in enumerate(as_completed(jobs), 1):
+            options.tell(done, len(jobs))
         *found, control = [job.result() for job in jobs]
     return _report(found, control, count)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.relay.world import RelayProcess
 
@@ -72,17 +73,17 @@ class _Run:
 
 
 async def _all(options: Options, kills: int, messages: int) -> list[_Run]:
-    return list(
-        await asyncio.gather(
-            *(
-                _one(options.folder / f"{number}", f"{options.seed} {number}", kills, messages)
-                for number in range(RELAYS)
-            )
-        )
-    )
+    def one(number: int) -> Coroutine[Any, Any, _Run]:
+        def tell(done: int) -> None:
+            if number == 0:
+                options.tell(done, kills * RELAYS)
+
+        return _one(options.folder / f"{number}", f"{options.seed} {number}", kills, messages, tell)
+
+    return list(await asyncio.gather(*map(one, range(RELAYS))))
 
 
-async def _one(folder: Path, seed: str, kills: int, messages: int) -> _Run:
+async def _one(folder: Path, seed: str, kills: int, messages: int, tell: Callable[[int], None]) -> _Run:
     """One relay and its crew."""
     chance = random.Random(f"{seed} kill")
     pages = folder / "no-pages"
@@ -103,6 +104,8 @@ async def _one(folder: Path, seed: str, kills: int, messages: int) -> _Run:
         await done.crew.enter()
         done.crew.go_on(messages)
         while done.kills < kills:
+            # Of the one that is told of, and the others are as far.
+            tell(done.kills * RELAYS)
             await _kill(done, chance, (messages - done.crew.journals.accepted) // (kills - done.kills))
         await done.crew.finish()
     finally:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
+import time
 from pathlib import Path
+from typing import TextIO
 
 from bench.chaos.base import Options, all_tests
 from chappe.wire.errors import error
@@ -22,9 +25,35 @@ def main(argv: list[str]) -> int:
     if given.name not in tests:
         raise error("usage.invalid", f"No such test: {given.name}. There is: {', '.join(tests)}.")
     with tempfile.TemporaryDirectory(prefix=f"chaos-{given.name}-", dir=given.dir) as folder:
-        report = tests[given.name].run(Options(given.seed, given.large, Path(folder)))
+        progress = Progress(given.name, sys.stderr)
+        report = tests[given.name].run(Options(given.seed, given.large, Path(folder), progress.tell))
+        progress.end()
     print(json.dumps(report.as_data()) if given.json else report.as_text())
     return 0 if report.passed else 1
+
+
+class Progress:
+    """Of a run that may take hours: one line that changes where somebody looks, else one every minute."""
+
+    EVERY = 60.0
+
+    def __init__(self, name: str, out: TextIO) -> None:
+        self._name, self._out = name, out
+        self._changes = out.isatty()
+        self._began = self._last = time.monotonic()
+
+    def tell(self, done: int, whole: int) -> None:
+        now = time.monotonic()
+        if now - self._last < (0.2 if self._changes else self.EVERY):
+            return
+        self._last = now
+        text = f"{self._name}: {done:,} of {whole:,}, after {now - self._began:,.0f} s"
+        line, end = (f"\r{text}  ", "") if self._changes else (text, "\n")
+        print(line, end=end, file=self._out, flush=True)
+
+    def end(self) -> None:
+        if self._changes:
+            print("\r\033[K", end="", file=self._out, flush=True)
 
 
 def _options(argv: list[str]) -> argparse.Namespace:

@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,13 +100,25 @@ class _Run:
 
 async def _both(options: Options, losses: int, control: int) -> tuple[_Run, _Run]:
     library = compiled(options.folder)
-    done = await _one(options.folder / "full", library, f"{options.seed} power", losses)
+
+    def tell(number: int) -> None:
+        options.tell(number, losses)
+
+    done = await _one(options.folder / "full", library, f"{options.seed} power", losses, tell)
     return done, await _one(
         options.folder / "normal", library, f"{options.seed} control", control, module=UNSYNCED
     )
 
 
-async def _one(folder: Path, library: Path, seed: str, losses: int, *, module: str = "chappe.relay") -> _Run:
+async def _one(
+    folder: Path,
+    library: Path,
+    seed: str,
+    losses: int,
+    tell: Callable[[int], None] = lambda _number: None,
+    *,
+    module: str = "chappe.relay",
+) -> _Run:
     chance = random.Random(seed)
     data, pages = folder / "data", folder / "no-pages"
     for made in (data, pages):
@@ -132,7 +145,8 @@ async def _one(folder: Path, library: Path, seed: str, losses: int, *, module: s
         for member in done.crew.members:
             member.sleep()
         await asyncio.to_thread(relay.stop)
-        for _ in range(losses):
+        for number in range(losses):
+            tell(number)
             await _lose(done, disk, chance, others=module != UNSYNCED)
             examine(done.crew, done.promises, done.faults, folder / "seen")
         disk.begin()

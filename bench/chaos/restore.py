@@ -70,6 +70,7 @@ def run(options: Options) -> Report:
     journal, control = Journal(), Journal()
     trials = TRIALS_LARGE if options.large else TRIALS
     for number in range(trials):
+        options.tell(number, trials)
         chance = random.Random(f"{options.seed} {number}")
         asyncio.run(Trial(options.folder / str(number), chance, journal, SURVIVORS[number % 2]).run())
         shutil.rmtree(options.folder / str(number), ignore_errors=True)

@@ -19,6 +19,7 @@ import socket
 import ssl
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, Final
@@ -125,7 +126,7 @@ def _measure(relay: RelayProcess, options: Options) -> Report:
         "relay_cpu_seconds": round(sum(running.process.cpu_times()[:2]), 1),
     }
     if options.large:
-        faults += _felt(running, sender, silent, pairs, figures)
+        faults += _felt(running, sender, silent, pairs, figures, options.tell)
     if faults:
         figures["faults"] = "\n".join(faults)
     accepted = one.accepted + many.accepted
@@ -315,10 +316,12 @@ def _felt(
     silent: list[Account],
     pairs: list[Account],
     figures: dict[str, int | float | str],
+    tell: Callable[[int, int], None],
 ) -> list[str]:
     calm: list[float] = []
     slow: list[float] = []
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
+        tell(number, ROUNDS)
         for there, told in ((False, calm), (True, slow)):
             here, other = multiprocessing.Pipe()
             process = multiprocessing.get_context("spawn").Process(

@@ -283,7 +283,8 @@ def _kills(options: Options, revisions: list[str], desks: list[str], journal: Jo
         (RELAY, relay_history, revisions),
         ("desk.db", desk_history, desks),
     ):
-        for revision in all_of_it[:-1] if options.large else all_of_it[:1]:
+        for number, revision in enumerate(all_of_it[:-1] if options.large else all_of_it[:1]):
+            options.tell(number, len(all_of_it))
             folder = options.folder / f"kill-{name}-{revision}"
             folder.mkdir()
             upgrade_to(folder / name, history, revision)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,27 @@ def test_a_report_says_what_it_cannot_claim() -> None:
     assert "NOT PASSED" in text
     assert "kills: 2,000" in text
     assert "Cannot claim: that" in text
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_long_run_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a screen in one line, which is gone in the end; in a file now and then."""
+    now = iter(range(0, 10_000, 25))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(now)))
+    said = {}
+    for out in (Screen(), io.StringIO()):
+        progress = main.Progress("power", out)
+        for number in range(6):
+            progress.tell(number, 1_000)
+        progress.end()
+        said[type(out)] = out.getvalue()
+    assert said[Screen].count("\rpower: ") == 6
+    assert said[Screen].endswith("\r\033[K")
+    assert said[io.StringIO].splitlines() == [
+        "power: 2 of 1,000, after 75 s",
+        "power: 5 of 1,000, after 150 s",
+    ]
