@@ -1,4 +1,4 @@
-"""A line that lost every phone: two officers let a new one in, after a day (docs/protocol.md section 12.8).
+"""A line that lost every phone: two officers let a new one in, after a day (docs/protocol.md section 12.7).
 
 The order holds the new phone's certificate, whole, with the line's new identity key in it. An officer's
 signature is over what the transparency log will announce of it, the order's digest among it: who reads the

@@ -1,4 +1,4 @@
-"""What an officer and a person who lost their phone hand each other (docs/protocol.md section 12.8).
+"""What an officer and a person who lost their phone hand each other (docs/protocol.md section 12.7).
 
     chappe://HOST:PORT/r/LINE/FLEET/ADDRESS#PIN     officer to person: which line, of which organisation
     chappe-request:CERTIFICATE                      person to officer: the new phone's certificate
