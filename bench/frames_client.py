@@ -169,8 +169,8 @@ async def _watched(work: Coroutine[Any, Any, T]) -> T:
 
     def fails(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         problem = context.get("exception")
-        if isinstance(problem, OSError) or problem is None:
-            # A connection that ends: whoever waits for it is told.
+        if problem is None or isinstance(problem, OSError) or {"task", "future"} & context.keys():
+            # A connection that ends, or what somebody has chosen not to wait for.
             loop.default_exception_handler(context)
             return
         failed.append(problem)
