@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -39,7 +40,10 @@ def link(
 
         chosen = choose(line, await me.lines()).line
         note(say("enrol.link", address=show.clean(chosen.address)))
-        out(f"chappe recover '{enrolling.link(me, chosen)}'")
+        text = str(enrolling.link(me, chosen))
+        out(text)
+        if sys.stdout.isatty():
+            out(show.qr(text, colour=True))
 
     with_officer(officer, passphrase_file, work)
 

@@ -192,8 +192,10 @@ FLEET_WORDS: Final[dict[str, tuple[str, str]]] = {
         "nouveau avec chappe erase approve, s'ils ne sont pas terminés.",
     ),
     "enrol.link": (
-        "Hand this to {address}'s person, who runs on the new phone:",
-        "Remettez ceci au titulaire de {address}, qui lance sur le nouveau téléphone :",
+        "Hand this to {address}'s person. On the new phone it goes under “I lost my only phone”; in a terminal, "
+        "after chappe recover.",
+        "Remettez ceci au titulaire de {address}. Sur le nouveau téléphone : « J'ai perdu mon seul "
+        "téléphone » ; dans un terminal, après chappe recover.",
     ),
     "enrol.compare": (
         "A new phone for {address}. Have its person read out, by voice: {digits}",
