@@ -192,8 +192,8 @@ FLEET_WORDS: Final[dict[str, tuple[str, str]]] = {
         "nouveau avec chappe erase approve, s'ils ne sont pas terminés.",
     ),
     "enrol.link": (
-        "Hand this to {address}'s person. On the new phone it goes under “I lost my only phone”; in a terminal, "
-        "after chappe recover.",
+        "Hand this to {address}'s person. On the new phone it goes under “I lost my only phone”; in a "
+        "terminal, after chappe recover.",
         "Remettez ceci au titulaire de {address}. Sur le nouveau téléphone : « J'ai perdu mon seul "
         "téléphone » ; dans un terminal, après chappe recover.",
     ),
