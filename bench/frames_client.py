@@ -117,6 +117,9 @@ class Client(asyncio.Protocol):
             self._heard(frame)
 
     def say(self, frame: frames.Frame) -> None:
+        """Lost, as on any network, where the connection is about to end."""
+        if self._core.state is not State.OPEN:
+            return
         self._core.send_binary(frames.encode(frame))
         self._flush_soon()
 

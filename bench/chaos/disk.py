@@ -36,6 +36,8 @@ OPERATIONS: Final = 120
 """Of the disk: the first `OPERATIONS` each are the one that fails, in turn."""
 WHILE_STARTING: Final = 0.25
 """Of the faults, so many are armed before the relay starts."""
+FRESH_LOGS: Final = 0.3
+"""Of the faults, so many come after a stop in good order."""
 MENDED: Final = 0.7
 """Of the disks, so many are good again before the power goes."""
 FAULT_SECONDS: Final = 3.0
@@ -186,6 +188,8 @@ def _numbers(chance: random.Random, faults: int) -> list[int]:
 
 async def _fault(done: _Run, disk: Disk, chance: random.Random, kind: Fault, number: int) -> None:
     crew = done.crew
+    if chance.random() < FRESH_LOGS:
+        await _stop_in_good_order(crew, disk)
     for member in crew.members:
         member.wake()
     disk.begin()
@@ -204,6 +208,15 @@ async def _fault(done: _Run, disk: Disk, chance: random.Random, kind: Fault, num
     disk.heal()
     platter.replay(disk.log, chance)
     platter.lose_power(chance, chance.choice(WAYS))
+
+
+async def _stop_in_good_order(crew: Crew, disk: Disk) -> None:
+    """SQLite takes its logs away then: the next relay makes new ones, whose names are not on the disk yet."""
+    for member in crew.members:
+        member.sleep()
+    disk.begin()
+    await asyncio.to_thread(crew.relay.start)
+    await asyncio.to_thread(crew.relay.stop)
 
 
 async def _starts(done: _Run, disk: Disk) -> bool:

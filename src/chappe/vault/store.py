@@ -14,7 +14,9 @@ from typing import Any, Final, TypeAlias
 
 import sqlcipher3
 
+from chappe.vault.disk import os_failure
 from chappe.wire.cryptology import SECRET_BYTES
+from chappe.wire.durable import sync_folder
 from chappe.wire.errors import ChappeError, error
 from chappe.wire.wiping import wipe
 
@@ -241,8 +243,16 @@ def _connect(path: Path, key: bytes | bytearray) -> Any:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "temp_store=MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
+        # Whoever reads first makes the log.
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     except sqlcipher3.Error as problem:
         raise _failure(problem) from None
+    try:
+        # As chappe.wire.sqlite.name_the_log: SQLite does not look whether its own sync of the name failed.
+        sync_folder(path.parent)
+    except OSError as problem:
+        connection.close()
+        raise os_failure(problem) from None
     return connection
 
 

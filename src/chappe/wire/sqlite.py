@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, create_engine, event, exc
 from sqlalchemy.pool import NullPool
 
+from chappe.wire.durable import sync_folder
 from chappe.wire.errors import ChappeError, error
 
 BUSY_MILLISECONDS: Final = 10_000
@@ -57,12 +58,25 @@ def open_engine(path: Path, *, writes: bool) -> Engine:
             "foreign_keys=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        # Whoever reads first makes the log.
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        name_the_log(path)
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def name_the_log(path: Path) -> None:
+    """Once a database is open: the name of its log is on the disk. SQLite sees to that as well, at its first
+    sync, and does not look whether it failed: all commits since would be gone with the name after a loss of
+    power. Raises storage.*."""
+    try:
+        sync_folder(path.parent)
+    except OSError as problem:
+        raise os_failure(problem) from None
 
 
 def storage_failure(problem: BaseException) -> ChappeError:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from chappe.relay.shares import disk
+from chappe.wire.durable import sync_folder
 from chappe.wire.errors import error
 from chappe.wire.unlock import TRIES
 
@@ -88,6 +89,13 @@ class ShareStore:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             for pragma in _PRAGMAS:
                 self._connection.execute(f"PRAGMA {pragma}")
+            # Whoever reads first makes the log.
+            self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        # As chappe.wire.sqlite.name_the_log: SQLite does not look whether its own sync of the name failed.
+        try:
+            sync_folder(path.parent)
+        except OSError as problem:
+            raise disk.disk_failure(problem) from None
 
     def close(self) -> None:
         with _typed():

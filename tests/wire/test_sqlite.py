@@ -1,0 +1,40 @@
+"""SQLite as the servers use it, on a disk that fails."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from chappe.wire.errors import ChappeError
+from chappe.wire.sqlite import open_engine
+
+
+def test_the_name_of_the_log_is_on_the_disk_before_anything_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there: list[bool] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+            there.append((tmp_path / "x.db-wal").exists())
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    engine = open_engine(tmp_path / "x.db", writes=True)
+    with engine.begin() as connection:
+        assert there == [True]
+        connection.execute(text("CREATE TABLE t (a)"))
+
+
+def test_where_it_cannot_be_nothing_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fsync(_descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    engine = open_engine(tmp_path / "x.db", writes=False)
+    with pytest.raises(ChappeError, match=r"storage\.failed"), engine.begin():
+        pass
