@@ -58,9 +58,10 @@ def open_engine(path: Path, *, writes: bool) -> Engine:
             "foreign_keys=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
-        # Whoever reads first makes the log.
-        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-        name_the_log(path)
+        if writes:
+            # Whoever reads first makes the log.
+            connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+            name_the_log(path)
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
@@ -72,11 +73,11 @@ def open_engine(path: Path, *, writes: bool) -> Engine:
 def name_the_log(path: Path) -> None:
     """Once a database is open: the name of its log is on the disk. SQLite sees to that as well, at its first
     sync, and does not look whether it failed: all commits since would be gone with the name after a loss of
-    power. Raises storage.*."""
+    power. Raises sqlite3.OperationalError: a failure to connect, for whoever does."""
     try:
         sync_folder(path.parent)
     except OSError as problem:
-        raise os_failure(problem) from None
+        raise sqlite3.OperationalError("the folder's names could not be synced") from problem
 
 
 def storage_failure(problem: BaseException) -> ChappeError:
