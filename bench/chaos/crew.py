@@ -251,6 +251,8 @@ class Crew:
         it says that it does not know, it has not refused."""
         if NOT_KNOWN in refusal.message:
             self.not_known += 1
+            message.doubted = True
+        if message.doubted:
             return False
         given_up = message.number % GIVE_UP_EVERY == 0 and refusal.code.startswith("storage.")
         if given_up:

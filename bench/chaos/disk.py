@@ -37,7 +37,7 @@ OPERATIONS: Final = 120
 WHILE_STARTING: Final = 0.25
 """Of the faults, so many are armed before the relay starts."""
 FRESH_LOGS: Final = 0.3
-"""Of the faults, so many come after a stop in good order."""
+"""Of the faults of `--large`, so many come after a stop in good order."""
 MENDED: Final = 0.7
 """Of the disks, so many are good again before the power goes."""
 FAULT_SECONDS: Final = 3.0
@@ -162,6 +162,8 @@ async def _all(options: Options, faults: int) -> _Run:
         numbers = _numbers(chance, faults)
         for turn in range(faults):
             options.tell(turn, faults)
+            if options.large and chance.random() < FRESH_LOGS:
+                await _stop_in_good_order(done.crew, disk)
             await _fault(done, disk, chance, KINDS[turn % len(KINDS)], numbers[turn])
             examine(done.crew, done.promises, done.problems, options.folder / "seen")
         disk.begin()
@@ -188,8 +190,6 @@ def _numbers(chance: random.Random, faults: int) -> list[int]:
 
 async def _fault(done: _Run, disk: Disk, chance: random.Random, kind: Fault, number: int) -> None:
     crew = done.crew
-    if chance.random() < FRESH_LOGS:
-        await _stop_in_good_order(crew, disk)
     for member in crew.members:
         member.wake()
     disk.begin()
