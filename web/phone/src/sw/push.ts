@@ -49,9 +49,11 @@ export async function knock(scope: ServiceWorkerGlobalScope, patience = PATIENCE
     return await showNothing(scope);
   }
   if (open?.seen) return await showNothing(scope);
-  if (open?.read) {
-    if (open.notices === 0 || (await registration.getNotifications()).length > 0) return;
-  } else if (open === undefined) {
+  if (open !== undefined) {
+    // Late, too, it may have told of what came first; it tells of the rest.
+    const told = open.notices > 0 && (await registration.getNotifications()).length > 0;
+    if (told || (open.read && open.notices === 0)) return;
+  } else {
     // Names of a page that was closed, or locked meanwhile, do not stay.
     for (const old of await registration.getNotifications()) if (old.tag !== GENERAL) old.close();
   }

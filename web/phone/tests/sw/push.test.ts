@@ -71,6 +71,7 @@ test.each<[string, Answer[], string[]]>([
   ["somebody looks at the page", [open(true, true)], []],
   ["somebody looks at the page, without a network", [open(true, false)], []],
   ["the page cannot fetch", [open(false, false)], [GENERAL]],
+  ["the page has fetched a part in time", [open(false, false, ["Hello"])], ["ben: Hello"]],
   [
     "the page begins, and does not end",
     [(say) => say({ type: "here", open: true, seen: false })],

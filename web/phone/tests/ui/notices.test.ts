@@ -1,6 +1,7 @@
 /** What notices of the system show, when they come and when they go. */
 import { beforeEach, expect, test } from "vitest";
 import type { Conversation, NoticeContent } from "../../src/client/face.ts";
+import { GENERAL } from "../../src/sw/push.ts";
 import { words } from "../../src/ui/i18n/index.svelte.ts";
 import { Notices } from "../../src/ui/model/notices.ts";
 import { Board } from "./board.ts";
@@ -116,6 +117,18 @@ test("where all say the same, it goes with the last that is read; without conten
   notices.clear(true);
   await notices.settled();
   expect(board.lines).toEqual([]);
+});
+
+test("the one without content goes when the page can tell more, or somebody looks at it", async () => {
+  const general = () => board.showNotification("Chappe", { tag: GENERAL, body: "New message" });
+  await general();
+  expect(await take(direct(1), 0)).toEqual(["ben: New message"]);
+  await general();
+  const edited = direct(1, { last: text({ text: "The list is late" }) });
+  expect(await take(edited, 1)).toHaveLength(2);
+  notices.looked();
+  await notices.settled();
+  expect(board.lines).toEqual(["ben: New message"]);
 });
 
 test("nothing in a notice names a conversation to the system", async () => {

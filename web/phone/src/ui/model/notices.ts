@@ -63,6 +63,11 @@ export class Notices {
       this.#do((at) => closeAll(at, (tag) => tag === known.tag));
   }
 
+  /** Somebody looks at the open page: the notice without content has nothing to say that it does not. */
+  looked(): void {
+    this.#do((at) => closeAll(at, (tag) => tag === GENERAL));
+  }
+
   /** Locked, erased, or the page is new: what names anybody goes. `all`: somebody is here, and sees for themselves. */
   clear(all: boolean): void {
     this.#shown.clear();
@@ -96,8 +101,10 @@ export class Notices {
     const options: Options = { tag, body, renotify: news, silent: !news, ...LOOKS };
     this.#do(async (at) => {
       // One that a person wiped away does not come back because of an edit.
-      if (news || (await at.getNotifications({ tag })).length > 0)
-        await at.showNotification(title, options);
+      if (!news && (await at.getNotifications({ tag })).length === 0) return;
+      await at.showNotification(title, options);
+      // Something came, said the one without content while the page could not read: it was this.
+      if (news && tag !== GENERAL) await closeAll(at, (other) => other === GENERAL);
     });
   }
 

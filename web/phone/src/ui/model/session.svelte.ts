@@ -92,6 +92,7 @@ export class Session {
   /** The page went out of sight, or came back: the phone may lock now. */
   visible(seen: boolean): void {
     if (this.stage !== "open") return;
+    if (seen) this.notices.looked();
     if (!seen && this.settings?.lockOnHide) this.#lockNow();
     else this.phone.visible(seen).catch(() => {});
   }
