@@ -97,6 +97,9 @@ class Member:
                 continue
             self.reconnects += 1
             self._client = client
+            for message in self._under_way.values():
+                # Nobody answered: the relay may have taken it.
+                message.doubted = True
             # In the order in which they were said first: the relay keeps the order of requests.
             waiting = [*self._under_way.values(), *self._again]
             self._under_way.clear()

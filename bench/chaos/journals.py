@@ -26,7 +26,8 @@ class Sent:
     refused: str = ""
     given_up: bool = False
     doubted: bool = False
-    """The relay has said once that it does not know: what it refuses later it may have taken then."""
+    """The relay has said once that it does not know, or said nothing: what it refuses later it may have taken
+    then."""
     put_off: bool = False
     """It was refused for the moment, and said again: others of its sender may have come before it."""
 

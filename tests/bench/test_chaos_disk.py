@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from bench.chaos import disk
 from bench.chaos.base import Options
+from bench.chaos.crew import GIVE_UP_EVERY, Crew
+from bench.chaos.journals import Sent
 from bench.chaos.shim import ALL, FOR_GOOD, SYNCS, Disk, compiled
 
 from chappe.wire import frames
+from chappe.wire.errors import error
 from tests.bench.compiler import needs_compiler
 from tests.relay.world import RelayProcess
 
@@ -25,6 +28,30 @@ def test_a_disk_that_fails_loses_nothing_and_is_named(tmp_path: Path) -> None:
     assert int(report.figures["refusals_storage"]) > 0
     assert int(report.figures["went_on"]) > 0
     assert int(report.figures["other_promises_kept"]) > 0
+
+
+async def test_what_nobody_answered_is_never_given_up(tmp_path: Path) -> None:
+    """The relay may have taken it before it died: a refusal, when it is said again, is no word on that."""
+    relay = RelayProcess(tmp_path)
+    crew = Crew(relay, "judge", size=2, window=8)
+    try:
+        await crew.enter()
+        await crew.until(lambda: all(member.newest is not None for member in crew.members))
+        crew.go_on(16)
+        relay.kill()
+        relay.start()
+        await crew.finish()
+    finally:
+        await crew.leave()
+        relay.kill()
+    sent = list(crew.journals.sent.values())
+    assert len(sent) == 16
+    assert all(message.doubted for message in sent)
+    full = error("storage.full")
+    refusal = frames.Refusal(1, full.code, full.message)
+    assert not any(crew.gives_up(message, refusal) for message in sent)
+    answered = Sent(secrets.token_bytes(16), sent[0].sender, GIVE_UP_EVERY, sent[0].to, b"text")
+    assert crew.gives_up(answered, refusal)
 
 
 @needs_compiler
