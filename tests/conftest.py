@@ -13,6 +13,7 @@ from tests import fresh
 from tests.patience import (
     folder_of,
     pytest_fixture_setup,
+    pytest_itemcollected,
     pytest_pyfunc_call,
     pytest_runtest_protocol,
     pytest_terminal_summary,
@@ -22,6 +23,7 @@ from tests.patience import (
 # What pytest calls.
 __all__ = [
     "pytest_fixture_setup",
+    "pytest_itemcollected",
     "pytest_pyfunc_call",
     "pytest_runtest_protocol",
     "pytest_terminal_summary",

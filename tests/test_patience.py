@@ -35,9 +35,9 @@ async def thing():
 """
 
 
-def run(folder: Path, tests: str, *options: str, timeout: float = 4) -> tuple[int, str]:
+def run(folder: Path, tests: str, *options: str, timeout: float = 4, below: str = "relay") -> tuple[int, str]:
     """What it ended with, and said."""
-    tests_folder = folder / "tests" / "relay"
+    tests_folder = folder / "tests" / below
     tests_folder.mkdir(parents=True, exist_ok=True)
     (folder / "pytest.ini").write_text(CONFIGURATION.format(timeout=timeout, last=4 * timeout))
     (tests_folder / "test_it.py").write_text(FIXTURE + tests)
@@ -116,6 +116,49 @@ async def test_waits_at_first(thing):
     assert status == 0
     assert "held on the second try: tests/relay/test_it.py::test_waits_at_first" in said
     assert "TimeoutError" in said
+
+
+STORY = """
+@pytest.fixture(scope="module")
+def told():
+    with pathlib.Path("begun").open("a") as file:
+        file.write("x")
+    if {fails} and pathlib.Path("begun").read_text() == "x":
+        raise OSError("not ready")
+    return []
+
+def test_one(told):
+    told.append(1)
+
+def test_two(told):
+    told.append(2)
+    assert len(pathlib.Path("begun").read_text()) == 2
+    assert told == {before}
+
+def test_three(told):
+    assert told == {before}
+"""
+
+
+def test_a_story_is_told_again_from_its_beginning(tmp_path: Path) -> None:
+    status, said = run(tmp_path, STORY.format(fails=False, before=[1, 2]), below="e2e", timeout=20)
+    assert status == 0, said
+    assert "3 passed" in said
+    assert said.count("held on the second try") == 1
+    assert "test_it.py::test_two" in said
+
+
+def test_no_story_begins_anew_all_the_same_but_alone(tmp_path: Path) -> None:
+    status, said = run(tmp_path, STORY.format(fails=False, before=[2]), below="client", timeout=20)
+    assert status == 0, said
+    assert said.count("held on the second try") == 1
+
+
+def test_a_fixture_that_failed_once_is_made_once_more(tmp_path: Path) -> None:
+    status, said = run(tmp_path, STORY.format(fails=True, before=[1, 2]), below="e2e", timeout=20)
+    assert status == 0, said
+    assert said.count("held on the second try") == 1
+    assert "OSError: not ready" in said
 
 
 CATCHES = """

@@ -26,6 +26,7 @@ LOOKED: Final = 15.0
 """Within which what needs no reading has gone: by the page and not by Chromium."""
 _SHOWN: Final = """async () => (await (await navigator.serviceWorker.ready).getNotifications())
   .map(({ title, body }) => ({ title, body }))"""
+_STATE: Final = "() => [Notification.permission, document.visibilityState, document.body.innerText]"
 _FIRST: Final = """async () => {
   const at = await navigator.serviceWorker.ready;
   await at.showNotification("The first");
@@ -70,13 +71,17 @@ class Desk:
 
     async def shows(self, *expected: dict[str, Any], within: float = SOON) -> None:
         found: list[dict[str, Any]] = []
+        looks = 0
         try:
             async with asyncio.timeout(within):
                 while (found := await self.shown()) != list(expected):
+                    looks += 1
                     await asyncio.sleep(0.05)
         except TimeoutError:
             log = "\n".join((await self.phone.page.log())[-10:])
-            raise AssertionError(f"{found} and not {list(expected)}\n{log}") from None
+            page = await self.phone.page.evaluate(_STATE)
+            said = f"{found} and not {list(expected)}, after {looks} looks\n{page}\n{log}"
+            raise AssertionError(said) from None
 
     async def choose(self, label: str) -> None:
         """What notices show."""

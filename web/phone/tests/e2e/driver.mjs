@@ -43,7 +43,10 @@ async function launch({ args, plain }) {
 async function launchPlainly(args) {
   const folder = await mkdtemp(join(tmpdir(), "chappe-chromium-"));
   const options = ["--headless", "--remote-debugging-port=0", `--user-data-dir=${folder}`];
-  const child = spawn(PROGRAM, [...FLAGS, ...options, "--no-first-run", "--lang=en-GB", ...args], {
+  options.push("--no-first-run", "--lang=en-GB", ...args);
+  // Its own first page asks the network for what it shows: one in three times nobody could connect for seconds,
+  // sometimes for half a minute.
+  const child = spawn(PROGRAM, [...FLAGS, ...options, "about:blank"], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   const ended = new Promise((resolve) => child.once("exit", resolve));
