@@ -183,6 +183,11 @@ class Page:
         asked = {"context": self.name, "page": self.tab, "event": event}
         return await self.browser.ask("cdp", method=method, params=params or {}, **asked)
 
+    async def heard(self, event: str) -> list[Any]:
+        """All such events of the DevTools protocol since this was asked first."""
+        asked = {"context": self.name, "page": self.tab, "event": event}
+        return list(await self.browser.ask("heard", **asked))
+
     async def screenshot(self, path: Path, **options: Any) -> None:
         data = await self.call("screenshot", options)
         path.write_bytes(base64.b64decode(data))

@@ -12,6 +12,7 @@
 //   {id, do: "download", context, page, selector, path?}   press it; the file that comes, there or in base64
 //   {id, do: "quota", context, page, bytes}        so much room for this origin's storage; -1: as it was
 //   {id, do: "cdp", context, page, method, params, event?}     to the browser itself; its answer, or the named event
+//   {id, do: "heard", context, page, event}        all such events of that session since this was asked first
 //   {id, do: "worker", context, script, arg}       a function's source, run in the service worker
 //   {id, do: "log", context}                       what the page wrote to its console, and errors
 //   {id, do: "loaded", context}                    what page and workers fetched: [{url, bytes}], as on the wire
@@ -193,15 +194,29 @@ async function quota(request) {
 }
 
 /** The session stays as long as the page: what is enabled in it stays enabled. */
-async function cdp(request) {
+async function sessionOf(request) {
   const page = await pageOf(request);
   const { sessions } = contexts.get(request.context);
   if (!sessions.has(request.page))
-    sessions.set(request.page, await page.context().newCDPSession(page));
-  const session = sessions.get(request.page);
-  const event = request.event && new Promise((heard) => session.once(request.event, heard));
-  const answer = await session.send(request.method, request.params ?? {});
+    sessions.set(request.page, { to: await page.context().newCDPSession(page), heard: new Map() });
+  return sessions.get(request.page);
+}
+
+async function cdp(request) {
+  const { to } = await sessionOf(request);
+  const event = request.event && new Promise((heard) => to.once(request.event, heard));
+  const answer = await to.send(request.method, request.params ?? {});
   return event ? await event : answer;
+}
+
+async function heard(request) {
+  const { to, heard: all } = await sessionOf(request);
+  if (!all.has(request.event)) {
+    const events = [];
+    all.set(request.event, events);
+    to.on(request.event, (event) => events.push(event));
+  }
+  return all.get(request.event);
 }
 
 async function log({ context: name }) {
@@ -239,6 +254,7 @@ const doings = {
   download,
   quota,
   cdp,
+  heard,
   log,
   loaded,
   close,

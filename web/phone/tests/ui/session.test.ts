@@ -122,6 +122,11 @@ test("the phone hears that the page is out of sight and back; a knock is no use 
     { type: "here", open: true, seen: false },
     { type: "done", open: true, read: true, notices: 0 },
   ]);
+  expect(session.notices.late).toBe(false);
+  session.phone.knocked = async () => "late";
+  await session.knocked((one) => heard.push(one));
+  expect(heard.at(-1)).toEqual({ type: "done", open: true, read: false, notices: 0 });
+  expect(session.notices.late).toBe(true);
 });
 
 test("a phone that is locked says so to a knock at once, and one that locks by it, too", async () => {

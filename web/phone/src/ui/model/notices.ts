@@ -31,6 +31,11 @@ async function registered(): Promise<Registration | undefined> {
 export class Notices {
   /** How many were raised since the page began. */
   raised = 0;
+  /**
+   * What came could not be read in time, so the service worker has said that something did: the next one takes its
+   * place. Asked for no more often than that: Chromium forgets a notice that is asked for while it is being raised.
+   */
+  late = false;
   /** By conversation. */
   #shown = new Map<string, Shown>();
   #tags = new Map<string, string>();
@@ -97,14 +102,15 @@ export class Notices {
     this.#shown.set(id, next);
     if (!news && known?.title === next.title && known.body === next.body) return;
     if (news) this.raised += 1;
+    const late = news && this.late;
+    if (late) this.late = false;
     const { tag, title, body } = next;
     const options: Options = { tag, body, renotify: news, silent: !news, ...LOOKS };
     this.#do(async (at) => {
       // One that a person wiped away does not come back because of an edit.
       if (!news && (await at.getNotifications({ tag })).length === 0) return;
+      if (late) await closeAll(at, (other) => other === GENERAL);
       await at.showNotification(title, options);
-      // Something came, said the one without content while the page could not read: it was this.
-      if (news && tag !== GENERAL) await closeAll(at, (other) => other === GENERAL);
     });
   }
 

@@ -124,6 +124,7 @@ export class Session {
     if (still) for (const one of now) this.#keepConversation(one);
     await this.notices.settled();
     const notices = this.notices.raised - raised;
+    if (came === "late") this.notices.late = true;
     tell({ type: "done", open: still, read: still && came === "read", notices });
   }
 
