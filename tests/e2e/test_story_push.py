@@ -53,7 +53,7 @@ class Desk:
     name: str
     """Of who writes, as the phone shows it."""
     events: int = 0
-    """Of notices, until the last look."""
+    """Notices that were raised until the last look."""
 
     async def hide(self) -> None:
         await self.tab.call("bringToFront")
@@ -90,13 +90,17 @@ class Desk:
             raise AssertionError(f"{told}\n{log}") from None
 
     async def _until_another(self, seconds: float) -> None:
-        """Was raised or taken away since the last look. Whoever asks for those that stand there while
+        """Was raised since the last look. Whoever asks for those that stand there while
         Chromium raises one has it taken away: it is in one of its lists then, and not in the other."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while len(await self.tab.heard(_EVENT)) == self.events:
+                while await self._events() == self.events:
                     await asyncio.sleep(0.05)
-        self.events = len(await self.tab.heard(_EVENT))
+        self.events = await self._events()
+
+    async def _events(self) -> int:
+        heard = [event["backgroundServiceEvent"] for event in await self.tab.heard(_EVENT)]
+        return sum(event["eventName"] == "Notification displayed" for event in heard)
 
     async def choose(self, label: str) -> None:
         """What notices show."""
