@@ -10,20 +10,12 @@ from typing import Final
 import pytest
 
 from tests import fresh
-from tests.patience import (
-    folder_of,
-    pytest_fixture_setup,
-    pytest_itemcollected,
-    pytest_pyfunc_call,
-    pytest_runtest_protocol,
-    pytest_terminal_summary,
-    pytest_xdist_make_scheduler,
-)
+from tests.again import folder_of, pytest_runtest_protocol, pytest_terminal_summary
+from tests.patience import pytest_fixture_setup, pytest_pyfunc_call, pytest_xdist_make_scheduler
 
 # What pytest calls.
 __all__ = [
     "pytest_fixture_setup",
-    "pytest_itemcollected",
     "pytest_pyfunc_call",
     "pytest_runtest_protocol",
     "pytest_terminal_summary",

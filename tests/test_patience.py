@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+PLUGINS = ("-p", "tests.patience", "-p", "tests.again", "-p", "no:cacheprovider")
 ROOT = Path(__file__).parents[1]
 CONFIGURATION = """
 [pytest]
@@ -41,7 +42,7 @@ def run(folder: Path, tests: str, *options: str, timeout: float = 4, below: str 
     tests_folder.mkdir(parents=True, exist_ok=True)
     (folder / "pytest.ini").write_text(CONFIGURATION.format(timeout=timeout, last=4 * timeout))
     (tests_folder / "test_it.py").write_text(FIXTURE + tests)
-    command = [sys.executable, "-m", "pytest", "-p", "tests.patience", "-p", "no:cacheprovider", *options]
+    command = [sys.executable, "-m", "pytest", *PLUGINS, *options]
     done = subprocess.run(
         command,
         cwd=folder,
@@ -148,17 +149,56 @@ def test_a_story_is_told_again_from_its_beginning(tmp_path: Path) -> None:
     assert "test_it.py::test_two" in said
 
 
-def test_no_story_begins_anew_all_the_same_but_alone(tmp_path: Path) -> None:
-    status, said = run(tmp_path, STORY.format(fails=False, before=[2]), below="client", timeout=20)
-    assert status == 0, said
-    assert said.count("held on the second try") == 1
-
-
-def test_a_fixture_that_failed_once_is_made_once_more(tmp_path: Path) -> None:
-    status, said = run(tmp_path, STORY.format(fails=True, before=[1, 2]), below="e2e", timeout=20)
+@pytest.mark.parametrize("below", ["e2e", "client"])
+def test_a_fixture_that_failed_once_is_made_once_more(tmp_path: Path, below: str) -> None:
+    """Of a file, which would be remembered as failed."""
+    status, said = run(tmp_path, STORY.format(fails=True, before=[1, 2]), below=below, timeout=20)
     assert status == 0, said
     assert said.count("held on the second try") == 1
     assert "OSError: not ready" in said
+
+
+def test_a_second_try_has_the_timeout_too_and_says_how_the_first_one_failed(tmp_path: Path) -> None:
+    status, said = run(
+        tmp_path,
+        """
+def test_fails_and_hangs():
+    if not pathlib.Path("cleared").exists():
+        pathlib.Path("cleared").touch()
+        raise OSError("at first")
+    time.sleep(60)
+""",
+        timeout=8,
+    )
+    assert status == 1
+    assert "Timeout" in said
+    assert "The first try" in said
+    assert "OSError: at first" in said
+
+
+def test_what_a_fixture_says_as_it_ends_is_not_lost(tmp_path: Path) -> None:
+    status, said = run(
+        tmp_path,
+        """
+@pytest.fixture(scope="module")
+def server():
+    yield
+    assert False, "the server had died"
+
+def test_uses_it(server):
+    assert pathlib.Path("cleared").exists() or pathlib.Path("cleared").touch()
+
+def test_next(server):
+    pass
+""",
+        below="e2e",
+        timeout=20,
+    )
+    # It fails where the file ends, too.
+    assert status == 1
+    assert "held on the second try: tests/e2e/test_it.py::test_uses_it" in said
+    assert "the end of a fixture failed" in said
+    assert said.count("the server had died") >= 2
 
 
 CATCHES = """
