@@ -24,7 +24,7 @@ SOON: Final = 60.0
 """Chromium takes a notice away by itself after some 25 seconds. Far below the 100 after which the relay, and
 with it the browser, notices a dead connection."""
 LOOKED: Final = 15.0
-"""Within which what needs no reading has gone: by the page and not by Chromium."""
+"""Within which what is to go has gone: by the page and not by Chromium."""
 PAUSE: Final = 5.0
 """Between two looks where nothing seems to happen."""
 _EVENT: Final = "BackgroundService.backgroundServiceEventReceived"
@@ -75,7 +75,15 @@ class Desk:
     async def shown(self) -> list[dict[str, Any]]:
         return list(await self.phone.page.evaluate(_SHOWN))
 
-    async def shows(self, *expected: dict[str, Any], within: float = SOON) -> None:
+    async def raised(self) -> None:
+        """Another one, since the last look."""
+        async with asyncio.timeout(SOON):
+            while await self._events() == self.events:
+                await asyncio.sleep(0.05)
+
+    async def shows(self, *expected: dict[str, Any]) -> None:
+        """These and no others; what is to go must do so before Chromium takes it away by itself."""
+        within = SOON if expected else LOOKED
         found: list[dict[str, Any]] = []
         looks = 0
         try:
@@ -175,7 +183,7 @@ async def nothing_new(desk: Desk, cyd: Phone) -> None:
     if await page.on("text=Chappe is locked", "count"):
         await desk.phone.unlock()
     await desk.mute(cyd, on=False)
-    await desk.shows(within=LOOKED)
+    await desk.shows()
 
 
 async def say(cyd: Phone, desk: Desk, text: str) -> None:
@@ -243,14 +251,16 @@ async def test_without_a_network_a_push_says_only_that_something_came(desk: Desk
     await desk.shows(GENERAL)
     # Somebody looks.
     await desk.show()
-    await desk.shows(within=LOOKED)
+    await desk.shows()
     await desk.hide()
     await say(cyd, desk, "While you were away")
     await desk.deliver()
     await desk.shows(GENERAL)
     # What it was takes its place.
     await desk.phone.page.offline(False)
-    await desk.shows(desk.named("New message"))
+    await desk.raised()
+    async with asyncio.timeout(LOOKED):
+        await desk.shows(desk.named("New message"))
 
 
 async def test_a_muted_conversation_is_silent(desk: Desk, cyd: Phone) -> None:
@@ -276,10 +286,12 @@ async def test_a_locked_phone_names_nobody(desk: Desk, cyd: Phone) -> None:
     await desk.deliver()
     await desk.shows(GENERAL)
     await desk.deliver()
+    await desk.raised()
     await desk.shows(GENERAL)
     # Nobody's page is there.
     await desk.phone.page.call("goto", "about:blank")
     await desk.deliver()
+    await desk.raised()
     await desk.phone.page.call("goto", desk.push["origin"] + "/")
     await desk.shows(GENERAL)
     await desk.show()

@@ -19,8 +19,11 @@ export const LOOKS = { icon, badge };
 /** What the page says to a knock, in this order: at once, and once it has read what there is or has no more time. */
 export type Heard =
   | { type: "here"; open: boolean; seen: boolean; erased?: boolean }
-  /** `notices`: how many it raised. Where what came is a receipt, or in muted conversations, that is none. */
-  | { type: "done"; open: boolean; read: boolean; notices: number };
+  /**
+   * `notices`: how many it raised. Where what came is a receipt, or in muted conversations, that is none. `read`: it
+   * has read what there is, and the browser took all that it raised. `seen`: somebody looks by now.
+   */
+  | { type: "done"; open: boolean; seen: boolean; read: boolean; notices: number };
 
 /** What the worker says to the pages. `knock` brings a port for what is heard; `opened`: of a notice. */
 export type Said = { type: "knock" } | { type: "opened"; tag: string };
@@ -50,9 +53,8 @@ export async function knock(scope: ServiceWorkerGlobalScope, patience = PATIENCE
   }
   if (open?.seen) return await showNothing(scope);
   if (open !== undefined) {
-    // Late, too, it may have told of what came first; it tells of the rest.
-    const told = open.notices > 0 && (await registration.getNotifications()).length > 0;
-    if (told || (open.read && open.notices === 0)) return;
+    // It tells of the rest, too. What stands there is not asked for: Chromium forgets a notice that is being raised.
+    if (open.read || open.notices > 0) return;
   } else {
     // Names of a page that was closed, or locked meanwhile, do not stay.
     for (const old of await registration.getNotifications()) if (old.tag !== GENERAL) old.close();

@@ -54,7 +54,7 @@ function open(seen: boolean, read: boolean, raise: string[] = []): Answer {
   return (say) => {
     say({ type: "here", open: true, seen });
     for (const body of raise) board.showNotification("ben", { tag: `chappe-${body}`, body });
-    say({ type: "done", open: true, read, notices: raise.length });
+    say({ type: "done", open: true, seen, read, notices: raise.length });
   };
 }
 
@@ -82,7 +82,7 @@ test.each<[string, Answer[], string[]]>([
     [
       (say) => {
         say({ type: "here", open: true, seen: false });
-        say({ type: "done", open: false, read: false, notices: 0 });
+        say({ type: "done", open: false, seen: false, read: false, notices: 0 });
       },
     ],
     [GENERAL],
@@ -92,10 +92,20 @@ test.each<[string, Answer[], string[]]>([
     [
       (say) => {
         say({ type: "here", open: true, seen: false });
-        say({ type: "done", open: true, read: true, notices: 1 });
+        say({ type: "done", open: true, seen: false, read: false, notices: 0 });
       },
     ],
     [GENERAL],
+  ],
+  [
+    "somebody begins to look meanwhile",
+    [
+      (say) => {
+        say({ type: "here", open: true, seen: false });
+        say({ type: "done", open: true, seen: true, read: false, notices: 0 });
+      },
+    ],
+    [],
   ],
 ])("when %s", async (_what, given, expected) => {
   answers = given;

@@ -139,8 +139,10 @@ test("nothing in a notice names a conversation to the system", async () => {
 test("a browser that refuses stops nothing that comes after", async () => {
   board.refuses = true;
   expect(await take(direct(1), 0)).toEqual([]);
+  expect([notices.raised, notices.refused]).toEqual([0, 1]);
   board.refuses = false;
   expect(await take(direct(2), 1)).toEqual(["ben: 2 new messages"]);
+  expect([notices.raised, notices.refused]).toEqual([1, 1]);
   const none = new Notices(async () => undefined);
   none.take(direct(1), 0, data.ME, "name", false);
   await none.settled();

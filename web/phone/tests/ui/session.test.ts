@@ -8,7 +8,7 @@ import type {
   Settings,
   Stage,
 } from "../../src/client/face.ts";
-import type { Heard } from "../../src/sw/push.ts";
+import { type Heard, PATIENCE } from "../../src/sw/push.ts";
 import { Route } from "../../src/ui/model/route.svelte.ts";
 import { Session } from "../../src/ui/model/session.svelte.ts";
 
@@ -120,13 +120,22 @@ test("the phone hears that the page is out of sight and back; a knock is no use 
   expect(calls).toEqual(["visible false", "visible true", "knocked"]);
   expect(heard).toEqual([
     { type: "here", open: true, seen: false },
-    { type: "done", open: true, read: true, notices: 0 },
+    { type: "done", open: true, seen: false, read: true, notices: 0 },
   ]);
   expect(session.notices.late).toBe(false);
   session.phone.knocked = async () => "late";
   await session.knocked((one) => heard.push(one));
-  expect(heard.at(-1)).toEqual({ type: "done", open: true, read: false, notices: 0 });
+  expect(heard.at(-1)).toEqual({ type: "done", open: true, seen: false, read: false, notices: 0 });
   expect(session.notices.late).toBe(true);
+  // What was read after the worker had given up takes the place of its notice, too.
+  session.notices.late = false;
+  let time = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => (time += PATIENCE.done + 1));
+  session.phone.knocked = async () => "read";
+  await session.knocked((one) => heard.push(one));
+  expect(heard.at(-1)).toEqual({ type: "done", open: true, seen: false, read: true, notices: 0 });
+  expect(session.notices.late).toBe(true);
+  vi.restoreAllMocks();
 });
 
 test("a phone that is locked says so to a knock at once, and one that locks by it, too", async () => {
@@ -146,7 +155,7 @@ test("a phone that is locked says so to a knock at once, and one that locks by i
   await turn();
   session.phone.knocked = async () => "locked";
   await session.knocked((one) => heard.push(one));
-  expect(heard.at(-1)).toEqual({ type: "done", open: false, read: false, notices: 0 });
+  expect(heard.at(-1)).toEqual({ type: "done", open: false, seen: false, read: false, notices: 0 });
 });
 
 test("a phone that locks while a knock is read leaves nothing in the page, and says that it is locked", async () => {
@@ -165,7 +174,7 @@ test("a phone that locks while a knock is read leaves nothing in the page, and s
   expect(session.stage).toBe("locked");
   expect(session.conversations.size).toBe(0);
   // Else the worker would leave what names somebody where it is.
-  expect(heard.at(-1)).toEqual({ type: "done", open: false, read: false, notices: 0 });
+  expect(heard.at(-1)).toEqual({ type: "done", open: false, seen: false, read: false, notices: 0 });
 });
 
 test("out of sight, what is to lock is gone from the page before anything else happens", async () => {

@@ -29,8 +29,9 @@ async function registered(): Promise<Registration | undefined> {
 }
 
 export class Notices {
-  /** How many were raised since the page began. */
+  /** How many were raised since the page began, and how many the browser did not take. */
   raised = 0;
+  refused = 0;
   /**
    * What came could not be read in time, so the service worker has said that something did: the next one takes its
    * place. Asked for no more often than that: Chromium forgets a notice that is asked for while it is being raised.
@@ -101,7 +102,6 @@ export class Notices {
   #show({ id }: Conversation, next: Shown, known: Shown | undefined, news: boolean): void {
     this.#shown.set(id, next);
     if (!news && known?.title === next.title && known.body === next.body) return;
-    if (news) this.raised += 1;
     const late = news && this.late;
     if (late) this.late = false;
     const { tag, title, body } = next;
@@ -110,7 +110,9 @@ export class Notices {
       // One that a person wiped away does not come back because of an edit.
       if (!news && (await at.getNotifications({ tag })).length === 0) return;
       if (late) await closeAll(at, (other) => other === GENERAL);
+      if (news) this.refused += 1;
       await at.showNotification(title, options);
+      if (news) [this.raised, this.refused] = [this.raised + 1, this.refused - 1];
     });
   }
 

@@ -14,7 +14,7 @@ import type {
   Term,
   Transparency,
 } from "../../client/face.ts";
-import type { Heard } from "../../sw/push.ts";
+import { type Heard, PATIENCE } from "../../sw/push.ts";
 import { explain, explainCode } from "./errors.ts";
 import { Notices } from "./notices.ts";
 import { Pushes } from "./push.ts";
@@ -114,8 +114,9 @@ export class Session {
     const erased = this.stage === "erased" ? { erased: true } : {};
     tell({ type: "here", open, seen: document.visibilityState === "visible", ...erased });
     if (!open) return;
-    const { raised } = this.notices;
+    const { raised, refused } = this.notices;
     const turn = this.#stages;
+    const began = performance.now();
     const came = await this.phone.knocked();
     // The events of what was read may come after this answer.
     const now = came === "locked" ? [] : await this.phone.conversations().catch(() => []);
@@ -124,8 +125,13 @@ export class Session {
     if (still) for (const one of now) this.#keepConversation(one);
     await this.notices.settled();
     const notices = this.notices.raised - raised;
-    if (came === "late") this.notices.late = true;
-    tell({ type: "done", open: still, read: still && came === "read", notices });
+    const read = still && came === "read" && this.notices.refused === refused;
+    const seen = document.visibilityState === "visible";
+    // The worker waits no longer, or will not: it says that something came.
+    const gaveUp = performance.now() - began > PATIENCE.done;
+    if (gaveUp && (notices > 0 || seen)) this.notices.looked();
+    else if (gaveUp || (came === "late" && notices === 0)) this.notices.late = true;
+    tell({ type: "done", open: still, seen, read, notices });
   }
 
   /** Somebody pressed a notice: to its conversation, which none has once the phone was locked. */
