@@ -26,7 +26,9 @@ AGAIN_SECONDS: Final = 0.02
 """Between two attempts to reach a relay that is not there."""
 LATER_SECONDS: Final = 0.05
 """Before a message is said again that the relay could not take now."""
-LATER: Final = frozenset({"limit.rate", "mailbox.full", "storage.failed", "storage.full", "storage.locked"})
+LATER: Final = frozenset(
+    {"limit.rate", "mailbox.full", "storage.failed", "storage.full", "storage.unwritable"}
+)
 """Refusals that are no verdict on the message: it is said again, with the same id (client/changes.py)."""
 BAD_EVERY: Final = 40
 """One message in so many is one that must be refused for good."""

@@ -87,7 +87,9 @@ def run(options: Options, *, faults: int = FAULTS) -> Report:
     verdict, crew, promises = done.crew.journals.verdict(), done.crew, done.promises
     codes = Counter(promises.refusals) + Counter(crew.codes)
     odd = [f"a refusal: {code}" for code in promises.refusals if not code.startswith("storage.")]
-    problems = [*failed, *verdict.faults, *done.problems, *promises.broken, *odd]
+    given_up = sum(message.given_up for message in crew.journals.sent.values())
+    blind = ["no refused message was given up, and so none judged"] if options.large and not given_up else []
+    problems = [*failed, *verdict.faults, *done.problems, *promises.broken, *odd, *blind]
     met = sum(done.met.values())
     return Report(
         name="disk",
@@ -106,7 +108,7 @@ def run(options: Options, *, faults: int = FAULTS) -> Report:
             "stopped_and_said_why": done.stopped,
             "refusals_storage": sum(count for code, count in codes.items() if code.startswith("storage.")),
             "of_messages_not_known": crew.not_known,
-            "given_up": sum(message.given_up for message in crew.journals.sent.values()),
+            "given_up": given_up,
             "given_up_and_yet_there": verdict.refused_yet_there,
             "other_promises_kept": promises.kept,
             "other_promises_broken": len(promises.broken),
@@ -115,7 +117,8 @@ def run(options: Options, *, faults: int = FAULTS) -> Report:
             "seconds": round(time.monotonic() - began, 1),
         },
         can_claim="A disk that is full or fails, and says so, costs no accepted message, and after it is "
-        f"mended (and the power was lost) the relay is whole: {claim(met, len(problems))}.",
+        f"mended (and the power was lost) the relay is whole: {claim(met, len(problems))}. What it refuses is "
+        f"nowhere, of {given_up:,} messages that were never said again.",
         cannot_claim="Nothing about a disk that changes what it keeps and does not say so, or about the "
         "operations beyond those that these messages, lines, shares and attachments need.",
     )

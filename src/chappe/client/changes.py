@@ -57,7 +57,15 @@ RETRY_SECONDS: Final = 1.0
 _IMPOSTOR: Final = "Somebody in this conversation is not the line that they claim to be, and is put out."
 
 _TRY_LATER: Final = frozenset(
-    {"mailbox.full", "limit.rate", "limit.connections", "storage.full", "storage.failed", "term.grace"}
+    {
+        "mailbox.full",
+        "limit.rate",
+        "limit.connections",
+        "storage.full",
+        "storage.failed",
+        "storage.unwritable",
+        "term.grace",
+    }
 )
 
 

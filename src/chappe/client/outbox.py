@@ -70,6 +70,7 @@ _TRY_LATER: Final = frozenset(
         "limit.connections",
         "storage.full",
         "storage.failed",
+        "storage.unwritable",
         "network.unreachable",
         "term.grace",
     }

@@ -36,6 +36,7 @@ const TRY_LATER: ReadonlySet<string> = new Set([
   "limit.connections",
   "storage.full",
   "storage.failed",
+  "storage.unwritable",
   "term.grace",
 ]);
 

@@ -38,6 +38,7 @@ const TRY_LATER: ReadonlySet<string> = new Set([
   "limit.connections",
   "storage.full",
   "storage.failed",
+  "storage.unwritable",
   "network.unreachable",
   "term.grace",
 ]);
