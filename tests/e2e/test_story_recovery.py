@@ -53,6 +53,17 @@ async def test_a_line_on_a_new_phone(story: Story, bureau: Bureau, monkeypatch: 
         # The keys wait for a day: the page is closed, and opened again.
         await phone.page.call("reload")
         await says(phone, "This phone asks to come in")
+        # Given up, it is not shown again: its keys are gone.
+        given_up = await phone.page.text("main")
+        await phone.page.click(button("Give up the request"))
+        await phone.page.click(f"dialog >> {button('Give up the request')}")
+        await phone.page.see("textarea")
+        await phone.page.click(button("Back"))
+        await phone.page.click(button("I lost my only phone"))
+        await phone.page.fill("textarea", str(enrolling.link(ada, line)))
+        await phone.page.click(button("Continue"))
+        await says(phone, "This phone asks to come in")
+        assert await phone.page.text("main") != given_up
         await phone.page.click("text=Show the request as a QR code")
         text = str(await phone.page.on("svg[data-qr]", "getAttribute", "data-qr"))
         certificate = recovery.parse_request(text)

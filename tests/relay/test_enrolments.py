@@ -88,6 +88,16 @@ async def test_a_line_that_lost_its_phone_has_a_new_one_after_a_day(world: Enrol
     assert (shown.enrolment.body, shown.added_at) == (body, int(world.now))
 
 
+async def test_a_phone_that_came_and_was_signed_out_since_hears_so(world: EnrolWorld) -> None:
+    """Before it has a PIN, too: it would ask for one for ever."""
+    of, lost = await lost_line(world)
+    phone, _ = await world.announced(of, lost)
+    world.to(int(world.now) + DAY)
+    assert (await world.enter(phone)).status_code == 200
+    await world.give(of, "revoke", only(phone))
+    assert refused(await world.enter(phone)) == "signin.revoked"
+
+
 async def test_one_officer_alone_lets_nobody_in(world: EnrolWorld) -> None:
     of, lost = await lost_line(world)
     one, two = of.officers

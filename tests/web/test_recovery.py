@@ -4,14 +4,19 @@ The relay's clock, and the phone's, go a day ahead: the log is as it will be, an
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench.chaos.clocks import Shifted
 
 from chappe.client import enrolling
+from chappe.client.identity import new_line
 from chappe.wire import recovery
+from chappe.wire.links import ActivationLink
 from chappe.wire.orders import Target
 from tests.client.test_enrolling import line_at
 from tests.client.test_officer import Bureau, bureau, cheap
@@ -54,6 +59,20 @@ async def refused(phone: WebPhone, method: str, *args: object) -> str:
     return str(caught.value.code)
 
 
+async def ahead(relay: Shifted, phone: WebPhone) -> None:
+    """A day and an hour, both."""
+    relay.clock_file.write_text(str(A_DAY_AND_AN_HOUR * 3600), encoding="ascii")
+    await phone.ask("ahead", seconds=A_DAY_AND_AN_HOUR * 3600)
+
+
+async def read(phone: WebPhone, shows: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """The log, as soon as it shows that."""
+    async with asyncio.timeout(60):
+        while not shows(log := await phone.call("readLog")):
+            await asyncio.sleep(0.2)
+    return dict(log)
+
+
 async def test_a_line_comes_back_on_a_page(bureau: Bureau, relay: Shifted) -> None:
     world = bureau.world
     lost = await bureau.activated("max")
@@ -65,6 +84,8 @@ async def test_a_line_comes_back_on_a_page(bureau: Bureau, relay: Shifted) -> No
             line = await line_at(ada, address)
             link = str(enrolling.link(ada, line))
             assert await refused(phone, "askRecovery", link[:-5]) == "link.malformed"
+            elsewhere = link.replace(f":{relay.port}/", f":{relay.port + 1}/")
+            assert await refused(phone, "askRecovery", elsewhere) == "network.untrusted"
             assert await phone.call("recovery") is None
             asked = await phone.call("askRecovery", link)
             assert (asked["address"], await phone.call("stage")) == (address, "none")
@@ -92,8 +113,7 @@ async def test_a_line_comes_back_on_a_page(bureau: Bureau, relay: Shifted) -> No
             assert await refused(phone, "enterRecovered") == "order.stale"
             await ada.order("revoke", [Target(line.id, line.devices[0].id)], "lost")
 
-        relay.clock_file.write_text(str(A_DAY_AND_AN_HOUR * 3600), encoding="ascii")
-        await phone.ask("ahead", seconds=A_DAY_AND_AN_HOUR * 3600)
+        await ahead(relay, phone)
         await phone.call("enterRecovered")
         assert await phone.call("recovery") == asked | {"entered": True}
         await phone.call("enterRecovered")
@@ -131,3 +151,34 @@ async def test_a_request_that_was_given_up_leaves_nothing(bureau: Bureau, relay:
         assert (again["address"], again["text"] == first["text"]) == (lost.address, False)
     finally:
         phone.close()
+
+
+async def test_an_announcement_that_was_taken_back_is_one_alarm(bureau: Bureau, relay: Shifted) -> None:
+    """On the line's own page, which sees that officers announce a phone. What came of nothing is no ghost."""
+    world = bureau.world
+    page = WebPhone(relay, "max")
+    try:
+        link = str(ActivationLink(world.place, bureau.code(), bureau.ada.fleet_pair.public))
+        address = (await page.ask("activate", link=link, name="max", pin="294817"))["address"]
+        await page.settled()
+        async with bureau.ada as ada, await bureau.second() as ben:
+            line = await line_at(ada, address)
+            other = new_line(address, world.place, int(time.time()), bureau.ada.fleet_pair.public, line.id)
+            coming = await enrolling.begin(ada, other.certificate, line, "a mistake")
+            await ben.lines()
+            ((seen, status),) = await enrolling.listed(ben)
+            await enrolling.approve(ben, seen, status)
+            (alarm,) = (await read(page, lambda log: log["alarms"]))["alarms"]
+            assert (alarm["code"], alarm["settled"]) == ("log.own_line", False)
+            await page.call("settleAlarm", alarm["number"])
+            await enrolling.withdraw(ada, coming.order)
+            await read(page, lambda log: any(one["revokedAt"] for one in log["devices"]))
+        # What goes on is told again after a day.
+        await ahead(relay, page)
+        newest = (await page.call("transparency"))["signedAt"]
+        log = await read(page, lambda log: log["signedAt"] > newest)
+        # The log was as old as a day for a moment.
+        others = [one for one in log["alarms"] if one["code"] != "log.frozen"]
+        assert [(one["code"], one["settled"]) for one in others] == [("log.own_line", True)]
+    finally:
+        page.close()

@@ -28,6 +28,8 @@ Code: TypeAlias = Literal[
 MAX_ALARMS: Final = 100
 """Of one code, that are kept: the oldest stay, they are the first evidence."""
 AGAIN_SECONDS: Final = 24 * 3600
+_GOES_ON: Final = frozenset({"log.frozen", "log.forked", "log.own_line", "relay.silent"})
+"""What each look at the log finds again."""
 FORKED: Final = "SELECT 1 FROM log_alarms WHERE code = 'log.forked' AND settled = 0"
 """A row while nothing that a person writes is sent: there are two logs, and nobody has decided (SQL)."""
 
@@ -94,11 +96,7 @@ class Alarms:
 
     def _is_told(self, code: Code, key: bytes) -> bool:
         """What a person has put away and what goes on is told again after a day."""
-        since = (
-            self._core.now() - AGAIN_SECONDS
-            if code in ("log.frozen", "log.forked", "relay.silent")
-            else 2**53
-        )
+        since = self._core.now() - AGAIN_SECONDS if code in _GOES_ON else 2**53
         row = self._store.one(
             "SELECT 1 FROM log_alarms WHERE about = ? AND (settled = 0 OR at > ?)", key, since
         )

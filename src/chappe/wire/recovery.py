@@ -4,7 +4,9 @@
     chappe-request:CERTIFICATE                      person to officer: the new phone's certificate
 
 All parts but HOST and PORT are base64url. Neither is secret. Whoever passes them on could put another in
-their place: person and officer compare the request's sixty digits by voice.
+their place: person and officer compare the request's sixty digits by voice. These are of the certificate, and
+not of HOST, PORT and PIN: whoever changes those in a link stands where a relay stands, as with an activation
+link. A page goes to no other relay than its own.
 """
 
 from __future__ import annotations

@@ -13,7 +13,14 @@ from chappe.relay.fleet_tables import enrolments
 from chappe.relay.ports import Unit
 from chappe.relay.tables import devices, lines
 from chappe.relay.usecases.enrol import ENTER_SECONDS, line_for
-from chappe.relay.usecases.register import Registered, add_device, has_device, registered, tell_policy
+from chappe.relay.usecases.register import (
+    Registered,
+    add_device,
+    has_device,
+    is_revoked,
+    registered,
+    tell_policy,
+)
 from chappe.wire import enrolments as wire
 from chappe.wire import log_entries as log
 from chappe.wire.certificate import DeviceCertificate
@@ -28,8 +35,8 @@ class EnterPhone:
     identity key is the phone's from then on. The same again is answered again.
 
     Refused with order.unknown (nobody let it in, or it was taken back), order.two_officers, order.stale (the
-    day is not over), devices.too_many (the line has a device yet), certificate.invalid, and as
-    `usecases.enrol.line_for`.
+    day is not over), devices.too_many (the line has a device yet), certificate.invalid,
+    signin.revoked (it was in, and was signed out since), and as `usecases.enrol.line_for`.
     """
 
     certificate: DeviceCertificate
@@ -51,6 +58,8 @@ class EnterPhone:
         if row.added_at is not None:
             if not has_device(connection, certificate):
                 raise error("order.unknown", UNKNOWN)
+            if is_revoked(connection, certificate.device_id):
+                raise error("signin.revoked")
             return registered(connection, certificate)
         _check_time(row.announced_at, unit.now)
         line = line_for(unit, found)

@@ -85,8 +85,11 @@ export class Access {
     return this.#begin(opened, pin, told);
   }
 
-  /** Raises storage.exists, address.malformed, network.*. */
+  /** Raises storage.exists, address.malformed, network.untrusted (a link to another relay than this page's), network.*. */
   async askRecovery(wanted: RecoveryLink): Promise<RecoveryRequest> {
+    const { host, port } = wanted.place;
+    if (host !== this.here.host || port !== this.here.port)
+      throw error("network.untrusted", "This link is for another relay than this page's.");
     const asked = await recovering.ask(this.keeping, this.reach, wanted);
     // It waits for a day.
     await askToPersist().catch(() => false);

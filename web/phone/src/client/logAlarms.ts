@@ -12,6 +12,7 @@ const AGAIN_SECONDS = 24 * 3600;
 const GOES_ON: ReadonlySet<LogCode> = new Set([
   "log.frozen",
   "log.forked",
+  "log.own_line",
   "log.release",
   "relay.silent",
 ]);

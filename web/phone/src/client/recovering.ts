@@ -23,17 +23,14 @@ export async function ask(
   reach: Reach,
   link: RecoveryLink,
 ): Promise<RecoveryRequest> {
-  const before = await kept(keeping);
-  if (before !== null) {
-    before.store.close();
-    const { address, lineId, fleetKey } = before.me.certificate;
-    if (address !== link.address || !equal(lineId, link.line) || !equal(fleetKey, link.fleetKey))
-      throw error("storage.exists", "This phone waits for another line.");
-    return shown(before);
-  }
+  let before = await keptFor(keeping, link);
+  if (before !== null) return before;
   const { name } = await new HttpApi(reach(link.place)).info();
   if (!link.address.endsWith(`@${name}`))
     throw error("address.malformed", `Addresses of this relay end in @${name}.`);
+  // The relay took its time: another tab may have asked meanwhile, or made a line.
+  before = await keptFor(keeping, link);
+  if (before !== null) return before;
   await destroy(keeping);
   const now = Math.floor(Date.now() / 1000);
   const me = newLine(link.address, link.place, link.fleetKey, now, link.line);
@@ -53,7 +50,7 @@ export async function waiting(keeping: Keeping): Promise<RecoveryRequest | null>
 /**
  * Come in. The same once more is answered the same. Raises order.unknown (nobody approved it, or it was taken
  * back), order.two_officers, order.stale (before its day), devices.too_many, order.hold, line.closed, term.*,
- * network.*, storage.missing.
+ * signin.revoked (it was in, and was signed out since), certificate.invalid, network.*, storage.missing.
  */
 export async function enter(keeping: Keeping, reach: Reach): Promise<void> {
   (await entered(keeping, reach)).close();
@@ -87,6 +84,17 @@ async function entered(keeping: Keeping, reach: Reach): Promise<Store> {
     store.close();
     throw problem;
   }
+}
+
+/** The request that waits here for that line. Raises storage.exists where another one's does, or a line is here. */
+async function keptFor(keeping: Keeping, link: RecoveryLink): Promise<RecoveryRequest | null> {
+  const found = await kept(keeping);
+  if (found === null) return null;
+  found.store.close();
+  const { address, lineId, fleetKey } = found.me.certificate;
+  if (address !== link.address || !equal(lineId, link.line) || !equal(fleetKey, link.fleetKey))
+    throw error("storage.exists", "This phone waits for another line.");
+  return shown(found);
 }
 
 interface Kept {

@@ -6,7 +6,8 @@
  *     chappe-request:CERTIFICATE                      person to officer: the new phone's certificate
  *
  * Neither is secret. Whoever passes them on could put another in their place: person and officers compare the
- * request's sixty digits by voice.
+ * request's sixty digits by voice. These are of the certificate, and not of HOST, PORT and PIN: whoever changes those
+ * in a link stands where a relay stands, as with an activation link. A page goes to no other relay than its own.
  */
 
 import { sha512 } from "@noble/hashes/sha2.js";

@@ -95,6 +95,8 @@ export const en = {
   "recover.waiting.read": "Read the sixty digits to two officers, by voice: each compares them.",
   "recover.waiting.day":
     "Come back a day after they have approved. Everybody can see it coming until then; a request of somebody else can be stopped.",
+  "recover.waiting.keep":
+    "Keep this phone to yourself until then: it has no PIN yet, and whoever has it can come in in your place.",
   "recover.waiting.qr": "Show the request as a QR code",
   "recover.digits": "The sixty digits",
   "recover.enter": "Let me in",
@@ -104,6 +106,10 @@ export const en = {
     "Two officers have approved. Come back when 24 hours have passed since then.",
   "recover.devices.too_many":
     "The line still has another device. The officers sign it out, or you link this phone from there.",
+  "recover.certificate.invalid":
+    "The officers have approved another request than this one, or this one has become too old. Give it up and make a fresh one.",
+  "recover.network.untrusted":
+    "This link is for another relay than this page's. Compare the address of the page with what your organisation told you, and ask the officer.",
   "recover.in": "You are in: {address}. With a PIN it is ready.",
   "recover.pin": "Open my line",
   "recover.giveUp": "Give up the request",

@@ -102,6 +102,8 @@ export const fr: Record<keyof typeof en, string> = {
     "Lisez les soixante chiffres à deux officiers, de vive voix : chacun les compare.",
   "recover.waiting.day":
     "Revenez un jour après leur accord. D'ici là, chacun peut la voir venir ; une demande faite par quelqu'un d'autre peut être arrêtée.",
+  "recover.waiting.keep":
+    "Gardez ce téléphone avec vous jusque-là : il n'a pas encore de code PIN, et qui le tient peut entrer à votre place.",
   "recover.waiting.qr": "Montrer la demande en code QR",
   "recover.digits": "Les soixante chiffres",
   "recover.enter": "Entrer",
@@ -111,6 +113,10 @@ export const fr: Record<keyof typeof en, string> = {
     "Deux officiers ont approuvé. Revenez quand 24 heures auront passé depuis.",
   "recover.devices.too_many":
     "La ligne a encore un autre appareil. Les officiers le retirent, ou vous liez ce téléphone depuis celui-là.",
+  "recover.certificate.invalid":
+    "Les responsables ont approuvé une autre demande que celle-ci, ou celle-ci est devenue trop ancienne. Abandonnez-la et faites-en une nouvelle.",
+  "recover.network.untrusted":
+    "Ce lien est pour un autre relais que celui de cette page. Comparez l'adresse de la page avec celle que votre organisation vous a donnée, et demandez au responsable.",
   "recover.in": "Vous y êtes : {address}. Il ne manque qu'un PIN.",
   "recover.pin": "Ouvrir ma ligne",
   "recover.giveUp": "Abandonner la demande",
