@@ -88,7 +88,7 @@ def run(options: Options, *, faults: int = FAULTS) -> Report:
     codes = Counter(promises.refusals) + Counter(crew.codes)
     odd = [f"a refusal: {code}" for code in promises.refusals if not code.startswith("storage.")]
     given_up = sum(message.given_up for message in crew.journals.sent.values())
-    blind = ["no refused message was given up, and so none judged"] if options.large and not given_up else []
+    blind = ["no refused message was judged"] if options.large and not given_up else []
     problems = [*failed, *verdict.faults, *done.problems, *promises.broken, *odd, *blind]
     met = sum(done.met.values())
     return Report(
