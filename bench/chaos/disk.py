@@ -117,8 +117,8 @@ def run(options: Options, *, faults: int = FAULTS) -> Report:
             "seconds": round(time.monotonic() - began, 1),
         },
         can_claim="A disk that is full or fails, and says so, costs no accepted message, and after it is "
-        f"mended (and the power was lost) the relay is whole: {claim(met, len(problems))}. What it refuses is "
-        f"nowhere, of {given_up:,} messages that were never said again.",
+        f"mended (and the power was lost) the relay is whole: {claim(met, len(problems))}. What it refuses "
+        f"is nowhere: {given_up:,} messages were never said again.",
         cannot_claim="Nothing about a disk that changes what it keeps and does not say so, or about the "
         "operations beyond those that these messages, lines, shares and attachments need.",
     )
