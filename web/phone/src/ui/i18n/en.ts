@@ -528,7 +528,7 @@ export const en = {
     "It may be an impostor's. It was not let in, or nothing is sent where it is. Ask {who} by another way.",
   "alarm.log.own_line.title": "A device of your line that you did not let in",
   "alarm.log.own_line.how":
-    "If it is not yours, lock it out under Devices now, and tell your organisation by another way.",
+    "If it is not yours, lock it out under Devices now, and tell your organisation by another way. One that is not listed there is to come within a day: an officer can take it back until then.",
   "alarm.log.broken.title": "The log holds what it may not hold",
   "alarm.log.broken.how":
     "Nothing new in it is believed. Save the evidence and tell your organisation by another way.",

@@ -114,9 +114,9 @@ export const fr: Record<keyof typeof en, string> = {
   "recover.devices.too_many":
     "La ligne a encore un autre appareil. Les officiers le retirent, ou vous liez ce téléphone depuis celui-là.",
   "recover.certificate.invalid":
-    "Les responsables ont approuvé une autre demande que celle-ci, ou celle-ci est devenue trop ancienne. Abandonnez-la et faites-en une nouvelle.",
+    "Les officiers ont approuvé une autre demande que celle-ci, ou celle-ci est devenue trop ancienne. Abandonnez-la et faites-en une nouvelle.",
   "recover.network.untrusted":
-    "Ce lien est pour un autre relais que celui de cette page. Comparez l'adresse de la page avec celle que votre organisation vous a donnée, et demandez au responsable.",
+    "Ce lien est pour un autre relais que celui de cette page. Comparez l'adresse de la page avec celle que votre organisation vous a donnée, et demandez à l'officier.",
   "recover.in": "Vous y êtes : {address}. Il ne manque qu'un PIN.",
   "recover.pin": "Ouvrir ma ligne",
   "recover.giveUp": "Abandonner la demande",
@@ -542,7 +542,7 @@ export const fr: Record<keyof typeof en, string> = {
     "C'est peut-être celui d'un imposteur. Il n'a pas été admis, ou rien n'est envoyé là où il se trouve. Demandez à {who} par une autre voie.",
   "alarm.log.own_line.title": "Un appareil de votre ligne que vous n'avez pas admis",
   "alarm.log.own_line.how":
-    "S'il n'est pas à vous, excluez-le tout de suite sous Appareils, et prévenez votre organisation par une autre voie.",
+    "S'il n'est pas à vous, excluez-le tout de suite sous Appareils, et prévenez votre organisation par une autre voie. S'il n'y figure pas, il doit arriver dans la journée : d'ici là, un officier peut l'annuler.",
   "alarm.log.broken.title": "Le journal contient ce qu'il ne peut contenir",
   "alarm.log.broken.how":
     "Rien de nouveau n'y est cru. Enregistrez les preuves et prévenez votre organisation par une autre voie.",
