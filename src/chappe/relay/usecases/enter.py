@@ -13,14 +13,7 @@ from chappe.relay.fleet_tables import enrolments
 from chappe.relay.ports import Unit
 from chappe.relay.tables import devices, lines
 from chappe.relay.usecases.enrol import ENTER_SECONDS, line_for
-from chappe.relay.usecases.register import (
-    Registered,
-    add_device,
-    has_device,
-    is_revoked,
-    registered,
-    tell_policy,
-)
+from chappe.relay.usecases.register import Registered, add_device, has_device, registered, tell_policy
 from chappe.wire import enrolments as wire
 from chappe.wire import log_entries as log
 from chappe.wire.certificate import DeviceCertificate
@@ -58,8 +51,7 @@ class EnterPhone:
         if row.added_at is not None:
             if not has_device(connection, certificate):
                 raise error("order.unknown", UNKNOWN)
-            if is_revoked(connection, certificate.device_id):
-                raise error("signin.revoked")
+            enrolment_rows.line_of(connection, certificate.device_id)
             return registered(connection, certificate)
         _check_time(row.announced_at, unit.now)
         line = line_for(unit, found)

@@ -285,12 +285,6 @@ def has_device(connection: Connection, certificate: DeviceCertificate) -> bool:
     return stored == certificate.to_bytes()
 
 
-def is_revoked(connection: Connection, device: bytes) -> bool:
-    """Whether it was signed out for good."""
-    found = connection.execute(select(devices.c.revoked_at).where(devices.c.device == device))
-    return found.scalar_one() is not None
-
-
 def _count_devices(connection: Connection, line: bytes) -> int:
     return connection.execute(
         select(func.count())
