@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from chappe.client import intents as i
-from chappe.client.connection import Connection
+from chappe.client.connection import TRY_LATER, Connection
 from chappe.client.contacts import Contacts, certificate_of
 from chappe.client.core import Core
 from chappe.client.events import ConversationChanged, Failed
@@ -55,18 +55,6 @@ JITTER: Final = 0.3
 RETRY_SECONDS: Final = 1.0
 
 _IMPOSTOR: Final = "Somebody in this conversation is not the line that they claim to be, and is put out."
-
-_TRY_LATER: Final = frozenset(
-    {
-        "mailbox.full",
-        "limit.rate",
-        "limit.connections",
-        "storage.full",
-        "storage.failed",
-        "storage.unwritable",
-        "term.grace",
-    }
-)
 
 
 @dataclass(slots=True)
@@ -235,7 +223,7 @@ class Changes:
         try:
             await self._fetch_packages(conversation)
         except ChappeError as problem:
-            if problem.code in _TRY_LATER:
+            if problem.code in TRY_LATER:
                 return True
             raise
         if self._make(conversation):
@@ -256,7 +244,7 @@ class Changes:
                 try:
                     packages = await self.packages_for(conversation, intent.address)
                 except ChappeError as problem:
-                    if problem.code.startswith("network.") or problem.code in _TRY_LATER:
+                    if problem.code.startswith("network.") or problem.code in TRY_LATER:
                         raise
                     self._fail(conversation, [row], problem)
                     continue
@@ -458,7 +446,7 @@ class Changes:
                     frames.Accepted,
                 )
             except ChappeError as problem:
-                if problem.code.startswith("network.") or problem.code in _TRY_LATER:
+                if problem.code.startswith("network.") or problem.code in TRY_LATER:
                     raise
                 self._without_proposals(conversation)
                 return False
@@ -514,7 +502,7 @@ class Changes:
         """Set by the owner: an epoch began; what was held for it can be opened."""
 
     async def _refused(self, conversation: bytes, frame: frames.Commit, problem: ChappeError) -> bool:
-        if problem.code in _TRY_LATER:
+        if problem.code in TRY_LATER:
             await asyncio.sleep(RETRY_SECONDS)
             return True
         with self._core.change():

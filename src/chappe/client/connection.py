@@ -34,6 +34,18 @@ FATAL: Final = frozenset(
         "term.closed",
     }
 )
+TRY_LATER: Final = frozenset(
+    {
+        "mailbox.full",
+        "limit.rate",
+        "limit.connections",
+        "storage.full",
+        "storage.failed",
+        "storage.unwritable",
+        "term.grace",
+    }
+)
+"""Refusals that are no verdict on what was asked: it is asked again, with the same id."""
 
 F = TypeVar("F", bound=frames.Frame)
 

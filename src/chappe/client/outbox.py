@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Final
 
 from chappe.client.chains import Chains
-from chappe.client.connection import Connection
+from chappe.client.connection import TRY_LATER, Connection
 from chappe.client.core import Core
 from chappe.client.courier import Courier
 from chappe.client.events import Failed, MessageSent
@@ -63,20 +63,7 @@ _NEXT: Final = (
 _SENDABLE: Final = f"SELECT 1 FROM outbox WHERE conversation NOT IN ({_NOT_TRUSTED}) AND {_MAY_GO} LIMIT 1"
 _HAS_ROWS: Final = "SELECT 1 FROM outbox WHERE conversation = ?"
 _WAITS: Final = f"SELECT 1 WHERE ? IN ({_WAITING})"
-_TRY_LATER: Final = frozenset(
-    {
-        "mailbox.full",
-        "limit.rate",
-        "limit.connections",
-        "storage.full",
-        "storage.failed",
-        "storage.unwritable",
-        "network.unreachable",
-        "term.grace",
-    }
-)
-
-
+_TRY_LATER: Final = TRY_LATER | {"network.unreachable"}
 _USED_UP: Final = frozenset({"limit.rate", "mailbox.full"})
 
 

@@ -11,6 +11,7 @@ import type { DeviceCertificate } from "../wire/certificate";
 import { ChappeError, type Code, error } from "../wire/errors";
 import { decodeFromDevice, encode, type Typed } from "../wire/frames";
 import { inTurns } from "./asking";
+import { TRY_LATER } from "./connection";
 import { type Contacts, verifiedCertificate } from "./contacts";
 import type { Core, Tx } from "./core";
 import { type Groups, lock, opener } from "./groups";
@@ -29,16 +30,6 @@ const LEAF_SECONDS = 7 * 24 * 3600;
 const LEAF_MESSAGES = 1000;
 const JITTER_MS = 300;
 const RETRY_MS = 1000;
-
-const TRY_LATER: ReadonlySet<string> = new Set([
-  "mailbox.full",
-  "limit.rate",
-  "limit.connections",
-  "storage.full",
-  "storage.failed",
-  "storage.unwritable",
-  "term.grace",
-]);
 
 export class Changes {
   /** Set by the owner: an epoch began; what was held for it can be opened. */

@@ -25,6 +25,16 @@ export const FATAL: ReadonlySet<Code> = new Set<Code>([
   "term.suspended",
   "term.closed",
 ]);
+/** Refusals that are no verdict on what was asked: it is asked again, with the same id. */
+export const TRY_LATER: ReadonlySet<string> = new Set<Code>([
+  "mailbox.full",
+  "limit.rate",
+  "limit.connections",
+  "storage.full",
+  "storage.failed",
+  "storage.unwritable",
+  "term.grace",
+]);
 
 /** Whose connection it is. What it returns is awaited before more is handed over. */
 export interface Owner {

@@ -14,6 +14,7 @@ import { ChappeError, error, fromPeer } from "../wire/errors";
 import type { FromRelay } from "../wire/frames";
 import { paddingFor } from "../wire/padding";
 import type { Chains } from "./chains";
+import { TRY_LATER } from "./connection";
 import type { Contacts } from "./contacts";
 import type { Core, Tx } from "./core";
 import type { Groups } from "./groups";
@@ -32,16 +33,7 @@ const STALE_EPOCHS = 2;
 const ID_BYTES = 16;
 const NOTHING = new Uint8Array(0);
 
-const TRY_LATER: ReadonlySet<string> = new Set([
-  "mailbox.full",
-  "limit.rate",
-  "limit.connections",
-  "storage.full",
-  "storage.failed",
-  "storage.unwritable",
-  "network.unreachable",
-  "term.grace",
-]);
+const LATER: ReadonlySet<string> = new Set([...TRY_LATER, "network.unreachable"]);
 
 const USED_UP: ReadonlySet<string> = new Set(["limit.rate", "mailbox.full"]);
 /** After so many refusals for want of room, so long by the socket. */
@@ -415,7 +407,7 @@ export class Outbox {
     if (answer instanceof ChappeError) {
       if (answer.code === "id.reused")
         this.core.book.outbox.put(tx.change, { ...row, payload: null });
-      else if (TRY_LATER.has(answer.code)) this.#later();
+      else if (LATER.has(answer.code)) this.#later();
       else await this.#fail(tx, row, answer);
     } else if (answer.t === "accepted" && row.envelope !== null && equal(answer.id, row.envelope)) {
       await this.#finish(tx, number, row.message);
