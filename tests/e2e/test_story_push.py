@@ -75,9 +75,9 @@ class Desk:
     async def shown(self) -> list[dict[str, Any]]:
         return list(await self.phone.page.evaluate(_SHOWN))
 
-    async def raised(self) -> None:
-        """Another one, since the last look."""
-        async with asyncio.timeout(SOON):
+    async def raised(self, within: float = SOON) -> None:
+        """Another one, since the last look. Raises TimeoutError."""
+        async with asyncio.timeout(within):
             while await self._events() == self.events:
                 await asyncio.sleep(0.05)
 
@@ -101,9 +101,7 @@ class Desk:
         """Was raised since the last look. Whoever asks for those that stand there while
         Chromium raises one has it taken away: it is in one of its lists then, and not in the other."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while await self._events() == self.events:
-                    await asyncio.sleep(0.05)
+            await self.raised(seconds)
         self.events = await self._events()
 
     async def _events(self) -> int:
